@@ -1,0 +1,3 @@
+//! recolte: argv to exit code. The only place that exits.
+
+fn main() {}
