@@ -1,0 +1,377 @@
+//! How a host can end, and what a run's ends come to.
+//!
+//! Plain data: every other file may use these words, and they use nothing of the crate. A host's outcome and the
+//! exit status of the program are pure functions of the facts.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One step of the job on one host, in the order of the old script's lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// One ssh master, launched or adopted.
+    Connect,
+    /// The script reaches the staging folder.
+    Upload,
+    /// The script is copied to its place, made executable and read back.
+    Install,
+    /// The script runs.
+    Execute,
+    /// The files it wrote are brought home.
+    Collect,
+}
+
+impl Step {
+    /// All steps in their order.
+    pub const ALL: [Self; 5] = [Self::Connect, Self::Upload, Self::Install, Self::Execute, Self::Collect];
+
+    /// The step's name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Upload => "upload",
+            Self::Install => "install",
+            Self::Execute => "execute",
+            Self::Collect => "collect",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The one way a host ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every step came about.
+    Succeeded,
+    /// A step after connecting did not.
+    Failed,
+    /// No connection came about.
+    Unreachable,
+    /// A limit of time of the job ended it.
+    TimedOut,
+    /// The operator ended it.
+    Cancelled,
+    /// It was never visited.
+    NotStarted,
+}
+
+impl Outcome {
+    /// All outcomes, in the order reports count them.
+    pub const ALL: [Self; 6] =
+        [Self::Succeeded, Self::Failed, Self::Unreachable, Self::TimedOut, Self::Cancelled, Self::NotStarted];
+
+    /// The outcome's name in `report.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::NotStarted => "not_started",
+        }
+    }
+
+    /// The outcome in words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::TimedOut => "timed out",
+            Self::NotStarted => "not started",
+            other => other.name(),
+        }
+    }
+}
+
+/// Why a host did not succeed: one word of a closed list, for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The name has no address.
+    Unresolved,
+    /// The port is closed.
+    Refused,
+    /// No connection within `connect_timeout`.
+    ConnectTimeout,
+    /// The host's key is not in known_hosts.
+    HostKeyUnknown,
+    /// The host's key is not the one in known_hosts.
+    HostKeyChanged,
+    /// The host refused the key.
+    AuthDenied,
+    /// The connection broke.
+    ConnectionLost,
+    /// The staging folder cannot be written.
+    StagingDenied,
+    /// The host's disk is full.
+    DiskFull,
+    /// The install folder cannot be written.
+    InstallDenied,
+    /// What was installed is not what was supplied.
+    Tampered,
+    /// The login shell prints where it must be silent.
+    NoisyShell,
+    /// sudo did not permit it.
+    SudoDenied,
+    /// The user to run as does not exist.
+    NoSuchUser,
+    /// The script ended with a status other than 0.
+    ScriptFailed,
+    /// The script ran longer than `script.timeout`.
+    ScriptTimeout,
+    /// No file of this run was found.
+    NoFile,
+    /// A file could not be read, neither as the login user nor as `run_as`.
+    Unreadable,
+    /// A file is beyond `max_file` or `max_host`.
+    TooLarge,
+    /// A file changed while it was copied.
+    Changed,
+    /// The gateway's disk is full.
+    LocalDiskFull,
+    /// The host stopped answering in the middle of a step.
+    Stalled,
+    /// A signal ended the run.
+    Interrupted,
+    /// The run's deadline passed.
+    Deadline,
+    /// A threshold or the canary stopped the run.
+    Stopped,
+    /// Anything else; the message tells.
+    Other,
+}
+
+impl Cause {
+    /// The outcome of a host that ended at `step` for this cause.
+    pub fn outcome(self, step: Step) -> Outcome {
+        match (self, step) {
+            (Self::Stopped, _) => Outcome::NotStarted,
+            (Self::Interrupted, _) => Outcome::Cancelled,
+            (Self::ScriptTimeout | Self::Deadline, _) => Outcome::TimedOut,
+            (_, Step::Connect) => Outcome::Unreachable,
+            _ => Outcome::Failed,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    /// The word as `report.json` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// What went wrong on a host: where, why, and the way out. Texts are fit for a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The step that did not come about.
+    pub step: Step,
+    /// The cause, for machines.
+    pub cause: Cause,
+    /// The cause, for people: lower case, without the host's name.
+    pub message: String,
+    /// The way out, where one is known.
+    pub hint: Option<String>,
+}
+
+/// How long one step took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTime {
+    /// The step.
+    pub step: Step,
+    /// Its length in milliseconds.
+    pub ms: u64,
+}
+
+/// A file that was brought home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collected {
+    /// Its path on the host; bytes that are no printable UTF-8 are escaped.
+    pub remote: String,
+    /// Its path below the run folder.
+    pub path: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of what is on disk here, in hexadecimal.
+    pub sha256: String,
+}
+
+/// A name under the glob that was left where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Its path on the host, escaped as in [`Collected`].
+    pub remote: String,
+    /// The reason, in words.
+    pub why: String,
+}
+
+/// The whole account of one host: one entry of `hosts[]` in `report.json`, one line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostReport {
+    /// The host as it was named.
+    pub host: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The step it ended at; none when it succeeded or never started.
+    pub step: Option<Step>,
+    /// Why, for machines.
+    pub cause: Option<Cause>,
+    /// Why, for people.
+    pub message: Option<String>,
+    /// The way out.
+    pub hint: Option<String>,
+    /// The script's exit status, where it ended by itself.
+    pub exit_status: Option<i32>,
+    /// When the visit began; none if it did not.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// The steps that were begun, with their lengths.
+    pub steps: Vec<StepTime>,
+    /// What was brought home.
+    pub files: Vec<Collected>,
+    /// What was not, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+impl HostReport {
+    /// A host that was not visited yet; what is to happen fills it in.
+    pub fn new(host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            outcome: Outcome::NotStarted,
+            step: None,
+            cause: None,
+            message: None,
+            hint: None,
+            exit_status: None,
+            started: None,
+            ended: None,
+            steps: Vec::new(),
+            files: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// Ends the account: succeeded without a fault, else as the fault says.
+    pub fn end(&mut self, fault: Option<Fault>) {
+        self.ended = Some(Timestamp::now());
+        let Some(fault) = fault else {
+            self.outcome = Outcome::Succeeded;
+            return;
+        };
+        self.outcome = fault.cause.outcome(fault.step);
+        self.step = (self.outcome != Outcome::NotStarted).then_some(fault.step);
+        self.cause = Some(fault.cause);
+        self.message = Some(fault.message);
+        self.hint = fault.hint;
+    }
+}
+
+/// What became of the mail, as `report.json` has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailReport {
+    /// Whether every recipient's server took all of it.
+    pub sent: bool,
+    /// How many messages it took.
+    pub parts: usize,
+    /// Why it is not, or not wholly, delivered.
+    pub error: Option<String>,
+}
+
+/// The status the program exits with: what a scheduler reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Every host succeeded and the mail left.
+    Success,
+    /// At least one host did not succeed.
+    HostsFailed,
+    /// The command line or the job is wrong; no host was touched.
+    Usage,
+    /// Harvested, but not, or not wholly, delivered.
+    NotDelivered,
+    /// Another run of this job holds the lock.
+    Locked,
+    /// Ended by this signal's number.
+    Interrupted(u8),
+}
+
+impl ExitStatus {
+    /// The code for the operating system.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::HostsFailed => 1,
+            Self::Usage => 2,
+            Self::NotDelivered => 3,
+            Self::Locked => 4,
+            Self::Interrupted(signal) => 128u8.saturating_add(signal),
+        }
+    }
+
+    /// What a whole run comes to. Where two apply: interrupted, then not delivered, then hosts.
+    pub fn of(hosts: &[HostReport], delivered: bool, signal: Option<u8>) -> Self {
+        match signal {
+            Some(signal) => Self::Interrupted(signal),
+            None if !delivered => Self::NotDelivered,
+            None if hosts.iter().any(|h| h.outcome != Outcome::Succeeded) => Self::HostsFailed,
+            None => Self::Success,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(outcome: Outcome) -> HostReport {
+        HostReport { outcome, ..HostReport::new("h") }
+    }
+
+    #[test]
+    fn exit_status_is_the_gravest_of_what_happened() {
+        let good = [host(Outcome::Succeeded)];
+        let bad = [host(Outcome::Succeeded), host(Outcome::NotStarted)];
+        for (hosts, delivered, signal, code) in [
+            (&good[..], true, None, 0),
+            (&bad[..], true, None, 1),
+            (&good[..], false, None, 3),
+            (&bad[..], false, None, 3),
+            (&bad[..], false, Some(2), 130),
+            (&good[..], true, Some(15), 143),
+        ] {
+            assert_eq!(ExitStatus::of(hosts, delivered, signal).code(), code);
+        }
+    }
+
+    #[test]
+    fn a_fault_names_one_outcome() {
+        for (cause, step, outcome) in [
+            (Cause::Refused, Step::Connect, Outcome::Unreachable),
+            (Cause::ConnectionLost, Step::Execute, Outcome::Failed),
+            (Cause::ScriptTimeout, Step::Execute, Outcome::TimedOut),
+            (Cause::Deadline, Step::Connect, Outcome::TimedOut),
+            (Cause::Interrupted, Step::Connect, Outcome::Cancelled),
+            (Cause::Stopped, Step::Connect, Outcome::NotStarted),
+        ] {
+            assert_eq!(cause.outcome(step), outcome, "{cause} at {step}");
+        }
+    }
+
+    #[test]
+    fn words_of_the_contract_are_spelled_as_it_spells_them() {
+        assert_eq!(Cause::HostKeyUnknown.to_string(), "host_key_unknown");
+        assert_eq!(serde_json::to_string(&Outcome::TimedOut).unwrap(), "\"timed_out\"");
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_string(&outcome).unwrap(), format!("\"{}\"", outcome.name()));
+        }
+    }
+}
