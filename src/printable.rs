@@ -32,6 +32,11 @@ pub fn summary(bytes: &[u8], max: usize) -> String {
     format!("{cut}{}", lines.join(" · "))
 }
 
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// One character, escaped where it would do more than show itself.
 fn push(text: &mut String, c: char) {
     let _ = match c {

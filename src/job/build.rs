@@ -1,0 +1,279 @@
+//! From the job file and the command line to a [`Job`]: every value is checked that this machine can check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use toml::Spanned;
+
+use super::error::Source;
+use super::{Collect, Job, JobError, Overrides, Script, Ssh, file};
+use crate::mail::{self, Mailbox, Password};
+use crate::printable::hex;
+use crate::targets::{Selection, Word};
+
+/// The most bytes of a job file, and of a script: far beyond any that people write.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+
+/// The variable that carries the password of the mail server.
+const PASSWORD: &str = "RECOLTE_SMTP_PASSWORD";
+
+/// Reads a job file and makes a job of it.
+///
+/// # Errors
+/// Anything that keeps the job from being done as written: see [`JobError`].
+pub fn load(path: &Path, overrides: Overrides) -> Result<Job, JobError> {
+    let unreadable = |source| JobError::Unreadable { file: path.to_owned(), source };
+    let text = String::from_utf8(read(path).map_err(unreadable)?)
+        .map_err(|error| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
+    let source = Source { file: path, text: &text };
+    let parsed: file::File = toml::from_str(&text).map_err(|error| JobError::from((source, error)))?;
+    Builder { source, folder: folder_of(path).map_err(unreadable)? }.job(parsed, overrides)
+}
+
+/// The folder that paths in the job file are relative to.
+fn folder_of(path: &Path) -> std::io::Result<PathBuf> {
+    Ok(std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// A whole file, unless it is beyond [`MAX_FILE`] or no regular file.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let meta = fs::metadata(path)?;
+    if !meta.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    if meta.len() > MAX_FILE {
+        return Err(std::io::Error::other("it is larger than 64 MiB"));
+    }
+    fs::read(path)
+}
+
+/// What every part of the job is built with.
+struct Builder<'a> {
+    source: Source<'a>,
+    folder: PathBuf,
+}
+
+impl Builder<'_> {
+    fn job(&self, file: file::File, over: Overrides) -> Result<Job, JobError> {
+        let parallel = over.parallel.unwrap_or(*file.parallel.get_ref());
+        if parallel == 0 {
+            return Err(self.source.wrong(&file.parallel.span(), "parallel must be at least 1"));
+        }
+        Ok(Job {
+            name: self.name(file.name)?,
+            file: self.folder.join(self.source.file.file_name().unwrap_or_default()),
+            output: over.output.or(file.output.map(|p| self.path(&p))).unwrap_or_else(default_output),
+            parallel,
+            handshakes: file.handshakes,
+            ssh: self.ssh(&file.ssh, over.config.clone())?,
+            targets: self.targets(file.targets, file.ssh.config, &over)?,
+            script: self.script(file.script)?,
+            collect: self.collect(file.collect)?,
+            copy_to: file.archive.copy_to.map(|p| self.path(&p)),
+            mail: if over.no_mail { None } else { file.mail.map(|m| self.mail(m)).transpose()? },
+        })
+    }
+
+    /// A path of the job file: `~` is the home folder, a relative one starts at the job file's folder.
+    fn path(&self, path: &Path) -> PathBuf {
+        match (path.strip_prefix("~"), home()) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => self.folder.join(path),
+        }
+    }
+
+    /// A file that the job names and that must be readable.
+    fn named(&self, key: &'static str, path: &Spanned<PathBuf>) -> Result<PathBuf, JobError> {
+        let named = self.path(path.get_ref());
+        let opened = fs::File::open(&named).and_then(|file| file.metadata());
+        let failed = match opened {
+            Ok(meta) if meta.is_file() => return Ok(named),
+            Ok(_) => std::io::Error::other("it is not a regular file"),
+            Err(error) => error,
+        };
+        let line = self.source.line(&path.span());
+        Err(JobError::Named { file: self.source.file.to_owned(), line, key, named, source: failed })
+    }
+
+    fn name(&self, name: Option<Spanned<String>>) -> Result<String, JobError> {
+        let stem = || self.source.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (place, name) = name.map_or_else(|| (0..0, stem()), |n| (n.span(), n.into_inner()));
+        let fits = !name.is_empty() && name.len() <= 100 && !name.starts_with(['.', '-']);
+        if !fits || name.contains(['/', '\0']) || name.chars().any(char::is_control) {
+            let why = "names a folder: use letters, digits and dashes, at most 100, and no slash";
+            return Err(self.source.wrong(&place, format!("name {name:?} {why}")));
+        }
+        Ok(name)
+    }
+
+    fn ssh(&self, ssh: &file::Ssh, config: Option<PathBuf>) -> Result<Ssh, JobError> {
+        Ok(Ssh {
+            config: match (config, &ssh.config) {
+                (Some(config), _) => Some(config),
+                (None, Some(config)) => Some(self.named("ssh.config", config)?),
+                (None, None) => None,
+            },
+            identity: ssh.identity.as_ref().map(|key| self.named("ssh.identity", key)).transpose()?,
+            connect_timeout: ssh.connect_timeout,
+            retries: ssh.retries,
+        })
+    }
+
+    fn script(&self, script: file::Script) -> Result<Script, JobError> {
+        let file = self.named("script.file", &script.file)?;
+        let place = script.file.span();
+        let bytes = read(&file).map_err(|error| self.source.wrong(&place, format!("script.file: {error}")))?;
+        let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        let name = name.ok_or_else(|| self.source.wrong(&place, "script.file: its name is no UTF-8; rename it"))?;
+        Ok(Script {
+            name,
+            sha256: hex(&Sha256::digest(&bytes)),
+            bytes: Arc::from(bytes),
+            file,
+            args: script.args.iter().map(|a| self.text("script.args", a)).collect::<Result<_, _>>()?,
+            staging: self.remote("script.staging", &script.staging)?,
+            install: self.remote("script.install", &script.install)?,
+            mode: self.mode(&script.mode)?,
+            run_as: script.run_as.as_ref().map(|user| self.user(user)).transpose()?,
+            timeout: script.timeout,
+            supervise: script.supervise,
+        })
+    }
+
+    fn mode(&self, mode: &Spanned<String>) -> Result<String, JobError> {
+        let text = mode.get_ref();
+        if (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
+            return Ok(text.clone());
+        }
+        let why = format!("script.mode \"{text}\" is no mode; write three or four octal digits, like \"775\"");
+        Err(self.source.wrong(&mode.span(), why))
+    }
+
+    fn user(&self, user: &Spanned<String>) -> Result<String, JobError> {
+        let text = user.get_ref();
+        let fits = |c: char| c.is_alphanumeric() || "_.-@\\$".contains(c);
+        if !text.is_empty() && !text.starts_with('-') && text.chars().all(fits) {
+            return Ok(text.clone());
+        }
+        Err(self.source.wrong(&user.span(), format!("script.run_as {text:?} is no user name")))
+    }
+
+    /// A text that a command line can carry.
+    fn text(&self, key: &str, text: &Spanned<String>) -> Result<String, JobError> {
+        if text.get_ref().contains('\0') {
+            return Err(self.source.wrong(&text.span(), format!("{key}: no command line can carry a NUL")));
+        }
+        Ok(text.get_ref().clone())
+    }
+
+    /// A path on the hosts: absolute, since two users with two home folders use it.
+    fn remote(&self, key: &str, path: &Spanned<String>) -> Result<String, JobError> {
+        let text = path.get_ref();
+        if text.starts_with('/') && !text.chars().any(char::is_control) {
+            return Ok(text.clone());
+        }
+        let why = format!("{key} {text:?} must be an absolute path on the hosts, on one line");
+        Err(self.source.wrong(&path.span(), why))
+    }
+
+    fn collect(&self, collect: file::Collect) -> Result<Collect, JobError> {
+        if collect.files.get_ref().is_empty() {
+            let why = "collect.files is empty; name what comes back, like \"/tmp/fichier_*log.txt\"";
+            return Err(self.source.wrong(&collect.files.span(), why));
+        }
+        let globs = collect.files.get_ref().iter();
+        Ok(Collect {
+            files: globs.map(|g| self.remote("collect.files", g)).collect::<Result<_, _>>()?,
+            layout: collect.layout,
+            fresh: collect.fresh,
+            required: collect.required,
+            max_file: collect.max_file,
+            max_host: collect.max_host,
+        })
+    }
+
+    fn targets(
+        &self,
+        targets: file::Targets,
+        config: Option<Spanned<PathBuf>>,
+        over: &Overrides,
+    ) -> Result<Selection, JobError> {
+        let here = |words: Vec<Spanned<String>>| -> Vec<Word> { words.into_iter().map(|w| self.word(w)).collect() };
+        let typed = |words: &[String], origin: &str| -> Vec<Word> {
+            words.iter().map(|text| Word { text: text.clone(), origin: origin.to_owned() }).collect()
+        };
+        let mut exclude = here(targets.exclude);
+        exclude.extend(typed(&over.exclude, "--exclude"));
+        Ok(Selection {
+            hosts: over.hosts.as_ref().map_or_else(|| here(targets.hosts), |hosts| hosts.clone()),
+            exclude,
+            only: typed(&over.only, "--only"),
+            register: None,
+            config: over.config.clone().or(config.map(|c| self.path(c.get_ref()))),
+        })
+    }
+
+    /// A word of the job file, with the line it stands on.
+    fn word(&self, word: Spanned<String>) -> Word {
+        let origin = format!("{}:{}", self.source.file.display(), self.source.line(&word.span()));
+        Word { text: word.into_inner(), origin }
+    }
+
+    fn mail(&self, mail: Spanned<file::Mail>) -> Result<mail::Settings, JobError> {
+        let place = mail.span();
+        let mail = mail.into_inner();
+        if mail.to.get_ref().is_empty() {
+            return Err(self.source.wrong(&mail.to.span(), "mail.to is empty; name who shall get the archive"));
+        }
+        let password = match &mail.password_file {
+            Some(file) => Some(self.password(file)?),
+            None => std::env::var(PASSWORD).ok().map(Password::new),
+        };
+        let settings = mail::Settings {
+            transport: mail.transport,
+            from: mail.from.map_or_else(sender, Ok).map_err(|why| self.source.wrong(&place, why))?,
+            to: mail.to.into_inner().into_iter().map(|file::Parsed(mailbox)| mailbox).collect(),
+            subject: mail.subject,
+            body: mail.body,
+            max_size: mail.max_size,
+            password: password.filter(|_| mail.user.is_some()),
+            user: mail.user,
+        };
+        settings.validate().map_err(|error| self.source.wrong(&place, format!("[mail]: {error}")))?;
+        Ok(settings)
+    }
+
+    fn password(&self, file: &Spanned<PathBuf>) -> Result<Password, JobError> {
+        let named = self.named("mail.password_file", file)?;
+        let line = self.source.line(&file.span());
+        let text = fs::read_to_string(&named).map_err(|source| JobError::Named {
+            file: self.source.file.to_owned(),
+            line,
+            key: "mail.password_file",
+            named,
+            source,
+        })?;
+        Ok(Password::new(text.trim_end_matches(['\n', '\r'])))
+    }
+}
+
+/// The sender where the job names none: this user at this machine, as `mailx` has it.
+fn sender() -> Result<Mailbox, String> {
+    let user = std::env::var("LOGNAME").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "root".to_owned());
+    let host = nix::unistd::gethostname().map_err(|error| format!("this machine has no name: {error}"))?;
+    let address = format!("{user}@{}", host.to_string_lossy());
+    address.parse().map_err(|error| format!("mail.from is left out and {address} is no address ({error}); set it"))
+}
+
+/// The user's home folder.
+fn home() -> Option<PathBuf> {
+    std::env::home_dir().filter(|home| !home.as_os_str().is_empty())
+}
+
+/// Where runs live when nobody says.
+pub(crate) fn default_output() -> PathBuf {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    state.unwrap_or_else(|| home().unwrap_or_default().join(".local/state")).join("recolte")
+}

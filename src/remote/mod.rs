@@ -1,0 +1,99 @@
+//! One host, reached through one ssh master: the only files that name `openssh` and `openssh_sftp_client`.
+//!
+//! `master` makes the connection or adopts the user's own and ends it; `ssh_text` reads what ssh says; `command` runs
+//! lines on the host; `transfer` uploads, lists and looks, `fetch` copies one file home, both by SFTP or, where there
+//! is none, through commands; `sink` is where bytes from a host land. Limits: the host is Linux or another Unix with a POSIX `sh`.
+
+mod command;
+mod fetch;
+mod master;
+mod sink;
+mod ssh_text;
+mod transfer;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+pub use command::{Finished, Ran, Script};
+pub use master::{Control, Plan, launch_line};
+pub use sink::{Sink, Written};
+pub use ssh_text::Refusal;
+pub use transfer::{FileKind, Found, Get};
+
+/// How long a host may leave one request unanswered, or a stream silent, before it counts as stalled.
+pub const STALL: Duration = Duration::from_secs(60);
+
+/// A connected host.
+pub struct Remote {
+    /// The connection that everything shares.
+    session: Arc<openssh::Session>,
+    /// What to do with the master in the end.
+    master: master::Master,
+    /// The SFTP channel, once one was opened.
+    sftp: transfer::Slot,
+    /// Whether a channel was left open, so that the master must be told to exit at once.
+    unclean: std::sync::atomic::AtomicBool,
+}
+
+/// What can go wrong between the gateway and a connected host. Which step it spoils is the visit's business.
+#[derive(Debug, Error)]
+pub enum RemoteError {
+    /// The connection is gone.
+    #[error("the connection broke")]
+    Lost,
+    /// The host answered nothing for [`STALL`].
+    #[error("the host stopped answering for {} s", STALL.as_secs())]
+    Stalled,
+    /// The host allows no more sessions on this connection.
+    #[error("the host allows no further session on its connection (MaxSessions)")]
+    NoSession,
+    /// The host offers no SFTP.
+    #[error("the host offers no sftp")]
+    NoSftp,
+    /// The login shell prints where only the protocol may speak.
+    #[error("the login shell prints text of its own")]
+    Noisy,
+    /// The host denies access.
+    #[error("permission denied")]
+    Denied,
+    /// No such file or folder.
+    #[error("no such file or folder")]
+    Missing,
+    /// The host's file system has no room.
+    #[error("no space left on the host")]
+    Full,
+    /// The host says no more than "failure".
+    #[error("the host reports a failure: {0}")]
+    Failure(String),
+    /// It answered in a way that makes no sense.
+    #[error("the host's answer makes no sense: {0}")]
+    Nonsense(String),
+    /// The file is not what it was when its copy began.
+    #[error("the file changed while it was copied")]
+    Changed,
+    /// This machine cannot write what came.
+    #[error("cannot be written here")]
+    Local(#[source] io::Error),
+}
+
+impl Remote {
+    /// Whether the master still speaks. It answers for itself, not for the host.
+    pub async fn alive(&self) -> bool {
+        matches!(tokio::time::timeout(STALL, self.session.check()).await, Ok(Ok(())))
+    }
+
+    /// Ends the connection if it is our own. Never fails: what is left ends by itself within a minute.
+    pub async fn end(self) {
+        self.close_sftp().await;
+        let unclean = self.unclean.load(std::sync::atomic::Ordering::Relaxed);
+        self.master.end(self.session, unclean).await;
+    }
+
+    /// Notes that a channel was left open.
+    fn leave_unclean(&self) {
+        self.unclean.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,183 @@
+//! The steps on one host, in order: the body of the old script's loop.
+//!
+//! [`visit`] reads like that loop, a function a line. What a step needs is in `visit/`: one file a step where it is
+//! more than a few lines, and `fault` which says what an error means there. A visit never fails: it ends in one
+//! [`HostReport`]. Limits: it emits events and never prints.
+
+mod collect;
+mod connect;
+mod execute;
+mod fault;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+pub use connect::control_plan;
+pub use execute::script_line;
+
+use crate::event::{Event, Events, Stop};
+use crate::job::{Job, Script};
+use crate::journal::{Place, RunFolder};
+use crate::outcome::{Fault, HostReport, Step, StepTime};
+use crate::remote::{Remote, RemoteError};
+use crate::shell;
+use crate::targets::Resolved;
+
+/// How long the tidying of a host may take.
+const TIDY: Duration = Duration::from_secs(10);
+
+/// What all visits of a run share.
+pub struct Run {
+    /// The job.
+    pub job: Job,
+    /// The run's folder.
+    pub folder: RunFolder,
+    /// The private folder of our control sockets.
+    pub sockets: std::path::PathBuf,
+    /// Who may make a connection now: it costs this machine's processor.
+    pub handshakes: Semaphore,
+    /// Where the run tells what happens.
+    pub events: Events,
+    /// The order to stop.
+    pub stop: Stop,
+}
+
+/// One visit under way.
+struct Visit {
+    run: Arc<Run>,
+    host: Arc<str>,
+    report: HostReport,
+}
+
+/// Visits one host: the old loop's body, from its first `scp` to its last.
+pub async fn visit(run: Arc<Run>, host: Resolved, number: usize) -> HostReport {
+    let mut report = HostReport::new(&host.alias);
+    report.started = Some(Timestamp::now());
+    let mut visit = Visit { run, host: Arc::from(host.alias.as_str()), report };
+    let fault = match visit.connect(&host, number).await {
+        Ok(remote) => {
+            let done = visit.job(&remote).await;
+            remote.end().await;
+            done.err()
+        }
+        Err(fault) => Some(fault),
+    };
+    visit.report.end(fault);
+    visit.report
+}
+
+impl Visit {
+    /// What the old loop did on a host that it could reach, line by line.
+    async fn job(&mut self, remote: &Remote) -> Result<(), Fault> {
+        let run = Arc::clone(&self.run);
+        let script = &run.job.script;
+        let staged = script.staged();
+
+        // 13: scp Fichier_fourni.sh $SERVEUR:/tmp
+        let uploaded = self.step(Step::Upload, upload(remote, script, &staged)).await;
+        // 15, 17: cp -P /tmp/Fichier_fourni.sh /home/User_VIP/script; chmod 775 …
+        let installed = match uploaded {
+            Ok(()) => self.step(Step::Install, install(remote, script, &staged)).await,
+            Err(fault) => Err(fault),
+        };
+        let since = match installed {
+            Ok(since) => since,
+            Err(fault) => {
+                tidy(&run.events, self.host.clone(), remote, &staged).await;
+                return Err(fault);
+            }
+        };
+        // 19: sudo su - User_DollarU -c 'Fichier_fourni.sh SOC_PRODUCTION'
+        let ran = self.timed(Step::Execute, execute::execute(remote, &run, &self.host.clone())).await;
+        let ran = self.keep(ran);
+        // 21: scp $SERVEUR:/tmp/fichier_*log.txt /tmp/JGE. A script that fails still has its files collected.
+        let (collected, ()) = {
+            let tidied = tidy(&run.events, self.host.clone(), remote, &staged);
+            let place = Place::new(&run.folder, &self.host, run.job.collect.layout);
+            let home = self.step(Step::Collect, collect::collect(remote, &run.job, since, &place));
+            tokio::join!(home, tidied)
+        };
+        ran.and(collected.and_then(|home| self.bring(home)))
+    }
+
+    /// Begins a step, times it, and ends it at once when the order to stop comes.
+    async fn step<T>(&mut self, step: Step, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let stop = self.run.stop.clone();
+        self.timed(step, async {
+            tokio::select! {
+                biased;
+                why = stop.wait() => Err(fault::stopped(step, why)),
+                done = work => done,
+            }
+        })
+        .await
+    }
+
+    /// Begins a step and times it.
+    async fn timed<T>(&mut self, step: Step, work: impl Future<Output = T>) -> T {
+        self.run.events.emit(Event::Step { host: Arc::clone(&self.host), step });
+        let begun = Instant::now();
+        let done = work.await;
+        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.report.steps.push(StepTime { step, ms });
+        done
+    }
+
+    /// Keeps what is known of the script's run, whether or not it went well.
+    fn keep(&mut self, executed: execute::Executed) -> Result<(), Fault> {
+        self.report.exit_status = executed.exit_status;
+        self.report.skipped.extend(executed.skipped);
+        executed.result
+    }
+
+    /// Keeps what came home, whether or not it is all that should have come.
+    fn bring(&mut self, home: collect::Home) -> Result<(), Fault> {
+        self.report.files.extend(home.files);
+        self.report.skipped.extend(home.skipped);
+        home.fault.map_or(Ok(()), Err)
+    }
+}
+
+/// Puts the script into the staging folder, under a name that nobody can have prepared.
+async fn upload(remote: &Remote, script: &Script, staged: &str) -> Result<(), Fault> {
+    remote.upload(staged, &script.bytes).await.map_err(|e| fault::of(Step::Upload, &script.staging, e))
+}
+
+/// Copies the script to its place, makes it executable, and reads back what will run. Returns the host's clock before
+/// the script ran, in seconds since 1970.
+async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, Fault> {
+    let most = script.bytes.len() + 64;
+    let done = remote.run(&install_line(script, staged), b"", most).await;
+    let done = done.map_err(|e| fault::of(Step::Install, &script.install, e))?;
+    if done.status != Some(0) {
+        return Err(fault::install(script, &done.stderr));
+    }
+    let clock_end = done.stdout.iter().position(|b| *b == b'\n').unwrap_or(done.stdout.len());
+    let (clock, installed) = done.stdout.split_at(clock_end);
+    let since = std::str::from_utf8(clock).ok().and_then(|text| text.parse().ok());
+    match (since, installed.get(1..) == Some(&*script.bytes)) {
+        (Some(since), true) => Ok(since),
+        (Some(_), false) => Err(fault::tampered(script)),
+        (None, _) => Err(fault::of(Step::Install, &script.install, RemoteError::Noisy)),
+    }
+}
+
+/// The line of [`install`].
+pub fn install_line(script: &Script, staged: &str) -> String {
+    let (from, to) = (shell::quote(staged), shell::quote(&script.installed()));
+    let mode = &script.mode;
+    shell::in_sh(&format!(
+        "LC_ALL=C; export LC_ALL; cp -P -- {from} {to} && chmod {mode} -- {to} && date +%s && cat -- {to}"
+    ))
+}
+
+/// Removes the staged copy, however the visit went.
+async fn tidy(events: &Events, host: Arc<str>, remote: &Remote, staged: &str) {
+    if !matches!(timeout(TIDY, remote.remove(staged)).await, Ok(Ok(()))) {
+        events.note(format!("{host}: {staged} could not be removed"));
+    }
+}

@@ -1,0 +1,66 @@
+//! The first step: a master, adopted or launched, tried again for causes that pass.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::Visit;
+use super::fault;
+use crate::job::Ssh;
+use crate::outcome::{Fault, Step};
+use crate::remote::{Control, Plan, Refusal, Remote};
+use crate::targets::Resolved;
+
+/// The wait before the second try; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// How a host is reached: the job's settings, the user's own, and a socket of ours.
+pub fn control_plan(ssh: &Ssh, host: &Resolved, sockets: &Path, number: usize) -> Plan {
+    Plan {
+        host: host.alias.clone(),
+        config: ssh.config.clone(),
+        identity: ssh.identity.clone(),
+        connect_timeout: ssh.connect_timeout,
+        keepalive: host.notices_dead_link_within.is_none_or(|seconds| seconds > 60),
+        control: Control { theirs: host.control_path.clone(), ours: sockets.join(number.to_string()) },
+    }
+}
+
+impl Visit {
+    /// Reaches the host.
+    pub(super) async fn connect(&mut self, host: &Resolved, number: usize) -> Result<Remote, Fault> {
+        let run = self.run.clone();
+        let plan = control_plan(&run.job.ssh, host, &run.sockets, number);
+        let tries = async {
+            let mut wait = FIRST_WAIT;
+            for left in (0..=run.job.ssh.retries).rev() {
+                match self::once(&run.handshakes, plan.clone()).await {
+                    Ok(remote) => return Ok(remote),
+                    Err(refusal) if left > 0 && refusal.passing => {
+                        sleep(wait.mul_f64(rand::random_range(0.75..1.25))).await;
+                        wait = (wait * 2).min(LONGEST_WAIT);
+                    }
+                    Err(refusal) => return Err(refused(refusal)),
+                }
+            }
+            Err(fault::new(Step::Connect, crate::outcome::Cause::Other, "no try was made", ""))
+        };
+        self.step(Step::Connect, tries).await
+    }
+}
+
+/// One try, when it is this host's turn.
+async fn once(turns: &tokio::sync::Semaphore, plan: Plan) -> Result<Remote, Refusal> {
+    // A closed semaphore would only mean that nobody counts any more.
+    let _turn = turns.acquire().await.ok();
+    Remote::connect(plan).await
+}
+
+/// What ssh's refusal means.
+fn refused(refusal: Refusal) -> Fault {
+    Fault { step: Step::Connect, cause: refusal.cause, message: refusal.message, hint: refusal.hint }
+}

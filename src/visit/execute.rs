@@ -1,0 +1,99 @@
+//! The step that runs the script, once: its line, its output on disk as it comes, what its end means.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Run;
+use super::fault;
+use crate::job;
+use crate::outcome::{Fault, Skipped, Step};
+use crate::remote::{Ran, Remote, RemoteError, Script, Sink, Written};
+use crate::shell;
+
+/// What is known after the step.
+pub struct Executed {
+    /// The script's exit status, where it ended by itself.
+    pub exit_status: Option<i32>,
+    /// What of its output was not kept.
+    pub skipped: Vec<Skipped>,
+    /// Whether it went well.
+    pub result: Result<(), Fault>,
+}
+
+impl From<Fault> for Executed {
+    fn from(fault: Fault) -> Self {
+        Self { exit_status: None, skipped: Vec::new(), result: Err(fault) }
+    }
+}
+
+/// The whole line that runs the script on a host; with a mark, under the supervisor.
+pub fn script_line(script: &job::Script, mark: Option<&str>) -> String {
+    let words = script.words();
+    let inner = match mark {
+        Some(mark) => shell::supervise(words, mark),
+        None => shell::line(words),
+    };
+    match &script.run_as {
+        Some(user) => shell::run_as(user, &inner),
+        None => inner,
+    }
+}
+
+/// Runs the script on a host.
+pub(super) async fn execute(remote: &Remote, run: &Run, host: &str) -> Executed {
+    let script = &run.job.script;
+    let sinks = match sinks(run, host).await {
+        Ok(sinks) => sinks,
+        Err(error) => return here(error).into(),
+    };
+    let mark = script.supervise.then(shell::mark);
+    let ready = Script {
+        line: script_line(script, mark.as_deref()),
+        mark,
+        timeout: script.timeout,
+        stdout: sinks.0,
+        stderr: sinks.1,
+    };
+    match remote.execute(ready, &run.stop).await {
+        Ok(ran) => ended(run, host, ran).await,
+        Err(error) => fault::of(Step::Execute, "", error).into(),
+    }
+}
+
+/// Where the script's output goes: two files of the host.
+async fn sinks(run: &Run, host: &str) -> io::Result<(Sink, Sink)> {
+    let (folder, name) = (run.folder.clone(), host.to_owned());
+    let folder: PathBuf = tokio::task::spawn_blocking(move || folder.streams(&name)).await.map_err(io::Error::other)??;
+    let most = run.job.collect.max_file;
+    Ok((Sink::create(folder.join("stdout"), most).await?, Sink::create(folder.join("stderr"), most).await?))
+}
+
+/// Closes the files and says what the end means.
+async fn ended(run: &Run, host: &str, ran: Ran) -> Executed {
+    let fault = fault::ran(&run.job.script, &ran);
+    if ran.left_daemon {
+        run.events.note(format!("{host}: the script left a process behind that still holds its output"));
+    }
+    let (stdout, stderr) = tokio::join!(ran.stdout.finish(None), ran.stderr.finish(None));
+    let mut skipped = Vec::new();
+    let mut lost = None;
+    for (name, written) in [("stdout", stdout), ("stderr", stderr)] {
+        match written {
+            Ok(written) => skipped.extend(cut(name, &written)),
+            Err(error) => lost = lost.or(Some(here(error))),
+        }
+    }
+    Executed { exit_status: ran.status, skipped, result: fault.or(lost).map_or(Ok(()), Err) }
+}
+
+/// What of a stream was beyond `max_file`.
+fn cut(name: &str, written: &Written) -> Option<Skipped> {
+    let all = written.bytes + written.dropped;
+    let why = format!("the first {} of {all} bytes were kept (max_file)", written.bytes);
+    (written.dropped > 0).then(|| Skipped { remote: name.to_owned(), why })
+}
+
+/// This machine cannot keep what the script prints.
+fn here(error: io::Error) -> Fault {
+    fault::of(Step::Execute, "the script's output", RemoteError::Local(error))
+}
