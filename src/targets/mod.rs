@@ -1,0 +1,3 @@
+//! Who is visited.
+
+pub mod range;
