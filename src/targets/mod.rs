@@ -1,3 +1,5 @@
 //! Who is visited.
 
+pub mod name;
 pub mod range;
+pub mod register;
