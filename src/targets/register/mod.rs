@@ -181,3 +181,6 @@ fn guarded(
         Err(RegisterError::Broken { place: place.to_owned(), what })
     })
 }
+
+#[cfg(test)]
+mod tests;

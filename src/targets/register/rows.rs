@@ -18,6 +18,9 @@ const MAX_ROWS: u64 = 1 << 20;
 /// How many rows, values or columns a message lists.
 const LISTED: usize = 30;
 
+/// The row and the column of the first of some merged cells, and their last row.
+pub(super) type Merges = HashMap<(u64, usize), u64>;
+
 /// The rows of one sheet, being read.
 pub(super) struct Rows<'a> {
     register: &'a Register,
@@ -27,10 +30,8 @@ pub(super) struct Rows<'a> {
     unit: &'static str,
     /// Appended where a column is missing: the other sheets.
     pub(super) hint: String,
-    /// Where cells are merged downwards: the row and column of the first, and the last row.
-    pub(super) merges: HashMap<(u64, usize), u64>,
-    /// Said of rows that a filter drops for an empty cell, where merged cells cannot be told from empty ones.
-    pub(super) merges_unknown: bool,
+    /// Where cells are merged downwards; none where merged cells cannot be told from empty ones.
+    pub(super) merges: Option<Merges>,
     /// The rows before the header.
     head: Vec<Vec<String>>,
     /// The machines' column, then those of the filters, once the header is found.
@@ -60,8 +61,7 @@ impl<'a> Rows<'a> {
             place,
             unit,
             hint: String::new(),
-            merges: HashMap::new(),
-            merges_unknown: false,
+            merges: None,
             head: Vec::new(),
             columns: Vec::new(),
             read: 0,
@@ -166,7 +166,7 @@ impl<'a> Rows<'a> {
         let mut wanted = true;
         let mut host = String::new();
         for (nth, column) in self.columns.iter_mut().enumerate() {
-            let text = column.text(number, cells, &self.merges);
+            let text = column.text(number, cells, self.merges.as_ref());
             if is_formula_error(&text) {
                 return Err(RegisterError::Formula { place: place(), column: column.heading.clone(), text });
             }
@@ -203,7 +203,7 @@ impl<'a> Rows<'a> {
                 self.notes.push(format!("{place}: no row has {unseen} in column `{}`", column.heading));
             }
             let wants_empty = column.values.iter().any(|(value, _)| value.is_empty());
-            if self.merges_unknown && column.empty > 0 && !wants_empty {
+            if self.merges.is_none() && column.empty > 0 && !wants_empty {
                 let (empty, heading) = (column.empty, &column.heading);
                 self.notes.push(format!(
                     "{place}: left out {empty} rows with nothing in column `{heading}`; if its cells are merged, save \
@@ -225,9 +225,9 @@ impl<'a> Rows<'a> {
 
 impl Column {
     /// Its text in a row: trimmed, and that of the merged cell which covers it.
-    fn text(&mut self, row: u64, cells: &[String], merges: &HashMap<(u64, usize), u64>) -> String {
+    fn text(&mut self, row: u64, cells: &[String], merges: Option<&Merges>) -> String {
         let own = cells.get(self.at).map_or("", |cell| cell.trim());
-        if let Some(last) = merges.get(&(row, self.at)) {
+        if let Some(last) = merges.and_then(|merges| merges.get(&(row, self.at))) {
             self.merged = Some((*last, own.to_owned()));
         }
         match &self.merged {

@@ -4,12 +4,11 @@
 //! cells cannot be told from empty ones, as calamine keeps no word of them. Formulas count by the value that the
 //! office stored; nothing is computed here.
 
-use std::collections::HashMap;
 use std::io::Cursor;
 
 use calamine::{Data, Ods, Reader, SheetVisible, Xlsx};
 
-use super::rows::{Rows, list, plain};
+use super::rows::{Merges, Rows, list, plain};
 use super::{Hosts, Register, RegisterError};
 
 type Content = Cursor<Vec<u8>>;
@@ -22,7 +21,7 @@ pub(super) fn xlsx(register: &Register, place: &str, content: Vec<u8>) -> Result
     };
     let mut book: Xlsx<Content> = Xlsx::new(Cursor::new(content)).map_err(damaged)?;
     let (sheet, mut rows) = open(&book, register, place)?;
-    rows.merges = merges(&mut book, &sheet).map_err(damaged)?;
+    rows.merges = Some(merges(&mut book, &sheet).map_err(damaged)?);
     let mut cells = book.worksheet_cells_reader(&sheet).map_err(damaged)?;
     let (mut number, mut row) = (0, Vec::new());
     while let Some(cell) = cells.next_cell().map_err(damaged)? {
@@ -49,7 +48,6 @@ pub(super) fn ods(register: &Register, place: &str, content: Vec<u8>) -> Result<
     };
     let mut book: Ods<Content> = Ods::new(Cursor::new(content)).map_err(damaged)?;
     let (sheet, mut rows) = open(&book, register, place)?;
-    rows.merges_unknown = true;
     let range = book.worksheet_range(&sheet).map_err(damaged)?;
     let first = range.start().map_or(0, |(row, _)| u64::from(row));
     for (number, row) in (first + 1..).zip(range.rows()) {
@@ -86,8 +84,8 @@ where
     Ok((sheet, rows))
 }
 
-/// The cells merged downwards: the row (from 1) and the column of the first, and the last row.
-fn merges(book: &mut Xlsx<Content>, sheet: &str) -> Result<HashMap<(u64, usize), u64>, calamine::XlsxError> {
+/// The cells merged downwards, rows counted from 1.
+fn merges(book: &mut Xlsx<Content>, sheet: &str) -> Result<Merges, calamine::XlsxError> {
     let regions = book.merge_cells_by_sheet_name(sheet)?;
     let downwards = regions.iter().filter(|region| region.end.0 > region.start.0);
     Ok(downwards
