@@ -1,0 +1,221 @@
+//! The `Host` aliases of the ssh_config in use, and the choice of some by a pattern.
+//!
+//! Reads `Host` and `Include` and nothing else: everything about a host comes from `ssh -G`. Which aliases there are
+//! does not depend on the blocks an `Include` stands in. Left out are wildcard and negated entries, and names that
+//! ssh would refuse on its command line. `${VAR}` and `%` tokens in `Include`, new in OpenSSH 10, are not expanded.
+//! At most [`MAX_FILES`] files and [`MAX_BYTES`] are read in all.
+
+mod files;
+mod line;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use self::files::{expand, load};
+use self::line::{Line, parse};
+use super::name;
+use super::pattern::{is_pattern, matches};
+use super::range::excerpt;
+use crate::printable::printable;
+
+/// The most files that one ssh_config may come to, its includes counted as often as they are named.
+pub const MAX_FILES: usize = 10_000;
+
+/// The most bytes that they may have together.
+pub const MAX_BYTES: u64 = 64 << 20;
+
+/// How deep includes nest: what ssh allows.
+const MAX_DEPTH: usize = 16;
+
+/// How many aliases a pattern that chooses none is answered with.
+const NEAREST: usize = 5;
+
+/// A name that a `Host` line gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The name, as ssh takes it.
+    pub name: String,
+    /// The file that first names it.
+    pub file: PathBuf,
+    /// The line in that file, from 1.
+    pub line: u64,
+}
+
+/// Why the aliases cannot be told. `place` is a file, with its line where it is known.
+#[derive(Debug, thiserror::Error)]
+pub enum AliasError {
+    /// The operating system refused.
+    #[error("{place}: cannot be read")]
+    Read { place: String, source: std::io::Error },
+    /// The name is not that of a file.
+    #[error("{place}: {file} is not a regular file; name an ssh_config")]
+    NoFile { place: String, file: String },
+    /// An `Include` leads back to a file that is being read.
+    #[error("{place}: this Include leads in a circle: {chain}; remove one of them")]
+    Loop { place: String, chain: String },
+    /// Includes nest deeper than ssh allows.
+    #[error(
+        "{place}: includes nest deeper than the {MAX_DEPTH} that ssh allows; include this file from a higher one"
+    )]
+    Depth { place: String },
+    /// More than is read here.
+    #[error("{place}: the ssh_config and its includes come to more than {MAX_FILES} files or {} MiB; use -F with a smaller one", MAX_BYTES >> 20)]
+    TooLarge { place: String },
+    /// A line that ssh would refuse.
+    #[error("{place}: a quote is never closed; close it on its line")]
+    OpenQuote { place: String },
+    /// The pattern stands for none of them.
+    #[error("{pattern}: no Host alias of the ssh_config in use is like this; {hint}")]
+    NoMatch { pattern: String, hint: String },
+}
+
+/// The aliases of `config`, or of `~/.ssh/config` and `/etc/ssh/ssh_config` as far as they exist; in the order of the
+/// files, each name once. With a `config`, it alone is read, as by `ssh -F`; `none` is ssh's word for no file.
+pub fn aliases(config: Option<&Path>) -> Result<Vec<Alias>, AliasError> {
+    let home = files::home();
+    let user = home.join(".ssh");
+    let mut reader = Reader::new(home);
+    match config {
+        Some(config) if config.as_os_str().eq_ignore_ascii_case("none") => {}
+        Some(config) => reader.read(config, &user, "-F")?,
+        None => {
+            reader.read_if_there(&user.join("config"), &user, "~/.ssh/config")?;
+            reader.read_if_there(
+                Path::new("/etc/ssh/ssh_config"),
+                Path::new("/etc/ssh"),
+                "/etc/ssh/ssh_config",
+            )?;
+        }
+    }
+    Ok(reader.aliases)
+}
+
+/// The aliases that `pattern` stands for, in their order; at least one.
+pub fn choose<'a>(pattern: &str, aliases: &'a [Alias]) -> Result<Vec<&'a Alias>, AliasError> {
+    let chosen: Vec<&Alias> = aliases.iter().filter(|alias| matches(pattern, &alias.name)).collect();
+    if chosen.is_empty() {
+        return Err(AliasError::NoMatch { pattern: excerpt(pattern), hint: nearest(pattern, aliases) });
+    }
+    Ok(chosen)
+}
+
+/// The aliases that `pattern` may have meant, in words.
+fn nearest(pattern: &str, aliases: &[Alias]) -> String {
+    let core = pattern.replace(['*', '?'], "");
+    let length = core.chars().count();
+    let distance = |alias: &Alias| {
+        // A pattern tends to be the beginning of what it means.
+        let start: String = alias.name.chars().take(length).collect();
+        strsim::osa_distance(&core, &start).min(strsim::osa_distance(&core, &alias.name))
+    };
+    let mut near: Vec<(usize, &str)> =
+        aliases.iter().map(|alias| (distance(alias), alias.name.as_str())).collect();
+    near.retain(|(distance, _)| *distance <= 1 + length / 4);
+    near.sort_unstable();
+    let names: Vec<&str> = near.into_iter().take(NEAREST).map(|(_, name)| name).collect();
+    match (aliases.len(), names.is_empty()) {
+        (0, _) => "it names no host; name the hosts, or use -F".to_owned(),
+        (count, true) => format!("none of its {count} is near; check the pattern"),
+        (_, false) => format!("the nearest: {}", names.join(", ")),
+    }
+}
+
+/// The files being read, and what they gave.
+struct Reader {
+    /// What `~` stands for.
+    home: PathBuf,
+    /// The files that are open, each included by the one before it.
+    open: Vec<PathBuf>,
+    files: usize,
+    bytes: u64,
+    seen: HashSet<String>,
+    aliases: Vec<Alias>,
+}
+
+impl Reader {
+    fn new(home: PathBuf) -> Self {
+        Self { home, open: Vec::new(), files: 0, bytes: 0, seen: HashSet::new(), aliases: Vec::new() }
+    }
+
+    /// Reads `file` where it exists, as ssh does with files that nobody named to it.
+    fn read_if_there(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), AliasError> {
+        match self.read(file, folder, place) {
+            Err(AliasError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Reads `file`, which `place` names; relative includes are looked for in `folder`.
+    fn read(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), AliasError> {
+        self.enter(file, place)?;
+        let read = self.lines(file, folder, place);
+        self.open.pop();
+        read
+    }
+
+    fn lines(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), AliasError> {
+        self.files += 1;
+        let content = load(file, place, MAX_BYTES - self.bytes)?;
+        self.bytes += content.len() as u64;
+        if self.files > MAX_FILES || self.bytes >= MAX_BYTES {
+            return Err(AliasError::TooLarge { place: shown(file) });
+        }
+        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content);
+        for (number, line) in (1..).zip(content.split(|byte| *byte == b'\n')) {
+            self.line(file, folder, number, line)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that `file` is open, unless it is already, or too many are.
+    fn enter(&mut self, file: &Path, place: &str) -> Result<(), AliasError> {
+        let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let mut around = self.open.iter().skip_while(|open| **open != path).peekable();
+        if around.peek().is_some() {
+            let chain: Vec<String> = around.chain([&path]).map(|path| shown(path)).collect();
+            return Err(AliasError::Loop { place: place.to_owned(), chain: chain.join(" → ") });
+        }
+        if self.open.len() > MAX_DEPTH {
+            return Err(AliasError::Depth { place: place.to_owned() });
+        }
+        self.open.push(path);
+        Ok(())
+    }
+
+    fn line(&mut self, file: &Path, folder: &Path, number: u64, line: &[u8]) -> Result<(), AliasError> {
+        match parse(line) {
+            Line::Host(names) => self.host(file, number, names),
+            Line::Include(patterns) => {
+                let place = format!("{}, line {number}", shown(file));
+                for pattern in patterns {
+                    for included in expand(&pattern, folder, &self.home) {
+                        self.read_if_there(&included, folder, &place)?;
+                    }
+                }
+            }
+            Line::OpenQuote => {
+                return Err(AliasError::OpenQuote { place: format!("{}, line {number}", shown(file)) });
+            }
+            Line::Other => {}
+        }
+        Ok(())
+    }
+
+    fn host(&mut self, file: &Path, line: u64, names: Vec<String>) {
+        // What was no UTF-8 cannot be told from U+FFFD any more.
+        let odd = |name: &str| is_pattern(name) || name.starts_with('!') || name.contains('\u{fffd}');
+        for name in names {
+            if !odd(&name) && name::check(&name).is_ok() && self.seen.insert(name.clone()) {
+                self.aliases.push(Alias { name, file: file.to_owned(), line });
+            }
+        }
+    }
+}
+
+/// A path, fit for a terminal.
+fn shown(path: &Path) -> String {
+    printable(path.as_os_str().as_encoded_bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! ssh_configs of every shape, read from real folders.
+
+use super::*;
+use proptest::prelude::*;
+
+/// The aliases of a home whose `.ssh` holds `files`; `config` is read as ssh reads the user's.
+fn names(files: &[(&str, &str)]) -> Vec<String> {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".ssh");
+    for (name, content) in files {
+        let file = folder.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+    }
+    let mut reader = Reader::new(home.path().to_owned());
+    reader.read(&folder.join("config"), &folder, "test").unwrap();
+    reader.aliases.into_iter().map(|alias| alias.name).collect()
+}
+
+#[test]
+fn hosts_are_named_and_wildcards_are_not() {
+    let config = "\u{feff}Host a b\r\n  HostName x\r\nHost *\nHost !c d-* e? f\nhost=g\nHOST \"h\" a\n\
+                  Match host i exec \"Host j\"\n  User Host\nHost k # l\n#Host m\nHostName n\nHost -o é\n";
+    assert_eq!(names(&[("config", config)]), ["a", "b", "f", "g", "h", "k", "é"]);
+}
+
+#[test]
+fn includes_are_followed_as_ssh_does() {
+    let files = [
+        (
+            "config",
+            "Host a\n  Include conf.d/* ~/.ssh/own \"with blank\"\nMatch all\nInclude absent nested/*/[hx]*.conf\n",
+        ),
+        ("conf.d/20", "Host c"),
+        ("conf.d/10", "Host b\nInclude deep"),
+        ("conf.d/.hidden", "Host hidden"),
+        ("deep", "Host deep"),
+        ("own", "Host own"),
+        ("with blank", "Host blank"),
+        ("nested/one/h1.conf", "Host n1"),
+        ("nested/two/h2.conf", "Host n2"),
+        ("nested/two/h3", "Host n3"),
+    ];
+    assert_eq!(names(&files), ["a", "b", "deep", "c", "own", "blank", "n1", "n2"]);
+}
+
+#[test]
+fn bytes_that_are_no_utf_8_harm_their_line_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    std::fs::write(&config, b"# caf\xe9\nHost caf\xe9 a\n\x00\xff\nHost b\n").unwrap();
+    let found = aliases(Some(&config)).unwrap();
+    let found: Vec<(&str, u64)> = found.iter().map(|alias| (alias.name.as_str(), alias.line)).collect();
+    assert_eq!(found, [("a", 2), ("b", 4)]);
+}
+
+#[test]
+fn none_is_no_file() {
+    assert!(aliases(Some(Path::new("none"))).unwrap().is_empty());
+}
+
+#[test]
+fn a_pattern_chooses_in_order_or_tells_the_nearest() {
+    let alias = |name: &str| Alias { name: name.to_owned(), file: PathBuf::from("config"), line: 1 };
+    let all = ["prod-web-1", "prod-db-1", "recette-1", "prod-web-2"].map(alias);
+    let chosen: Vec<&str> =
+        choose("prod-web-?", &all).unwrap().iter().map(|alias| alias.name.as_str()).collect();
+    assert_eq!(chosen, ["prod-web-1", "prod-web-2"]);
+    let told = |pattern| choose(pattern, &all).unwrap_err().to_string();
+    assert!(told("rectte-*").ends_with("the nearest: recette-1"), "{}", told("rectte-*"));
+    assert!(told("prod-wbe-*").contains("the nearest: prod-web-1, prod-web-2"), "{}", told("prod-wbe-*"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_ssh_config_panics(content: Vec<u8>, text in "(Host|Include|Match|[ =\"'\\\\\n*a/-]){0,30}") {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config");
+        for content in [content, text.into_bytes()] {
+            std::fs::write(&config, content).unwrap();
+            let mut reader = Reader::new(folder.path().to_owned());
+            let _ = reader.read(&config, folder.path(), "test");
+        }
+    }
+}

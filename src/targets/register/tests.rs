@@ -1,0 +1,128 @@
+//! Registers as offices write them: the files that LibreOffice made, and CSV of every kind.
+
+use std::path::Path;
+
+use super::*;
+use proptest::prelude::*;
+
+fn ask(file: &Path, sheet: Option<&str>, filters: &[(&str, &[&str])]) -> Hosts {
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let filters = filters.iter().map(|(heading, values)| ((*heading).to_owned(), owned(values))).collect();
+    let register =
+        Register { file: file.to_owned(), sheet: sheet.map(str::to_owned), host: "machine".into(), filters };
+    hosts(&register).unwrap()
+}
+
+fn data(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/register").join(file)
+}
+
+#[test]
+fn every_format_gives_the_machines_of_the_same_rows() {
+    let files =
+        ["referentiel.xlsx", "referentiel.ods", "windows-1252.csv", "utf8-virgule.csv", "utf16-tab.csv"];
+    for file in files {
+        let sheet = (!file.ends_with("csv")).then_some(" MACHINES ");
+        let found = ask(&data(file), sheet, &[]);
+        let all = ["serveur1", "serveur2", "serveur3", "machine1", "machine2", "machine3"];
+        assert_eq!(found.hosts, all, "{file}");
+        assert!(
+            found.notes.iter().any(|note| note.contains("9: nothing in column `machine`")),
+            "{:?}",
+            found.notes
+        );
+        let chosen =
+            ask(&data(file), sheet, &[("USER_dollaru", &["Oui", "x"]), ("Groupe", &["b", "C"])]).hosts;
+        assert_eq!(chosen, ["machine1", "machine3"], "{file}");
+        assert_eq!(
+            ask(&data(file), sheet, &[("User_DollarU", &["", "non"])]).hosts,
+            ["serveur3", "machine2"]
+        );
+        assert_eq!(ask(&data(file), sheet, &[("N° d’ordre", &["6"])]).hosts, ["machine2"]);
+    }
+}
+
+#[test]
+fn a_cell_merged_over_rows_counts_for_all_of_them() {
+    let group = [("Groupe", &["A"][..])];
+    assert_eq!(
+        ask(&data("referentiel.xlsx"), Some("Machines"), &group).hosts,
+        ["serveur1", "serveur2", "serveur3"]
+    );
+    // ODS keeps no word of it: the note says what to do.
+    let ods = ask(&data("referentiel.ods"), Some("Machines"), &group);
+    assert_eq!(ods.hosts, ["serveur1"]);
+    assert!(
+        ods.notes
+            .iter()
+            .any(|note| note.contains("left out 2 rows") && note.contains("save the register as .xlsx"))
+    );
+}
+
+#[test]
+fn accents_compare_whatever_the_encoding() {
+    for (file, sheet) in
+        [("referentiel.xlsx", Some("Machines")), ("windows-1252.csv", None), ("utf16-tab.csv", None)]
+    {
+        let found = ask(&data(file), sheet, &[("SOCIÉTÉ", &["forêts & œuvres"])]);
+        assert_eq!(found.hosts, ["serveur2"], "{file}");
+    }
+}
+
+#[test]
+fn a_csv_typed_by_hand_is_read() {
+    let found = ask(&data("saisie-a-la-main.csv"), None, &[("Groupe", &["A", "D"])]);
+    assert_eq!(found.hosts, ["serveur1", "serveur2", "serveur3"]);
+    assert!(
+        found.notes.iter().any(|note| note.contains("no row has `d` in column `Groupe`")),
+        "{:?}",
+        found.notes
+    );
+}
+
+#[test]
+fn separators_marks_and_line_ends_are_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r.csv");
+    let cases: [&[u8]; 6] = [
+        b"sep=;\r\nMachine;Groupe\r\na;A\r\n",
+        b"\xef\xbb\xbf\"Machine\",\"Groupe;x\",Groupe\n\"a\",\"1;2;3\",A\n",
+        b"Machine\tGroupe\na\tA",
+        b"Soci\xe9t\xe9 X\rMachine;Groupe\ra;A\r",
+        b"\n\n ;\nGROUPE;\xa0machine\xa0;;;\nA; a ;;;;;\n\n",
+        b"\xfe\xff\0M\0a\0c\0h\0i\0n\0e\0,\0G\0r\0o\0u\0p\0e\0\n\0a\0,\0A\0\n",
+    ];
+    for content in cases {
+        std::fs::write(&file, content).unwrap();
+        assert_eq!(ask(&file, None, &[("Groupe", &["A"])]).hosts, ["a"], "{}", printable(content));
+    }
+}
+
+#[test]
+fn what_makes_its_reader_panic_is_an_error() {
+    let error = guarded("r.xlsx", || panic!("as a damaged file may")).unwrap_err();
+    assert_eq!(error.to_string().split(';').next(), Some("r.xlsx: is damaged (reading it broke off)"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_csv_panics(content: Vec<u8>, text in "Machine[;,\t]Groupe\n[a;,\"\r\n\t]{0,40}") {
+        for content in [content, text.into_bytes()] {
+            let register = Register { file: "r.csv".into(), sheet: None, host: "Machine".into(), filters: Vec::new() };
+            let _ = read(&register, "r.csv", content);
+        }
+    }
+
+    #[test]
+    fn no_bent_spreadsheet_panics(at in 0.0..1.0_f64, byte: u8) {
+        for name in ["referentiel.xlsx", "referentiel.ods"] {
+            let mut content = std::fs::read(data(name)).unwrap();
+            let place = (content.len() as f64 * at) as usize;
+            content[place] = byte;
+            let register = Register { file: name.into(), sheet: None, host: "Machine".into(), filters: Vec::new() };
+            let _ = read(&register, name, content);
+        }
+    }
+}
