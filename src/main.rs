@@ -1,3 +1,7 @@
 //! recolte: argv to exit code. The only place that exits.
+#![allow(dead_code)]
+
+mod mail;
+mod printable;
 
 fn main() {}
