@@ -1,0 +1,133 @@
+//! The folder, `sendmail`, and what a message looks like to a mail program.
+
+use std::os::unix::fs::PermissionsExt;
+
+use mailparse::MailHeaderMap;
+use proptest::prelude::*;
+
+use super::*;
+use crate::mail::{letter::base64_room, sendmail};
+
+fn executable(folder: &Path, text: &str) -> std::path::PathBuf {
+    let path = folder.join("sendmail");
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+async fn by(text: &str) -> (Result<Delivery, SendmailError>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = executable(folder.path(), &text.replace("OUT", &folder.path().join("out").to_string_lossy()));
+    let settings = settings("sendmail");
+    let message = letter::compose(&settings, &letter(400_000)).await.unwrap();
+    (sendmail::run(path, &settings, &sendmail::unix_lines(&message), Duration::from_secs(5)).await, folder)
+}
+
+#[tokio::test]
+async fn the_folder_gets_one_private_file_a_message() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("a/b");
+    let settings = settings(&format!("file:{}", folder.display()));
+    let delivery = send(&settings, &letter(5000)).await.unwrap();
+    assert_carries(&only_eml(&folder), &letter(5000));
+    assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(delivery.notes[0].contains(&folder.display().to_string()));
+    assert_eq!(only_eml(&folder).len() as u64, encoded_size(&settings, &letter(5000)).unwrap());
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let settings = settings(&format!("file:{}/x", file.path().display()));
+    let story = send(&settings, &letter(5)).await.unwrap_err().explain();
+    assert!(story.contains("mail folder") && story.contains("Not a directory"), "{story}");
+}
+
+#[tokio::test]
+async fn sendmail_gets_the_message_and_the_addresses() {
+    let (sent, folder) = by("printf '%s\\n' \"$@\" >OUT.args; cat >OUT; echo 'queue is long' >&2").await;
+    assert_eq!(sent.unwrap().notes, ["sendmail said: queue is long"]);
+    let message = std::fs::read(folder.path().join("out")).unwrap();
+    assert!(!message.contains(&b'\r'));
+    assert_carries(&message, &letter(400_000));
+    let args = std::fs::read_to_string(folder.path().join("out.args")).unwrap();
+    assert_eq!(args, "-i\n-f\nrecolte@vip.example.fr\n--\ndestinataire@example.fr\n");
+}
+
+#[tokio::test]
+async fn a_sendmail_that_fails_is_quoted() {
+    let (sent, _folder) = by("echo 'sendmail: fatal: \x1b[2Jno queue' >&2; exit 75").await;
+    let error = sent.unwrap_err().to_string();
+    assert!(error.contains("exit status: 75: sendmail: fatal: \\x1b[2Jno queue"), "{error}");
+    let (sent, _folder) = by("head -c 10 >OUT").await;
+    assert!(matches!(sent, Err(SendmailError::Unread { .. })), "{sent:?}");
+    let (sent, _folder) = by("kill -9 $$").await;
+    assert!(sent.unwrap_err().to_string().contains("signal: 9"));
+}
+
+#[tokio::test]
+async fn a_sendmail_that_hangs_or_floods_has_an_end() {
+    let begun = std::time::Instant::now();
+    let (sent, _folder) = by("echo stuck >&2; sleep 60; exit 0").await;
+    let error = MailError::from(sent.unwrap_err());
+    assert!(error.to_string().contains("killed: stuck") && error.may_have_left(), "{error}");
+    let (sent, _folder) =
+        by("yes noise | head -c 3000000 >&2; cat >OUT; echo done >&2; sleep 60 & exit 1").await;
+    let error = sent.unwrap_err().to_string();
+    assert!(error.contains("noise · done") && error.len() < 2000, "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn headers_are_what_mail_programs_expect() {
+    let message = letter::compose(&settings("sendmail"), &letter(10)).await.unwrap();
+    let text = String::from_utf8(message.clone()).unwrap();
+    assert!(text.contains("Subject: =?utf-8?b?UsOpc3VsdGF0?= $U du script\r\n"), "{text}");
+    let mail = mailparse::parse_mail(&message).unwrap();
+    let header = |name: &str| mail.headers.get_first_value(name).unwrap();
+    assert_eq!(header("Subject"), "Résultat $U du script");
+    assert_eq!(header("From"), "Récolte <recolte@vip.example.fr>");
+    assert_eq!(header("To"), "destinataire@example.fr");
+    assert_eq!(header("Auto-Submitted"), "auto-generated");
+    assert!(header("Message-ID").ends_with("@vip.example.fr>"));
+    assert!(mailparse::dateparse(&header("Date")).is_ok());
+    assert_eq!(mail.subparts[1].ctype.mimetype, "application/gzip");
+    assert_eq!(mail.subparts[0].ctype.charset, "utf-8");
+    assert!(text.contains("Content-Disposition: attachment;\r\n filename=\"JGE.tar.gz\"\r\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_foreign_name_has_a_plain_one_beside_it() {
+    let mut letter = letter(10);
+    letter.attachments[0].name = "../récolte\r\nX: \"1\".tar.gz".into();
+    let message = letter::compose(&settings("sendmail"), &letter).await.unwrap();
+    let text = String::from_utf8(message.clone()).unwrap();
+    assert!(text.contains("filename=\".._r_colte__X: _1_.tar.gz\";\r\n filename*=utf-8''.._r%C3%A9colte__X%3A%20%221%22.tar.gz\r\n"), "{text}");
+    assert_carries(&message, &letter);
+}
+
+#[tokio::test]
+async fn nothing_adds_a_header() {
+    let bad = "x\r\nBcc: victim@example.fr\r\n\r\nbody";
+    let letter = Letter { subject: bad.into(), body: bad.into(), attachments: vec![] };
+    let from = lettre::message::Mailbox { name: Some(bad.into()), ..settings("sendmail").from };
+    let settings = Settings { from, ..settings("sendmail") };
+    let message = letter::compose(&settings, &letter).await.unwrap();
+    let mail = mailparse::parse_mail(&message).unwrap();
+    assert!(mail.headers.get_first_value("Bcc").is_none());
+    assert_eq!(mail.headers.len(), 8, "{:?}", mail.headers);
+    let mut attached = super::letter(1);
+    attached.attachments[0].content_type = "x\r\nBcc: victim@example.fr".into();
+    assert!(letter::compose(&settings, &attached).await.is_err());
+}
+
+proptest! {
+    #[test]
+    fn the_size_is_known_without_encoding(size in 0usize..2000, limit in 0u64..3000) {
+        let settings = settings("sendmail");
+        let whole = letter::message(&settings, letter(size)).unwrap().formatted().len() as u64;
+        prop_assert_eq!(letter::encoded_size(&settings, &letter(size)).unwrap(), whole);
+        let room = base64_room(limit);
+        prop_assert!(letter::base64_len(room) <= limit && letter::base64_len(room + 3) > limit);
+    }
+}
