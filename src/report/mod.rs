@@ -15,7 +15,7 @@ mod layout;
 mod words;
 
 pub use json::RunReport;
-// pub use progress::{Mode, Progress};
+pub use progress::{Mode, Progress};
 pub use style::Style;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::printable::printable;
 use crate::report::group::groups;
 use crate::report::json::RunReport;
 use crate::report::style::View;
-use crate::report::{units, words};
+use crate::report::{layout, units, words};
 
 /// So many hosts that succeeded have a row each; more are one row.
 const ALONE: usize = 16;
@@ -39,7 +39,9 @@ pub fn summary(run: &RunReport, places: &Places, view: View) -> String {
     if !run.hosts.is_empty() {
         text.push('\n');
     }
-    line_of(&mut text, &view.style.bold(&totals(run)));
+    for line in layout::wrap(&totals(run), view.width) {
+        line_of(&mut text, &view.style.bold(&line));
+    }
     if let Some(skipped) = skipped(run) {
         line_of(&mut text, &skipped);
     }
@@ -67,18 +69,18 @@ fn skipped(run: &RunReport) -> Option<String> {
     let names = run.hosts.iter().map(|host| host.skipped.len()).sum::<usize>();
     let hosts = run.hosts.iter().filter(|host| !host.skipped.is_empty()).count();
     let (names, hosts) = (Some(names).filter(|names| *names > 0)?, words::count(hosts, "host"));
-    Some(format!("{} left where they are on {hosts}; the report says why", words::count(names, "file")))
+    Some(format!("left behind: {} on {hosts}; the report says why", words::count(names, "file")))
 }
 
-/// `sent`; `sent in 3 parts`; `not sent: …`.
+/// `sent`; `sent in 3 parts`; `not sent: …`, and the way out.
 pub(super) fn mail(mail: &MailReport) -> String {
-    let parts = match mail.parts {
-        0 | 1 => String::new(),
-        parts => format!(" in {parts} parts"),
-    };
     let error = mail.error.as_deref().map(|error| format!(": {}", words::message(error))).unwrap_or_default();
-    let sent = if mail.sent { "sent" } else { "not (wholly) sent" };
-    format!("{sent}{parts}{error}")
+    match (mail.sent, mail.parts) {
+        (true, 0 | 1) => format!("sent{error}"),
+        (true, parts) => format!("sent in {parts} parts{error}"),
+        (false, 0) => format!("not sent{error}; `recolte send` tries again"),
+        (false, _) => format!("not wholly sent{error}; `recolte send` tries again"),
+    }
 }
 
 fn whereabouts(run: &RunReport, places: &Places) -> Vec<(&'static str, String)> {

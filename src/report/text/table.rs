@@ -6,7 +6,7 @@ use crate::report::group::Group;
 use crate::report::style::View;
 use crate::report::{layout, units, words};
 
-/// The least columns left for the hosts before another column goes.
+/// The columns the hosts have before all others, if they need them.
 const LEAST_HOSTS: usize = 20;
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -55,10 +55,9 @@ pub(crate) fn table(groups: &[Group], view: View, bounds: Bounds) -> Vec<String>
     }
     let (shown, hidden) = groups.split_at(bounds.groups.min(groups.len()));
     let names: Vec<String> = shown.iter().map(Group::names).collect();
-    let columns = fit(columns(shown), view.width);
-    let room = view.width.saturating_sub(taken(&columns));
-    let widest = names.iter().map(|name| layout::width(name)).max().unwrap_or(0);
-    let room = widest.max("HOST".len()).min(room);
+    let widest = names.iter().map(|name| layout::width(name)).max().unwrap_or(0).max("HOST".len());
+    let columns = fit(columns(shown), view.width.saturating_sub(widest.min(LEAST_HOSTS)));
+    let room = widest.min(view.width.saturating_sub(taken(&columns)));
 
     let mut lines = vec![view.style.dim(head(&columns, room).trim_end())];
     for (nth, (group, names)) in shown.iter().zip(&names).enumerate() {
@@ -97,10 +96,10 @@ fn time(group: &Group) -> String {
     group.longest().map(|longest| format!("{most}{}", units::duration(longest))).unwrap_or_default()
 }
 
-/// Lets go of columns, the least needed first, until there is room for the hosts.
+/// Lets go of columns, the least needed first, until they fit.
 fn fit(mut columns: Vec<Column>, width: usize) -> Vec<Column> {
     for least in ["SIZE", "TIME", "EXIT", "FILES"] {
-        if taken(&columns) + LEAST_HOSTS > width {
+        if taken(&columns) > width {
             columns.retain(|column| column.title != least);
         }
     }
