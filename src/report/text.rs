@@ -9,6 +9,7 @@ mod table;
 
 pub use account::account;
 pub use full::full;
+pub(in crate::report) use summary::mail;
 pub use summary::{Places, summary};
 
 #[cfg(test)]

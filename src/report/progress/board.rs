@@ -112,7 +112,7 @@ impl Board {
         };
         let mut lines: Vec<String> = names.iter().zip(&visits).map(line).collect();
         let more = visits.len() - lines.len();
-        lines.extend((more > 0).then(|| format!("  and {more} more for over {}", units::duration(LONG))));
+        lines.extend((more > 0).then(|| format!("  and {more} more for over {} s", LONG.as_secs())));
         lines
     }
 }
@@ -156,7 +156,7 @@ mod tests {
         );
         assert_eq!(
             board.lines(later, 40, 3, Style::PLAIN),
-            ["11/200 done · 1 failed, 1 unreachable …", "  and 2 more for over 3.0 s"]
+            ["11/200 done · 1 failed, 1 unreachable …", "  and 2 more for over 3 s"]
         );
     }
 
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(lines.len(), 1 + NAMED + 1);
         assert_eq!(lines[0], "0/1000 done · 1000 in flight: 1000 execute · 01:00");
         assert_eq!(lines[1], "  host-\\x1b[2J1     execute  01:00");
-        assert_eq!(lines[7], "  and 994 more for over 3.0 s");
+        assert_eq!(lines[7], "  and 994 more for over 3 s");
     }
 
     #[test]

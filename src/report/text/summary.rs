@@ -73,7 +73,7 @@ fn skipped(run: &RunReport) -> Option<String> {
 }
 
 /// `sent`; `sent in 3 parts`; `not sent: …`, and the way out.
-pub(super) fn mail(mail: &MailReport) -> String {
+pub(in crate::report) fn mail(mail: &MailReport) -> String {
     let error = mail.error.as_deref().map(|error| format!(": {}", words::message(error))).unwrap_or_default();
     match (mail.sent, mail.parts) {
         (true, 0 | 1) => format!("sent{error}"),
