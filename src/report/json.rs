@@ -1,0 +1,290 @@
+//! `report.json`: the whole account of a run, for machines.
+//!
+//! Its field names are the contract. The other reports are made from it, so that they can be made again from the
+//! file alone.
+
+use jiff::Timestamp;
+use serde::de::Error as _;
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{HostReport, MailReport, Outcome};
+use crate::printable::printable;
+
+/// The version of the layout that this program writes and reads.
+pub const SCHEMA: u32 = 1;
+
+/// The whole account of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The run's id.
+    pub run: String,
+    /// The job's name.
+    pub job: String,
+    /// When the run began.
+    pub started: Timestamp,
+    /// When its last host ended.
+    pub ended: Timestamp,
+    /// When it was taken up again, each time; left out of the file for a run of one go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Timestamp>,
+    /// What was run.
+    pub script: Script,
+    /// How many hosts ended in which way.
+    pub totals: Totals,
+    /// Every host, in the order visited.
+    pub hosts: Vec<HostReport>,
+    /// What became of the mail; none where none was asked for or it is not over yet.
+    pub mail: Option<MailReport>,
+}
+
+/// The supplied script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Its path on the gateway.
+    pub file: String,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// How many hosts ended in which way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Every step came about.
+    pub succeeded: usize,
+    /// A step after connecting did not.
+    pub failed: usize,
+    /// No connection came about.
+    pub unreachable: usize,
+    /// A limit of time ended them.
+    pub timed_out: usize,
+    /// The operator ended them.
+    pub cancelled: usize,
+    /// They were never visited.
+    pub not_started: usize,
+}
+
+impl RunReport {
+    /// The account of hosts that have ended, counted; without mail, and of one go.
+    pub fn new(
+        run: &str,
+        job: &str,
+        script: Script,
+        started: Timestamp,
+        ended: Timestamp,
+        hosts: Vec<HostReport>,
+    ) -> Self {
+        Self {
+            schema: SCHEMA,
+            run: run.to_owned(),
+            job: job.to_owned(),
+            started,
+            ended,
+            resumed: Vec::new(),
+            script,
+            totals: Totals::of(&hosts),
+            hosts,
+            mail: None,
+        }
+    }
+
+    /// The bytes of `report.json`. What a terminal would obey is escaped, so that it may also be printed.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut text = escape(&serde_json::to_string_pretty(self)?);
+        text.push('\n');
+        Ok(text.into_bytes())
+    }
+
+    /// What [`RunReport::to_json`] wrote. Fails on anything else, and on a schema of another version.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        let report: Self = serde_json::from_slice(bytes)?;
+        match report.schema {
+            SCHEMA => Ok(report),
+            other => Err(serde_json::Error::custom(format!("schema {other} is not {SCHEMA}, the one known here"))),
+        }
+    }
+}
+
+impl Totals {
+    /// Counts the hosts.
+    pub fn of(hosts: &[HostReport]) -> Self {
+        let mut totals = Self::default();
+        for host in hosts {
+            totals.add(host.outcome);
+        }
+        totals
+    }
+
+    /// Counts one more.
+    pub fn add(&mut self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Succeeded => &mut self.succeeded,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Unreachable => &mut self.unreachable,
+            Outcome::TimedOut => &mut self.timed_out,
+            Outcome::Cancelled => &mut self.cancelled,
+            Outcome::NotStarted => &mut self.not_started,
+        };
+        *counter += 1;
+    }
+
+    /// How many ended so.
+    pub fn get(&self, outcome: Outcome) -> usize {
+        match outcome {
+            Outcome::Succeeded => self.succeeded,
+            Outcome::Failed => self.failed,
+            Outcome::Unreachable => self.unreachable,
+            Outcome::TimedOut => self.timed_out,
+            Outcome::Cancelled => self.cancelled,
+            Outcome::NotStarted => self.not_started,
+        }
+    }
+
+    /// How many there are.
+    pub fn all(&self) -> usize {
+        Outcome::ALL.into_iter().map(|outcome| self.get(outcome)).sum()
+    }
+
+    /// `10 succeeded, 1 failed, 1 unreachable`.
+    pub fn words(&self) -> String {
+        let counted: Vec<String> = Outcome::ALL
+            .into_iter()
+            .filter(|outcome| self.get(*outcome) > 0)
+            .map(|outcome| format!("{} {}", self.get(outcome), outcome.words()))
+            .collect();
+        if counted.is_empty() { "no hosts".to_owned() } else { counted.join(", ") }
+    }
+}
+
+/// JSON text with everything that is not for eyes as `\u....`: only strings can hold such, so its sense is the same.
+fn escape(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || matches!(c, ' '..='~') || printable(c.encode_utf8(&mut [0; 4]).as_bytes()).starts_with(c) {
+            text.push(c);
+        } else {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    const CONTRACT: &str = r#"{
+  "schema": 1,
+  "run": "20260922-235343-k3xq",
+  "job": "JGE",
+  "started": "2026-09-22T21:53:43Z",
+  "ended": "2026-09-22T21:56:48Z",
+  "script": {
+    "file": "/srv/Fichier_fourni.sh",
+    "sha256": "abababababababababababababababababababababababababababababababab"
+  },
+  "totals": {
+    "succeeded": 1,
+    "failed": 1,
+    "unreachable": 0,
+    "timed_out": 0,
+    "cancelled": 0,
+    "not_started": 0
+  },
+  "hosts": [
+    {
+      "host": "exemple1",
+      "outcome": "succeeded",
+      "step": null,
+      "cause": null,
+      "message": null,
+      "hint": null,
+      "exit_status": 0,
+      "started": "2026-09-22T21:53:43Z",
+      "ended": "2026-09-22T21:53:44.2Z",
+      "steps": [
+        {
+          "step": "connect",
+          "ms": 80
+        }
+      ],
+      "files": [
+        {
+          "remote": "/tmp/fichier_1_log.txt",
+          "path": "JGE/exemple1/fichier_1_log.txt",
+          "bytes": 3482,
+          "sha256": "0000000000000000000000000000000000000000000000000000000000000001"
+        }
+      ],
+      "skipped": []
+    },
+    {
+      "host": "test1",
+      "outcome": "failed",
+      "step": "execute",
+      "cause": "script_failed",
+      "message": "the script ended with status 3",
+      "hint": null,
+      "exit_status": 3,
+      "started": "2026-09-22T21:53:43Z",
+      "ended": "2026-09-22T21:56:48Z",
+      "steps": [],
+      "files": [],
+      "skipped": [
+        {
+          "remote": "/tmp/fichier_vieux_log.txt",
+          "why": "older than this run"
+        }
+      ]
+    }
+  ],
+  "mail": {
+    "sent": true,
+    "parts": 1,
+    "error": null
+  }
+}
+"#;
+
+    fn contract() -> RunReport {
+        let mut good = samples::good("exemple1", 1);
+        good.steps.truncate(1);
+        let mut run = samples::run(vec![good, samples::failed("test1", 3)]);
+        run.mail = Some(MailReport { sent: true, parts: 1, error: None });
+        run
+    }
+
+    #[test]
+    fn field_names_are_those_of_the_contract() {
+        assert_eq!(String::from_utf8(contract().to_json().unwrap()).unwrap(), CONTRACT);
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let mut run = contract();
+        assert_eq!(RunReport::from_json(CONTRACT.as_bytes()).unwrap(), run);
+        run.mail = None;
+        run.resumed.push(run.ended);
+        run.hosts[0].message = Some("\u{202e}\u{e0041}\u{9b}\x7f\x1bé\n".to_owned());
+        let bytes = run.to_json().unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.contains(r#""\u202e\udb40\udc41\u009b\u007f\u001bé\n""#), "{text}");
+        assert!(text.contains("\"mail\": null") && text.contains("\"resumed\": ["));
+        assert_eq!(RunReport::from_json(&bytes).unwrap(), run);
+    }
+
+    #[test]
+    fn another_schema_is_refused() {
+        let other = CONTRACT.replace("\"schema\": 1", "\"schema\": 2");
+        let error = RunReport::from_json(other.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "schema 2 is not 1, the one known here");
+    }
+
+    #[test]
+    fn totals_are_said_in_words() {
+        assert_eq!(samples::twelve().totals.words(), "10 succeeded, 1 failed, 1 unreachable");
+        assert_eq!(Totals::default().words(), "no hosts");
+    }
+}

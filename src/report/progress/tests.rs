@@ -1,0 +1,110 @@
+//! What is told in each mode, letter for letter.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::outcome::{HostReport, Step};
+use crate::report::samples;
+
+/// A sink that others can read.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A pipe whose reader went away.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+fn events() -> Vec<Event> {
+    let hosts = vec!["exemple1".to_owned(), "exemple2".to_owned(), "machine2".to_owned()];
+    vec![
+        Event::Started { run: "r1".to_owned(), hosts },
+        Event::Step { host: "exemple1".into(), step: Step::Connect },
+        Event::Step { host: "exemple1".into(), step: Step::Upload },
+        Event::Note("a \x1b[31mnote\nof two lines".to_owned()),
+        Event::Ended(Box::new(samples::good("exemple1", 1))),
+        Event::Ended(Box::new(samples::refused("machine2"))),
+        Event::Ended(Box::new(HostReport::new("exemple2"))),
+        Event::Archived { path: "/var/JGE.tar.gz".into(), bytes: 3482 },
+        Event::Mailing,
+    ]
+}
+
+fn told(mode: Mode) -> String {
+    let sink = Shared::default();
+    let mut progress = Progress::into_sink(mode, Style::PLAIN, Box::new(sink.clone()));
+    events().iter().for_each(|event| progress.on(event));
+    progress.finish();
+    String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+}
+
+#[test]
+fn plain_is_a_line_a_host() {
+    let expected = "\
+run r1: visiting 3 hosts: exemple[1-2],machine2
+note: a \\x1b[31mnote\\nof two lines
+exemple1: succeeded in 1.2 s, 1 file, 3.4 KiB
+machine2: unreachable at connect: connection refused (port 22); is sshd running there?
+exemple2: not started
+archive: /var/JGE.tar.gz (3.4 KiB)
+sending the mail
+";
+    assert_eq!(told(Mode::Plain), expected);
+}
+
+#[test]
+fn quiet_tells_only_who_did_not_succeed() {
+    let expected = "\
+machine2: unreachable at connect: connection refused (port 22); is sshd running there?
+exemple2: not started
+";
+    assert_eq!(told(Mode::Quiet), expected);
+}
+
+#[test]
+fn verbose_tells_the_steps_and_their_times() {
+    let expected = "\
+run r1: visiting 3 hosts: exemple[1-2],machine2
+exemple1: connect
+exemple1: upload
+note: a \\x1b[31mnote\\nof two lines
+exemple1: succeeded in 1.2 s, 1 file, 3.4 KiB [connect 80 ms · upload 12 ms · install 30 ms · execute 1.0 s · collect 78 ms]
+machine2: unreachable at connect: connection refused (port 22); is sshd running there? [connect 42 ms]
+exemple2: not started
+archive: /var/JGE.tar.gz (3.4 KiB)
+sending the mail
+";
+    assert_eq!(told(Mode::Verbose), expected);
+}
+
+#[test]
+fn a_reader_that_went_away_stops_nothing() {
+    let mut progress = Progress::into_sink(Mode::Verbose, Style::COLOURED, Box::new(Closed));
+    events().iter().for_each(|event| progress.on(event));
+    progress.finish();
+}
+
+#[test]
+fn options_choose_the_mode() {
+    assert_eq!(Mode::choose(false, false, true), Mode::Live);
+    assert_eq!(Mode::choose(false, false, false), Mode::Plain);
+    assert_eq!(Mode::choose(true, false, true), Mode::Quiet);
+    assert_eq!(Mode::choose(false, true, true), Mode::Verbose);
+}

@@ -1,0 +1,72 @@
+//! Hosts and runs for the tests of this folder.
+
+use super::json::{RunReport, Script};
+use crate::outcome::{Cause, Collected, Fault, HostReport, Outcome, Skipped, Step, StepTime};
+
+/// A host that succeeded in 1.2 s with so many files of 3482 bytes.
+pub(crate) fn good(name: &str, files: usize) -> HostReport {
+    let file = |nth: usize| Collected {
+        remote: format!("/tmp/fichier_{nth}_log.txt"),
+        path: format!("JGE/{name}/fichier_{nth}_log.txt"),
+        bytes: 3482,
+        sha256: format!("{nth:064x}"),
+    };
+    HostReport {
+        outcome: Outcome::Succeeded,
+        exit_status: Some(0),
+        files: (1..=files).map(file).collect(),
+        steps: Step::ALL.into_iter().zip([80, 12, 30, 1000, 78]).map(|(step, ms)| StepTime { step, ms }).collect(),
+        ..timed(name, "2026-09-22T21:53:44.2Z")
+    }
+}
+
+/// A host whose port is closed.
+pub(crate) fn refused(name: &str) -> HostReport {
+    let fault = Fault {
+        step: Step::Connect,
+        cause: Cause::Refused,
+        message: "connection refused (port 22)".to_owned(),
+        hint: Some("is sshd running there?".to_owned()),
+    };
+    let steps = vec![StepTime { step: Step::Connect, ms: 42 }];
+    faulty(HostReport { steps, ..timed(name, "2026-09-22T21:53:43.042Z") }, fault)
+}
+
+/// A host whose script ended with this status.
+pub(crate) fn failed(name: &str, status: i32) -> HostReport {
+    let message = format!("the script ended with status {status}");
+    let fault = Fault { step: Step::Execute, cause: Cause::ScriptFailed, message, hint: None };
+    let skipped =
+        vec![Skipped { remote: "/tmp/fichier_vieux_log.txt".to_owned(), why: "older than this run".to_owned() }];
+    let ended = timed(name, "2026-09-22T21:56:48Z");
+    faulty(HostReport { exit_status: Some(status), skipped, ..ended }, fault)
+}
+
+/// A run of these hosts.
+pub(crate) fn run(hosts: Vec<HostReport>) -> RunReport {
+    let script = Script { file: "/srv/Fichier_fourni.sh".to_owned(), sha256: "ab".repeat(32) };
+    let (started, ended) = ("2026-09-22T21:53:43Z", "2026-09-22T21:56:48Z");
+    let times = (started.parse().unwrap(), ended.parse().unwrap());
+    RunReport::new("20260922-235343-k3xq", "JGE", script, times.0, times.1, hosts)
+}
+
+/// Twelve hosts, of which ten succeeded.
+pub(crate) fn twelve() -> RunReport {
+    let mut hosts: Vec<HostReport> = (1..=4).map(|n| good(&format!("exemple{n}"), 1)).collect();
+    hosts.extend([good("machine1", 2), refused("machine2"), good("machine3", 1)]);
+    hosts.push(failed("test1", 3));
+    hosts.extend((2..=5).map(|n| good(&format!("test{n}"), 1)));
+    run(hosts)
+}
+
+fn timed(name: &str, ended: &str) -> HostReport {
+    let started = Some("2026-09-22T21:53:43Z".parse().unwrap());
+    HostReport { started, ended: Some(ended.parse().unwrap()), ..HostReport::new(name) }
+}
+
+fn faulty(mut host: HostReport, fault: Fault) -> HostReport {
+    let ended = host.ended;
+    host.end(Some(fault));
+    host.ended = ended;
+    host
+}
