@@ -1,9 +1,46 @@
 //! recolte: argv to exit code. The only place that exits.
-#![allow(dead_code)]
 
+mod archive;
+mod cli;
+mod commands;
 mod event;
+mod fleet;
+mod job;
+mod journal;
+mod mail;
 mod outcome;
 mod printable;
+mod remote;
+mod report;
 mod shell;
+mod signals;
+mod targets;
+mod visit;
 
-fn main() {}
+use std::error::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match commands::dispatch(cli::Cli::parse()) {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(error) => {
+            complain(error.as_ref());
+            ExitCode::from(outcome::ExitStatus::Usage.code())
+        }
+    }
+}
+
+/// Prints an error with its causes, each once.
+fn complain(error: &dyn Error) {
+    let mut text = format!("recolte: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    // Where nobody reads stderr, the exit code still tells.
+    let _gone = writeln!(std::io::stderr().lock(), "{text}");
+}

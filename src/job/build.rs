@@ -11,7 +11,8 @@ use super::error::Source;
 use super::{Collect, Job, JobError, Overrides, Script, Ssh, file};
 use crate::mail::{self, Mailbox, Password};
 use crate::printable::hex;
-use crate::targets::{Selection, Word};
+use crate::targets::register::Register;
+use crate::targets::{self, Selection};
 
 /// The most bytes of a job file, and of a script: far beyond any that people write.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -64,7 +65,7 @@ impl Builder<'_> {
         Ok(Job {
             name: self.name(file.name)?,
             file: self.folder.join(self.source.file.file_name().unwrap_or_default()),
-            output: over.output.or(file.output.map(|p| self.path(&p))).unwrap_or_else(default_output),
+            output: over.output.clone().or(file.output.map(|p| self.path(&p))).unwrap_or_else(default_output),
             parallel,
             handshakes: file.handshakes,
             ssh: self.ssh(&file.ssh, over.config.clone())?,
@@ -200,25 +201,35 @@ impl Builder<'_> {
         config: Option<Spanned<PathBuf>>,
         over: &Overrides,
     ) -> Result<Selection, JobError> {
-        let here = |words: Vec<Spanned<String>>| -> Vec<Word> { words.into_iter().map(|w| self.word(w)).collect() };
-        let typed = |words: &[String], origin: &str| -> Vec<Word> {
-            words.iter().map(|text| Word { text: text.clone(), origin: origin.to_owned() }).collect()
-        };
-        let mut exclude = here(targets.exclude);
-        exclude.extend(typed(&over.exclude, "--exclude"));
+        let mut exclude = self.words(targets.exclude)?;
+        exclude.extend(over.exclude.iter().cloned());
+        let here = self.words(targets.hosts)?;
+        let register = targets.register.map(|r| self.register(r)).transpose()?;
         Ok(Selection {
-            hosts: over.hosts.as_ref().map_or_else(|| here(targets.hosts), |hosts| hosts.clone()),
+            register: register.filter(|_| over.hosts.is_none()),
+            hosts: over.hosts.clone().unwrap_or(here),
             exclude,
-            only: typed(&over.only, "--only"),
-            register: None,
+            only: over.only.clone(),
             config: over.config.clone().or(config.map(|c| self.path(c.get_ref()))),
         })
     }
 
-    /// A word of the job file, with the line it stands on.
-    fn word(&self, word: Spanned<String>) -> Word {
-        let origin = format!("{}:{}", self.source.file.display(), self.source.line(&word.span()));
-        Word { text: word.into_inner(), origin }
+    /// Words that choose hosts, each one that can be read.
+    fn words(&self, words: Vec<Spanned<String>>) -> Result<Vec<String>, JobError> {
+        let read = |word: Spanned<String>| {
+            targets::check(word.get_ref()).map_err(|error| self.source.wrong(&word.span(), error.to_string()))?;
+            Ok(word.into_inner())
+        };
+        words.into_iter().map(read).collect()
+    }
+
+    fn register(&self, register: file::Register) -> Result<Register, JobError> {
+        Ok(Register {
+            file: self.named("targets.register.file", &register.file)?,
+            sheet: register.sheet,
+            host: register.host,
+            filters: register.wanted.into_iter().collect(),
+        })
     }
 
     fn mail(&self, mail: Spanned<file::Mail>) -> Result<mail::Settings, JobError> {
@@ -229,7 +240,7 @@ impl Builder<'_> {
         }
         let password = match &mail.password_file {
             Some(file) => Some(self.password(file)?),
-            None => std::env::var(PASSWORD).ok().map(Password::new),
+            None => std::env::var(PASSWORD).ok().map(|text| Password::new(&text)),
         };
         let settings = mail::Settings {
             transport: mail.transport,

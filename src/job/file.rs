@@ -1,5 +1,6 @@
 //! The job file as it is written: its keys, their types and their defaults. Nothing is checked against the machine.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -40,6 +41,18 @@ pub struct Targets {
     pub hosts: Vec<Spanned<String>>,
     #[serde(default)]
     pub exclude: Vec<Spanned<String>>,
+    pub register: Option<Register>,
+}
+
+/// `targets.register`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    pub file: Spanned<PathBuf>,
+    pub sheet: Option<String>,
+    pub host: String,
+    #[serde(default, rename = "where")]
+    pub wanted: BTreeMap<String, Vec<String>>,
 }
 
 /// `[ssh]`

@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Zoned;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// The machine's account in the archive.
 pub const MANIFEST: &str = "manifest.json";
@@ -31,7 +32,7 @@ impl RunFolder {
     /// The output folder cannot be written.
     pub fn create(output: &Path, name: &str) -> io::Result<Self> {
         private().recursive(true).create(output)?;
-        let stamp = Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
+        let stamp = Timestamp::now().to_zoned(TimeZone::system()).strftime("%Y%m%d-%H%M%S").to_string();
         let mut number = 1;
         let (id, path) = loop {
             let id = if number == 1 { format!("{stamp}-{name}") } else { format!("{stamp}-{name}-{number}") };

@@ -17,6 +17,7 @@ mod tests;
 use thiserror::Error;
 
 pub use file::FileError;
+pub use lettre::message::Mailbox;
 pub use letter::{Attachment, ComposeError, Letter};
 pub use sendmail::SendmailError;
 pub use settings::{Password, Settings, SettingsError};

@@ -290,6 +290,29 @@ struct Marks {
 /// How much of the script's last words is kept for messages.
 const TAIL: usize = 2 * 1024;
 
+/// What the supervisor says behind a mark.
+enum Word {
+    Began,
+    Ended(Option<i32>),
+    None,
+}
+
+impl Word {
+    /// Reads a word, with its length; none if it is not whole yet.
+    fn read(after: &[u8]) -> Option<(Self, usize)> {
+        match after.first()? {
+            b'+' => Some((Self::Began, 1)),
+            b'=' => {
+                let end = after.iter().position(|b| *b == b';').or((after.len() > 8).then_some(0))?;
+                let digits = after.get(1..end).unwrap_or_default();
+                let status = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
+                Some((Self::Ended(status), end + 1))
+            }
+            _ => Some((Self::None, 0)),
+        }
+    }
+}
+
 impl Marks {
     fn new(mark: Option<String>) -> Self {
         Self { mark, began: false, status: None, held: Vec::new(), tail: Vec::new() }
@@ -305,7 +328,12 @@ impl Marks {
         };
         while let Some(at) = find(&self.held, mark.as_bytes()) {
             let after = self.held.get(at + mark.len()..).unwrap_or_default();
-            let Some(length) = self.word(after) else { break };
+            let Some((word, length)) = Word::read(after) else { break };
+            match word {
+                Word::Began => self.began = true,
+                Word::Ended(status) => self.status = status,
+                Word::None => {}
+            }
             own.extend(self.held.drain(..at));
             self.held.drain(..mark.len() + length);
         }
@@ -315,23 +343,6 @@ impl Marks {
         };
         own.extend(self.held.drain(..certain));
         self.keep(own)
-    }
-
-    /// Reads the word behind a mark: its length, or none if it is not whole yet.
-    fn word(&mut self, after: &[u8]) -> Option<usize> {
-        match after.first()? {
-            b'+' => {
-                self.began = true;
-                Some(1)
-            }
-            b'=' => {
-                let end = after.iter().take(8).position(|b| *b == b';')?;
-                let digits = after.get(1..end).unwrap_or_default();
-                self.status = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
-                Some(end + 1)
-            }
-            _ => Some(0),
-        }
     }
 
     /// What was held back when the stream ended.

@@ -21,7 +21,7 @@ pub use command::{Finished, Ran, Script};
 pub use master::{Control, Plan, launch_line};
 pub use sink::{Sink, Written};
 pub use ssh_text::Refusal;
-pub use transfer::{FileKind, Found, Get};
+pub use transfer::{FileKind, Found, Get, list_line};
 
 /// How long a host may leave one request unanswered, or a stream silent, before it counts as stalled.
 pub const STALL: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use openssh_sftp_client::error::SftpErrorKind;
-use openssh_sftp_client::metadata::{MetaData, Permissions};
+use openssh_sftp_client::metadata::{FileType, MetaData, Permissions};
 use openssh_sftp_client::{Error, Sftp, SftpOptions};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -203,7 +203,7 @@ impl Remote {
     async fn is_full(&self, sftp: &Sftp, path: &str, bytes: usize) -> bool {
         let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
         match asked(sftp.fs().statvfs(folder)).await {
-            Ok(disk) => disk.bavail().saturating_mul(disk.frsize()) < bytes as u64 || disk.favail() == 0,
+            Ok(disk) => disk.bavail.saturating_mul(disk.frsize) < bytes as u64 || disk.favail == 0,
             Err(_) => false,
         }
     }
@@ -341,12 +341,12 @@ fn answer(stdout: &[u8]) -> Result<&[u8], RemoteError> {
 
 /// What SFTP says of a name.
 pub(super) fn found(name: &[u8], meta: &MetaData) -> Found {
-    let kind = match meta {
-        m if m.is_file() => FileKind::Regular,
-        m if m.is_symlink() => FileKind::Link,
-        m if m.is_dir() => FileKind::Folder,
-        m if m.is_fifo() => FileKind::Fifo,
-        m if m.is_block_device() || m.is_char_device() => FileKind::Device,
+    let kind = match meta.file_type() {
+        Some(FileType::RegularFile) => FileKind::Regular,
+        Some(FileType::Symlink) => FileKind::Link,
+        Some(FileType::Directory) => FileKind::Folder,
+        Some(FileType::FIFO) => FileKind::Fifo,
+        Some(FileType::BlockDevice | FileType::CharacterDevice) => FileKind::Device,
         _ => FileKind::Other,
     };
     let modified = meta.modified().map_or(0, |time| i64::from(time.into_raw()));

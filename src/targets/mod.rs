@@ -9,6 +9,7 @@ pub mod name;
 pub mod pattern;
 pub mod range;
 pub mod register;
+mod resolve;
 pub mod words;
 
 use std::collections::HashSet;
@@ -21,6 +22,8 @@ use self::pattern::is_pattern;
 use self::range::{MAX_NAMES, RangeError, fold};
 use self::register::{Register, RegisterError};
 use crate::printable::printable;
+
+pub use self::resolve::{Resolved, resolve};
 
 /// One host to visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,12 @@ pub enum TargetsError {
     /// More than [`MAX_NAMES`].
     #[error("{count} hosts are named, more than {MAX_NAMES}; visit them in several runs")]
     TooMany { count: usize },
+}
+
+/// Whether a word of a list is one that [`select`] can read: a name, a range, a glob.
+pub fn check(word: &str) -> Result<(), TargetsError> {
+    let names = range::expand(word.trim())?;
+    names.iter().filter(|name| !is_pattern(name)).try_for_each(|name| Ok(name::check(name)?))
 }
 
 /// Who `selection` visits.

@@ -1,0 +1,63 @@
+//! `recolte run --dry-run`: the exact commands of each step on each host, ready to paste, nothing touched.
+//!
+//! They are made by the functions that the visit itself uses. What goes over SFTP is shown as commands for `sftp`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::job::Job;
+use crate::remote::{Plan, launch_line, list_line};
+use crate::shell;
+use crate::targets::Resolved;
+use crate::visit::{control_plan, install_line, script_line};
+
+/// The commands of all hosts.
+pub fn script(job: &Job, hosts: &[Resolved]) -> String {
+    let sockets = std::env::temp_dir().join("recolte-dry-run");
+    let mut text = format!("# dry run of {}: nothing was touched\n", job.file.display());
+    let folder = shell::quote(&sockets.to_string_lossy());
+    let _ = writeln!(text, "install -d -m 700 {folder}");
+    for (number, host) in hosts.iter().enumerate() {
+        text.push_str(&of_host(job, host, &sockets, number));
+    }
+    text
+}
+
+/// The commands of one host, step by step.
+fn of_host(job: &Job, host: &Resolved, sockets: &Path, number: usize) -> String {
+    let plan = control_plan(&job.ssh, host, sockets, number);
+    let script = &job.script;
+    let staged = script.staged();
+    let mark = script.supervise.then(shell::mark);
+    let here = shell::quote(&script.file.to_string_lossy());
+    let home = format!("{}/{}", job.name, host.alias);
+    let through = |line: &str| shell::line(plan.through(line));
+    let put = format!("put {here} {staged}\nchmod 700 {staged}\n");
+    let get: Vec<String> = job.collect.files.iter().map(|g| format!("get -p {g} {home}/\n")).collect();
+    let steps = [
+        ("connect", launch_line(&plan)),
+        ("upload", piped(&put, &plan)),
+        ("install", through(&install_line(script, &staged))),
+        ("execute", held(&through(&script_line(script, mark.as_deref())), mark.is_some())),
+        ("collect: what is there", through(&list_line(&job.collect.files))),
+        ("collect: bring it home", format!("install -d {}\n{}", shell::quote(&home), piped(&get.concat(), &plan))),
+        ("collect: tidy", piped(&format!("rm {staged}\n"), &plan)),
+        ("disconnect", shell::line(plan.order("exit"))),
+    ];
+    let mut text = format!("\n## {}\n", host.alias);
+    for (step, line) in steps {
+        let _ = writeln!(text, "# {step}\n{line}");
+    }
+    text
+}
+
+/// Commands for sftp, as a line that feeds them to it.
+fn piped(commands: &str, plan: &Plan) -> String {
+    let commands: Vec<&str> = commands.lines().collect();
+    format!("printf '%s\\n' {} | {}", shell::line(commands), shell::line(plan.sftp()))
+}
+
+/// A supervised script lives as long as its stdin: by hand, as long as the terminal holds it open.
+fn held(line: &str, supervised: bool) -> String {
+    if supervised { format!("tail -f /dev/null | {line}") } else { format!("{line} </dev/null") }
+}

@@ -1,0 +1,28 @@
+//! `recolte completions` and `recolte man`: made from the command line's own description.
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use super::{Answer, print};
+use crate::cli::Cli;
+use crate::outcome::ExitStatus;
+
+/// Prints a completion script.
+pub fn completions(shell: Shell) -> Answer {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "recolte", &mut script);
+    print(&String::from_utf8_lossy(&script));
+    Ok(ExitStatus::Success)
+}
+
+/// Prints the manual page.
+pub fn man() -> Answer {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "help") {
+        let named = command.clone().display_name(format!("recolte {}", command.get_name()));
+        clap_mangen::Man::new(named).render(&mut page)?;
+    }
+    print(&String::from_utf8_lossy(&page));
+    Ok(ExitStatus::Success)
+}

@@ -1,0 +1,166 @@
+//! All hosts, so many at a time: bounded concurrency, the order to stop, one report for each host.
+//!
+//! The only place that runs things side by side. It knows nothing of ssh: the visit is a function, so that all of this
+//! is tested with closures. A visit that panics is that host's report, not the run's end.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::resume_unwind;
+
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::event::Stop;
+use crate::outcome::{Cause, Fault, HostReport, Step};
+
+/// Visits every host of the list, `parallel` at a time, and tells `ended` of each as it ends.
+///
+/// After the order to stop no host is started; those that were have themselves heard it. Returns one report a host,
+/// in the order of the list.
+pub async fn run<H, F>(
+    hosts: Vec<(String, H)>,
+    parallel: usize,
+    stop: &Stop,
+    visit: impl Fn(usize, H) -> F,
+    mut ended: impl FnMut(&HostReport),
+) -> Vec<HostReport>
+where
+    F: Future<Output = HostReport> + Send + 'static,
+{
+    let names: Vec<String> = hosts.iter().map(|(name, _)| name.clone()).collect();
+    let mut waiting: VecDeque<(usize, H)> = hosts.into_iter().map(|(_, host)| host).enumerate().collect();
+    let mut flying = JoinSet::new();
+    let mut numbers: HashMap<Id, usize> = HashMap::new();
+    let mut reports: Vec<Option<HostReport>> = names.iter().map(|_| None).collect();
+
+    loop {
+        while stop.ordered().is_none() && flying.len() < parallel {
+            let Some((number, host)) = waiting.pop_front() else { break };
+            numbers.insert(flying.spawn(visit(number, host)).id(), number);
+        }
+        let Some(landed) = flying.join_next_with_id().await else { break };
+        let (id, report) = match landed {
+            Ok((id, report)) => (id, Ok(report)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        let Some(number) = numbers.remove(&id) else { continue };
+        let name = names.get(number).map_or("", String::as_str);
+        let report = report.unwrap_or_else(|error| broken(name, error));
+        ended(&report);
+        if let Some(slot) = reports.get_mut(number) {
+            *slot = Some(report);
+        }
+    }
+    let why = stop.ordered().unwrap_or(Cause::Stopped);
+    let finish = |(name, report): (&String, Option<HostReport>)| {
+        report.unwrap_or_else(|| {
+            let report = not_started(name, why);
+            ended(&report);
+            report
+        })
+    };
+    names.iter().zip(reports).map(finish).collect()
+}
+
+/// A host whose turn never came.
+fn not_started(host: &str, why: Cause) -> HostReport {
+    let message = match why {
+        Cause::Deadline => "the run's deadline passed before its turn",
+        Cause::Interrupted => "the run was interrupted before its turn",
+        _ => "the run was stopped before its turn",
+    };
+    let hint = Some("recolte resume visits it".to_owned());
+    let mut report = HostReport::new(host);
+    report.end(Some(Fault { step: Step::Connect, cause: why, message: message.to_owned(), hint }));
+    report.outcome = crate::outcome::Outcome::NotStarted;
+    report.step = None;
+    report
+}
+
+/// A visit that broke on a fault of this program.
+fn broken(host: &str, error: JoinError) -> HostReport {
+    if error.is_cancelled() {
+        return not_started(host, Cause::Interrupted);
+    }
+    let panic = error.into_panic();
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
+    let Some(text) = text else { resume_unwind(panic) };
+    let mut report = HostReport::new(host);
+    report.end(Some(Fault {
+        step: Step::Connect,
+        cause: Cause::Other,
+        message: format!("a fault of recolte itself: {}", crate::printable::summary(text.as_bytes(), 200)),
+        hint: Some("please report it, with the run folder's journal".to_owned()),
+    }));
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Outcome;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    fn hosts(count: usize) -> Vec<(String, String)> {
+        (0..count).map(|n| (format!("h{n}"), format!("h{n}"))).collect()
+    }
+
+    fn good(host: &str) -> HostReport {
+        let mut report = HostReport::new(host);
+        report.end(None);
+        report
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_at_a_time_and_reports_in_order() {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let visit = |number: usize, host: String| {
+            let (now, most) = (now.clone(), most.clone());
+            async move {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(20 - number as u64)).await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                good(&host)
+            }
+        };
+        let mut order = Vec::new();
+        let reports = run(hosts(10), 4, &Stop::default(), visit, |r| order.push(r.host.clone())).await;
+        assert_eq!(most.load(Ordering::SeqCst), 4);
+        assert_eq!(order.len(), 10);
+        let names: Vec<String> = reports.iter().map(|r| r.host.clone()).collect();
+        assert_eq!(names, hosts(10).into_iter().map(|(n, _)| n).collect::<Vec<_>>());
+        assert!(reports.iter().all(|r| r.outcome == Outcome::Succeeded));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_order_to_stop_every_host_still_has_its_report() {
+        let stop = Stop::default();
+        let visit = |_, host: String| {
+            let stop = stop.clone();
+            async move {
+                if host == "h1" {
+                    stop.order(Cause::Interrupted);
+                }
+                good(&host)
+            }
+        };
+        let mut count = 0;
+        let reports = run(hosts(5), 1, &stop, visit, |_| count += 1).await;
+        let outcomes: Vec<Outcome> = reports.iter().map(|r| r.outcome).collect();
+        assert_eq!(count, 5);
+        assert_eq!(outcomes[..2], [Outcome::Succeeded; 2]);
+        assert_eq!(outcomes[2..], [Outcome::NotStarted; 3]);
+        assert_eq!(reports[4].cause, Some(Cause::Interrupted));
+    }
+
+    #[tokio::test]
+    async fn a_visit_that_panics_harms_only_its_host() {
+        let visit = |_, host: String| async move {
+            assert!(host != "h1", "boom");
+            good(&host)
+        };
+        let reports = run(hosts(3), 3, &Stop::default(), visit, |_| {}).await;
+        assert_eq!(reports[1].cause, Some(Cause::Other));
+        assert_eq!(reports[2].outcome, Outcome::Succeeded);
+    }
+}
