@@ -77,7 +77,10 @@ fn facts(run: &RunReport, zone: &TimeZone) -> Vec<(&'static str, String)> {
         ("Started", units::moment(run.started, zone)),
     ];
     facts.extend(run.resumed.iter().map(|time| ("Resumed", units::moment(*time, zone))));
-    facts.push(("Ended", format!("{} <span class=\"quiet\">after {took}</span>", units::moment(run.ended, zone))));
+    facts.push((
+        "Ended",
+        format!("{} <span class=\"quiet\">after {took}</span>", units::moment(run.ended, zone)),
+    ));
     facts.push(("Harvest", words::harvest(files, bytes)));
     facts.extend(run.mail.as_ref().map(|mail| ("Mail", text(&texts::mail(mail)))));
     facts
@@ -92,14 +95,19 @@ fn totals(run: &RunReport) -> String {
         .collect();
     match run.totals.all() {
         0 => "<p class=\"quiet\">No host was visited.</p>\n".to_owned(),
-        all => format!("<ul class=\"totals\">\n{counts}<li class=\"quiet\">of {}</li>\n</ul>\n", words::count(all, "host")),
+        all => format!(
+            "<ul class=\"totals\">\n{counts}<li class=\"quiet\">of {}</li>\n</ul>\n",
+            words::count(all, "host")
+        ),
     }
 }
 
 /// The counts as shares of one bar.
 fn shares(run: &RunReport) -> String {
     let shares: String = counted(run)
-        .map(|(outcome, count)| format!("<span class=\"{}\" style=\"flex-grow:{count}\"></span>", outcome.name()))
+        .map(|(outcome, count)| {
+            format!("<span class=\"{}\" style=\"flex-grow:{count}\"></span>", outcome.name())
+        })
         .collect();
     format!("<div class=\"shares\" aria-hidden=\"true\">{shares}</div>\n")
 }
@@ -127,7 +135,8 @@ fn reason(group: &Group) -> String {
         1 => String::new(),
         many => format!("<span class=\"quiet\">{many} hosts</span>"),
     };
-    let step = group.head.step.map(|step| format!(" <span class=\"quiet\">at {step}</span>")).unwrap_or_default();
+    let step =
+        group.head.step.map(|step| format!(" <span class=\"quiet\">at {step}</span>")).unwrap_or_default();
     format!(
         "<tr><td><span class=\"names\">{}</span>{number}</td><td>{}{step}</td><td>{}</td></tr>\n",
         // A place to break the line after each name.

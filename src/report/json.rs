@@ -101,7 +101,9 @@ impl RunReport {
         let report: Self = serde_json::from_slice(bytes)?;
         match report.schema {
             SCHEMA => Ok(report),
-            other => Err(serde_json::Error::custom(format!("schema {other} is not {SCHEMA}, the one known here"))),
+            other => {
+                Err(serde_json::Error::custom(format!("schema {other} is not {SCHEMA}, the one known here")))
+            }
         }
     }
 }
@@ -161,7 +163,10 @@ impl Totals {
 fn escape(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        if c == '\n' || matches!(c, ' '..='~') || printable(c.encode_utf8(&mut [0; 4]).as_bytes()).starts_with(c) {
+        if c == '\n'
+            || matches!(c, ' '..='~')
+            || printable(c.encode_utf8(&mut [0; 4]).as_bytes()).starts_with(c)
+        {
             text.push(c);
         } else {
             text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));

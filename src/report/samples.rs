@@ -15,7 +15,11 @@ pub(crate) fn good(name: &str, files: usize) -> HostReport {
         outcome: Outcome::Succeeded,
         exit_status: Some(0),
         files: (1..=files).map(file).collect(),
-        steps: Step::ALL.into_iter().zip([80, 12, 30, 1000, 78]).map(|(step, ms)| StepTime { step, ms }).collect(),
+        steps: Step::ALL
+            .into_iter()
+            .zip([80, 12, 30, 1000, 78])
+            .map(|(step, ms)| StepTime { step, ms })
+            .collect(),
         ..timed(name, "2026-09-22T21:53:44.2Z")
     }
 }
@@ -36,8 +40,10 @@ pub(crate) fn refused(name: &str) -> HostReport {
 pub(crate) fn failed(name: &str, status: i32) -> HostReport {
     let message = format!("the script ended with status {status}");
     let fault = Fault { step: Step::Execute, cause: Cause::ScriptFailed, message, hint: None };
-    let skipped =
-        vec![Skipped { remote: "/tmp/fichier_vieux_log.txt".to_owned(), why: "older than this run".to_owned() }];
+    let skipped = vec![Skipped {
+        remote: "/tmp/fichier_vieux_log.txt".to_owned(),
+        why: "older than this run".to_owned(),
+    }];
     let ended = timed(name, "2026-09-22T21:56:48Z");
     faulty(HostReport { exit_status: Some(status), skipped, ..ended }, fault)
 }

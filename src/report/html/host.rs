@@ -45,7 +45,11 @@ fn cells(host: &HostReport) -> [String; 7] {
 pub(super) fn why(host: &HostReport) -> String {
     let cause = host.cause.map(|cause| format!(" <code class=\"quiet\">{cause}</code>")).unwrap_or_default();
     let why = words::why(host).map(|why| format!("<p class=\"why\">{}{cause}</p>\n", text(&why)));
-    let hint = host.hint.as_deref().map(words::message).map(|hint| format!("<p class=\"hint\">{}</p>\n", text(&hint)));
+    let hint = host
+        .hint
+        .as_deref()
+        .map(words::message)
+        .map(|hint| format!("<p class=\"hint\">{}</p>\n", text(&hint)));
     why.into_iter().chain(hint).collect()
 }
 
@@ -57,7 +61,8 @@ fn visit(host: &HostReport, zone: &TimeZone) -> String {
 
 fn steps(host: &HostReport) -> String {
     let step = |ms| units::duration(Duration::from_millis(ms));
-    let steps: String = host.steps.iter().map(|s| format!("<li>{} <b>{}</b></li>", s.step, step(s.ms))).collect();
+    let steps: String =
+        host.steps.iter().map(|s| format!("<li>{} <b>{}</b></li>", s.step, step(s.ms))).collect();
     if steps.is_empty() { steps } else { format!("<ol class=\"steps\">{steps}</ol>\n") }
 }
 
@@ -79,7 +84,8 @@ fn files(files: &[Collected]) -> String {
 
 fn skipped(skipped: &[Skipped]) -> String {
     let rows = skipped.iter().take(FILES);
-    let rows = rows.map(|file| format!("<tr><td>{}</td><td>{}</td></tr>\n", text(&file.remote), text(&file.why)));
+    let rows =
+        rows.map(|file| format!("<tr><td>{}</td><td>{}</td></tr>\n", text(&file.remote), text(&file.why)));
     table(&["Left behind", "Why"], rows.collect(), skipped.len())
 }
 

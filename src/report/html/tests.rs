@@ -1,24 +1,81 @@
 //! The page's text, and that nothing foreign becomes a part of it.
 
 use super::*;
+use crate::outcome::{Collected, HostReport, MailReport, Skipped};
 use crate::report::samples;
 
+fn shown(hosts: Vec<HostReport>) -> String {
+    page(&samples::run(hosts), &TimeZone::UTC)
+}
+
 #[test]
-fn write_samples() {
-    let mut mixed = samples::twelve();
-    let mut hostile = samples::failed("ma<b>chine9", 7);
-    hostile.message = Some("</p><script>alert(1)</script> & \u{202e} \u{1b}[31m 日本語".to_owned());
-    hostile.hint = Some("read hosts/ma<b>chine9/stderr".to_owned());
-    mixed.hosts.push(hostile);
-    let mut late = samples::failed("prod-lent", 0);
-    late.outcome = Outcome::TimedOut; late.exit_status = None; late.message = Some("the script ran longer than 30 min".into());
-    mixed.hosts.push(late);
-    mixed.hosts.push(crate::outcome::HostReport::new("prod-jamais"));
-    mixed.totals = crate::report::json::Totals::of(&mixed.hosts);
-    mixed.mail = Some(crate::outcome::MailReport { sent: true, parts: 1, error: None });
-    std::fs::write("/tmp/report-mixed.html", page(&mixed, &TimeZone::UTC)).unwrap();
+fn the_page_begins_with_what_it_came_to() {
+    let mut run = samples::twelve();
+    run.mail = Some(MailReport { sent: true, parts: 3, error: None });
+    let html = page(&run, &TimeZone::UTC);
+    assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"));
+    assert!(html.ends_with("</body>\n</html>\n"));
+    for part in [
+        "<title>JGE: 10 succeeded, 1 failed, 1 unreachable · recolte</title>",
+        "<li class=\"succeeded\"><b>10</b> succeeded</li>",
+        "<dt>SHA-256</dt><dd><code>abababababababababababababababababababababababababababababababab</code></dd>",
+        "<dt>Started</dt><dd>2026-09-22 21:53:43 +00:00</dd>",
+        "<dt>Mail</dt><dd>sent in 3 parts</dd>",
+        "<p class=\"hint\">is sshd running there?</p>",
+        "<ol class=\"steps\"><li>connect <b>80 ms</b></li>",
+        "<td>older than this run</td>",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    let place = |part| html.find(part).unwrap();
+    assert!(place("<span>test1</span>") < place("<span>machine2</span>"));
+    assert!(place("<span>machine2</span>") < place("<span>exemple1</span>"));
+}
+
+#[test]
+fn nothing_comes_from_elsewhere() {
+    let html = shown(vec![samples::failed("a", 1)]);
+    for forbidden in ["<script", "<link", "<img", "http:", "https:", "url(", "@import", "<a "] {
+        assert!(!html.contains(forbidden), "{forbidden}");
+    }
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    const HOSTILE: &str = "\"'></p><script>alert(1)</script>&\u{202e}\u{1b}[2J";
+    const SAFE: &str = "&quot;&#39;&gt;&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;\\u{202e}\\x1b[2J";
+    let mut host = samples::failed(HOSTILE, 1);
+    host.message = Some(HOSTILE.to_owned());
+    host.hint = Some(HOSTILE.to_owned());
+    let text = || HOSTILE.to_owned();
+    host.files = vec![Collected { remote: text(), path: text(), bytes: 1, sha256: text() }];
+    host.skipped = vec![Skipped { remote: text(), why: text() }];
+    let mut run = samples::run(vec![host]);
+    (run.job, run.run) = (text(), text());
+    run.script.file = text();
+    run.script.sha256 = text();
+    run.mail = Some(MailReport { sent: false, parts: 0, error: Some(text()) });
+    let html = page(&run, &TimeZone::UTC);
+    assert!(!html.contains("<script") && !html.contains(['\u{202e}', '\u{1b}']));
+    assert_eq!(html.matches(SAFE).count(), 17);
+}
+
+#[test]
+fn a_thousand_hosts_and_ten_thousand_files_are_a_page() {
     let mut hosts: Vec<_> = (1..=960).map(|n| samples::good(&format!("srv{n:04}"), 1)).collect();
     hosts.extend((961..=1000).map(|n| samples::refused(&format!("srv{n:04}"))));
-    std::fs::write("/tmp/report-1000.html", page(&samples::run(hosts), &TimeZone::UTC)).unwrap();
-    std::fs::write("/tmp/report-0.html", page(&samples::run(vec![]), &TimeZone::UTC)).unwrap();
+    hosts[0] = samples::good("srv0001", 10_000);
+    let html = shown(hosts);
+    assert_eq!(html.matches("<details").count(), 1000);
+    assert!(
+        html.contains("<span class=\"names\">srv[0961-1000]</span><span class=\"quiet\">40 hosts</span>")
+    );
+    assert!(html.contains("and 9800 more, in report.json"));
+    assert!(html.len() < 2_000_000, "{}", html.len());
+}
+
+#[test]
+fn no_host_is_a_page_too() {
+    let html = shown(Vec::new());
+    assert!(html.contains("No host was visited.") && !html.contains("<section"));
 }

@@ -52,7 +52,9 @@ impl Board {
                 self.done.add(host.outcome);
             }
             Event::Note(_) => (),
-            Event::Archived { bytes, .. } => self.after = Some(format!("archive of {} made", units::bytes(*bytes))),
+            Event::Archived { bytes, .. } => {
+                self.after = Some(format!("archive of {} made", units::bytes(*bytes)));
+            }
             Event::Mailing => self.after = Some("sending the mail".to_owned()),
         }
     }

@@ -20,7 +20,9 @@ pub(super) fn of(event: &Event, mode: Mode, style: Style) -> Option<String> {
     let told = match event {
         Event::Started { .. } | Event::Note(_) => mode != Mode::Quiet,
         Event::Step { .. } => mode == Mode::Verbose,
-        Event::Ended(host) => host.outcome != Outcome::Succeeded || matches!(mode, Mode::Plain | Mode::Verbose),
+        Event::Ended(host) => {
+            host.outcome != Outcome::Succeeded || matches!(mode, Mode::Plain | Mode::Verbose)
+        }
         Event::Archived { .. } | Event::Mailing => matches!(mode, Mode::Plain | Mode::Verbose),
     };
     told.then(|| text(event, mode, style))

@@ -43,7 +43,9 @@ impl Live {
             let _ = out.write_str(&lines.join("\n"));
         };
         let look = ProgressStyle::with_template("{board}").ok()?.with_key("board", draw);
-        let bar = ProgressBar::with_draw_target(None, target).with_style(look).with_finish(ProgressFinish::AndClear);
+        let bar = ProgressBar::with_draw_target(None, target)
+            .with_style(look)
+            .with_finish(ProgressFinish::AndClear);
         if bar.is_hidden() {
             return None;
         }

@@ -108,3 +108,52 @@ fn options_choose_the_mode() {
     assert_eq!(Mode::choose(true, false, true), Mode::Quiet);
     assert_eq!(Mode::choose(false, true, true), Mode::Verbose);
 }
+
+/// A terminal that was closed.
+#[derive(Debug)]
+struct Gone;
+
+impl indicatif::TermLike for Gone {
+    fn width(&self) -> u16 {
+        80
+    }
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn write_line(&self, _: &str) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn write_str(&self, _: &str) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn clear_line(&self) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn flush(&self) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[test]
+fn a_terminal_that_went_away_stops_nothing() {
+    let target = indicatif::ProgressDrawTarget::term_like(Box::new(Gone));
+    let live = Live::on(target, Style::COLOURED).unwrap();
+    let sink = Box::new(Shared::default());
+    let mut progress = Progress { mode: Mode::Live, style: Style::COLOURED, sink, live: Some(live) };
+    events().iter().for_each(|event| progress.on(event));
+    progress.finish();
+}
+
+#[test]
+fn without_a_terminal_there_are_no_live_lines() {
+    assert!(Live::on(indicatif::ProgressDrawTarget::hidden(), Style::PLAIN).is_none());
+}

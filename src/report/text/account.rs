@@ -5,6 +5,7 @@
 use jiff::tz::TimeZone;
 
 use super::summary::{line_of, totals};
+use super::table::bounded;
 use crate::report::group::{Group, groups};
 use crate::report::json::RunReport;
 use crate::report::{layout, units, words};
@@ -40,19 +41,15 @@ fn section(title: &str, groups: &[&Group]) -> Vec<String> {
     lines.extend(groups.iter().take(REASONS).flat_map(|group| of(group)));
     let more: usize = groups.iter().skip(REASONS).map(|group| group.hosts.len()).sum();
     if more > 0 {
-        lines.push(format!("- and {} more, for reasons told in the report", words::count(more, "host")));
+        lines.push(format!("- and {}, for reasons told in the report", words::count(more, "more host")));
     }
     lines
 }
 
 /// The hosts of a group, what became of them, and the way out.
 fn of(group: &Group) -> Vec<String> {
-    let mut lines = layout::wrap_hosts(&names(group), WIDTH - 2);
-    if lines.len() > HOSTS {
-        lines.truncate(HOSTS - 1);
-        lines.push("…".to_owned());
-    }
-    let mut lines: Vec<String> = layout::hang("- ", lines).collect();
+    let names = bounded(layout::wrap_hosts(&names(group), WIDTH - 2), HOSTS);
+    let mut lines: Vec<String> = layout::hang("- ", names).collect();
     lines.extend(layout::hang("  ", layout::wrap(&end(group), WIDTH - 2)));
     if let Some(hint) = &group.head.hint {
         lines.extend(layout::hang("  -> ", layout::wrap(&words::message(hint), WIDTH - 5)));

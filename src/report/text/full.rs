@@ -63,11 +63,19 @@ fn account_of(text: &mut String, host: &HostReport) {
         line_of(text, &format!("  file    {}", file_of(file)));
     }
     for skipped in &host.skipped {
-        line_of(text, &format!("  skipped {}: {}", words::path(&skipped.remote), words::message(&skipped.why)));
+        line_of(
+            text,
+            &format!("  skipped {}: {}", words::path(&skipped.remote), words::message(&skipped.why)),
+        );
     }
 }
 
 fn file_of(file: &Collected) -> String {
     let digest: String = words::path(&file.sha256).chars().take(DIGEST).collect();
-    format!("{}  {}  sha256 {digest}…  from {}", words::path(&file.path), units::bytes(file.bytes), words::path(&file.remote))
+    format!(
+        "{}  {}  sha256 {digest}…  from {}",
+        words::path(&file.path),
+        units::bytes(file.bytes),
+        words::path(&file.remote)
+    )
 }

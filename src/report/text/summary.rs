@@ -84,7 +84,8 @@ pub(in crate::report) fn mail(mail: &MailReport) -> String {
 }
 
 fn whereabouts(run: &RunReport, places: &Places) -> Vec<(&'static str, String)> {
-    let archive = places.archive.as_ref().map(|(path, bytes)| format!("{} ({})", shown(path), units::bytes(*bytes)));
+    let archive =
+        places.archive.as_ref().map(|(path, bytes)| format!("{} ({})", shown(path), units::bytes(*bytes)));
     let lines = [
         ("mail", run.mail.as_ref().map(mail)),
         ("archive", archive),

@@ -61,7 +61,12 @@ pub(crate) fn table(groups: &[Group], view: View, bounds: Bounds) -> Vec<String>
 
     let mut lines = vec![view.style.dim(head(&columns, room).trim_end())];
     for (nth, (group, names)) in shown.iter().zip(&names).enumerate() {
-        lines.extend(row(group, names, &columns, nth, room, view, bounds));
+        let most = if group.succeeded() { bounds.hosts.0 } else { bounds.hosts.1 };
+        lines.extend(row(
+            bounded(layout::wrap_hosts(names, room), most),
+            room,
+            &cells(group, &columns, nth, view),
+        ));
         lines.extend(reason(group, view));
     }
     lines.extend(rest(hidden));
@@ -74,7 +79,11 @@ fn columns(groups: &[Group]) -> Vec<Column> {
     let columns = [
         Column::new("OUTCOME", false, groups.iter().map(outcome)),
         Column::new("STEP", false, groups.iter().map(|g| text(g.head.step.map(|step| step.to_string())))),
-        Column::new("EXIT", true, groups.iter().map(|g| text(g.head.exit_status.map(|status| status.to_string())))),
+        Column::new(
+            "EXIT",
+            true,
+            groups.iter().map(|g| text(g.head.exit_status.map(|status| status.to_string()))),
+        ),
         Column::new("FILES", true, groups.iter().map(|g| g.files().to_string())),
         Column::new("SIZE", true, groups.iter().map(|g| units::bytes(g.bytes()))),
         Column::new("TIME", true, groups.iter().map(time)),
@@ -115,28 +124,24 @@ fn head(columns: &[Column], room: usize) -> String {
     format!("{}{titles}", layout::left("HOST", room))
 }
 
-/// The hosts of a group beside its cells; more lines where the hosts need them.
-fn row(
-    group: &Group,
-    names: &str,
-    columns: &[Column],
-    nth: usize,
-    room: usize,
-    view: View,
-    bounds: Bounds,
-) -> Vec<String> {
-    let most = if group.succeeded() { bounds.hosts.0 } else { bounds.hosts.1 };
-    let mut lines = layout::wrap_hosts(names, room);
+/// The first `most` lines; an ellipsis stands for the others.
+pub(super) fn bounded(mut lines: Vec<String>, most: usize) -> Vec<String> {
     if lines.len() > most {
         lines.truncate(most.saturating_sub(1));
         lines.push("…".to_owned());
     }
-    if let Some(first) = lines.first_mut() {
-        *first = format!("{}{}", layout::left(first, room), cells(group, columns, nth, view)).trim_end().to_owned();
-    }
     lines
 }
 
+/// The hosts of a group beside its cells; more lines where the hosts need them.
+fn row(mut hosts: Vec<String>, room: usize, cells: &str) -> Vec<String> {
+    if let Some(first) = hosts.first_mut() {
+        *first = format!("{}{cells}", layout::left(first, room)).trim_end().to_owned();
+    }
+    hosts
+}
+
+/// The other cells of the group's row.
 fn cells(group: &Group, columns: &[Column], nth: usize, view: View) -> String {
     let cell = |column: &Column| {
         let text = column.fill(column.cells.get(nth).map_or("", String::as_str));
@@ -161,5 +166,5 @@ fn reason(group: &Group, view: View) -> Vec<String> {
 /// What was not shown, counted.
 fn rest(hidden: &[Group]) -> Option<String> {
     let hosts = hidden.iter().map(|group| group.hosts.len()).sum();
-    (hosts > 0).then(|| format!("… and {} more", words::count(hosts, "host")))
+    (hosts > 0).then(|| format!("… and {}", words::count(hosts, "more host")))
 }
