@@ -1,11 +1,12 @@
 //! `recolte hosts`: who would be visited, as OpenSSH resolves them.
 
-use comfy_table::{Table, presets};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{Answer, chosen, load, print, say};
 use crate::cli;
 use crate::outcome::ExitStatus;
+use crate::printable::printable;
 use crate::targets::Resolved;
 
 /// The JSON answer.
@@ -22,19 +23,27 @@ pub async fn hosts(args: cli::Hosts) -> Answer {
     if args.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: &hosts })?));
     } else {
-        print(&format!("{}\n", table(&hosts)));
+        print(&table(&hosts));
     }
     Ok(ExitStatus::Success)
 }
 
-fn table(hosts: &[Resolved]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header(["alias", "user", "address", "port", "jump", "source"]);
-    for host in hosts {
-        let port = host.port.to_string();
-        let jump = host.jump.as_deref().unwrap_or("-");
-        table.add_row([&host.alias, &host.user, &host.address, port.as_str(), jump, &host.source]);
+/// The hosts in columns as wide as their longest entry.
+fn table(hosts: &[Resolved]) -> String {
+    let header = ["ALIAS", "USER", "ADDRESS", "PORT", "JUMP", "SOURCE"].map(str::to_owned);
+    let row = |host: &Resolved| {
+        let jump = host.jump.clone().unwrap_or_else(|| "-".to_owned());
+        let cells = [&host.alias, &host.user, &host.address, &host.port.to_string(), &jump, &host.source];
+        cells.map(|cell| printable(cell.as_bytes()))
+    };
+    let rows: Vec<[String; 6]> = std::iter::once(header).chain(hosts.iter().map(row)).collect();
+    let mut widths = [0; 6];
+    for row in &rows {
+        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.width().max(*width));
     }
-    table
+    let line = |row: &[String; 6]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
 }

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::error::Source;
 use super::{Collect, Job, JobError, Overrides, Script, Ssh, file};
-use crate::mail::{self, Mailbox, Password};
+use crate::mail::{self, Mailbox, Password, Transport};
 use crate::printable::hex;
 use crate::targets::register::Register;
 use crate::targets::{self, Selection};
@@ -243,7 +243,10 @@ impl Builder<'_> {
             None => std::env::var(PASSWORD).ok().map(|text| Password::new(&text)),
         };
         let settings = mail::Settings {
-            transport: mail.transport,
+            transport: match mail.transport {
+                Transport::File(folder) => Transport::File(self.path(&folder)),
+                other => other,
+            },
             from: mail.from.map_or_else(sender, Ok).map_err(|why| self.source.wrong(&place, why))?,
             to: mail.to.into_inner().into_iter().map(|file::Parsed(mailbox)| mailbox).collect(),
             subject: mail.subject,

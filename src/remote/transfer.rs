@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use openssh_sftp_client::error::SftpErrorKind;
-use openssh_sftp_client::metadata::{FileType, MetaData, Permissions};
+use openssh_sftp_client::metadata::{MetaData, Permissions};
 use openssh_sftp_client::{Error, Sftp, SftpOptions};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -342,11 +342,11 @@ fn answer(stdout: &[u8]) -> Result<&[u8], RemoteError> {
 /// What SFTP says of a name.
 pub(super) fn found(name: &[u8], meta: &MetaData) -> Found {
     let kind = match meta.file_type() {
-        Some(FileType::RegularFile) => FileKind::Regular,
-        Some(FileType::Symlink) => FileKind::Link,
-        Some(FileType::Directory) => FileKind::Folder,
-        Some(FileType::FIFO) => FileKind::Fifo,
-        Some(FileType::BlockDevice | FileType::CharacterDevice) => FileKind::Device,
+        Some(kind) if kind.is_file() => FileKind::Regular,
+        Some(kind) if kind.is_symlink() => FileKind::Link,
+        Some(kind) if kind.is_dir() => FileKind::Folder,
+        Some(kind) if kind.is_fifo() => FileKind::Fifo,
+        Some(kind) if kind.is_block_device() || kind.is_char_device() => FileKind::Device,
         _ => FileKind::Other,
     };
     let modified = meta.modified().map_or(0, |time| i64::from(time.into_raw()));

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::Visit;
 use super::fault;
 use crate::job::Ssh;
-use crate::outcome::{Fault, Step};
+use crate::outcome::{Cause, Fault, Step};
 use crate::remote::{Control, Plan, Refusal, Remote};
 use crate::targets::Resolved;
 
@@ -38,7 +38,7 @@ impl Visit {
         let tries = async {
             let mut wait = FIRST_WAIT;
             for left in (0..=run.job.ssh.retries).rev() {
-                match self::once(&run.handshakes, plan.clone()).await {
+                match once(&run.handshakes, plan.clone()).await {
                     Ok(remote) => return Ok(remote),
                     Err(refusal) if left > 0 && refusal.passing => {
                         sleep(wait.mul_f64(rand::random_range(0.75..1.25))).await;
@@ -47,7 +47,7 @@ impl Visit {
                     Err(refusal) => return Err(refused(refusal)),
                 }
             }
-            Err(fault::new(Step::Connect, crate::outcome::Cause::Other, "no try was made", ""))
+            Err(fault::new(Step::Connect, Cause::Other, "no try was made", ""))
         };
         self.step(Step::Connect, tries).await
     }
