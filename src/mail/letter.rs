@@ -12,7 +12,10 @@ use lettre::{
 };
 use thiserror::Error;
 
-use super::{Fault, settings::Settings};
+use super::{
+    Fault,
+    settings::{Settings, SettingsError},
+};
 use crate::printable::printable;
 
 /// Characters of base64 on one line (RFC 2045).
@@ -62,6 +65,9 @@ pub enum ComposeError {
         #[source]
         source: Fault,
     },
+    /// An address that no header can hold.
+    #[error(transparent)]
+    Address(#[from] SettingsError),
     /// The library refuses.
     #[error("mail: the message cannot be made")]
     Message(#[source] Fault),
@@ -112,6 +118,7 @@ pub fn base64_room(len: u64) -> u64 {
 /// # Errors
 /// See [`ComposeError`].
 pub fn message(settings: &Settings, letter: Letter) -> Result<Message, ComposeError> {
+    settings.validate_addresses()?;
     let mut builder = Message::builder()
         .from(settings.from.clone())
         .subject(letter.subject)

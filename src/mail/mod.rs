@@ -16,13 +16,14 @@ mod tests;
 
 use thiserror::Error;
 
-pub use file::FileError;
-pub use lettre::message::Mailbox;
-pub use letter::{Attachment, ComposeError, Letter};
-pub use sendmail::SendmailError;
-pub use settings::{Password, Settings, SettingsError};
-pub use smtp::SmtpError;
-pub use transport::{Security, Server, Transport, TransportError};
+use file::FileError;
+use letter::ComposeError;
+pub use letter::{Attachment, Letter};
+use sendmail::SendmailError;
+use settings::SettingsError;
+pub use settings::{Password, Settings};
+use smtp::SmtpError;
+pub use transport::Transport;
 
 use crate::printable::{printable, summary};
 
@@ -173,12 +174,15 @@ pub fn encoded_size(settings: &Settings, letter: &Letter) -> Result<u64, MailErr
     Ok(letter::encoded_size(settings, letter)?)
 }
 
+/// Bytes left free below a limit: servers count what they add themselves, and dots that travel doubled.
+const SLACK: u64 = 1024;
+
 /// How many bytes can still be attached to `letter`, so that the message stays within `limit` bytes as sent.
 ///
-/// Give the letter with an empty attachment of the right name: what it is filled with then fits.
+/// Give the letter with an empty attachment of the right name: what it is filled with then fits, with 1 KiB to spare.
 ///
 /// # Errors
 /// The message cannot be made.
 pub fn attachment_room(settings: &Settings, letter: &Letter, limit: u64) -> Result<u64, MailError> {
-    Ok(letter::base64_room(limit.saturating_sub(encoded_size(settings, letter)?)))
+    Ok(letter::base64_room(limit.saturating_sub(SLACK).saturating_sub(encoded_size(settings, letter)?)))
 }

@@ -32,6 +32,8 @@ const WHOLE: Duration = Duration::from_secs(120);
 const LINGER: Duration = Duration::from_millis(500);
 /// How much of its stderr is kept, in bytes: the end.
 const SAID: usize = 1000;
+/// For an empty stderr.
+const SILENT: &str = "it said nothing";
 
 /// Why `sendmail` did not take the message.
 #[derive(Debug, Error)]
@@ -84,7 +86,9 @@ impl SendmailError {
         match self {
             Self::Missing => "install a mail system, or write smtp:// as transport",
             Self::Run { .. } => "see that the command can be executed",
-            Self::Failed { .. } | Self::Unread { .. } => "see the mail system's log",
+            Self::Failed { .. } | Self::Unread { .. } => {
+                "see the mail system's log, and its queue (mailq) before sending again; lower max_size where the message is too big"
+            }
             Self::TimedOut { .. } => {
                 "look in the mail queue (mailq) before sending again: it may hold the message"
             }
@@ -139,7 +143,7 @@ pub async fn run(
     };
     let mut said = Vec::new();
     let ended = timeout(within, converse(&mut child, message, &mut said)).await;
-    let said = summary(&said, SAID);
+    let said = if said.trim_ascii().is_empty() { SILENT.to_owned() } else { summary(&said, SAID) };
     match ended {
         Err(_elapsed) => {
             kill(&mut child).await;
@@ -154,14 +158,14 @@ pub async fn run(
 
 /// What it said although all went well.
 fn warnings(said: String) -> Vec<String> {
-    if said.is_empty() { Vec::new() } else { vec![format!("sendmail said: {said}")] }
+    if said == SILENT { Vec::new() } else { vec![format!("sendmail said: {said}")] }
 }
 
 /// The command line: a dot does not end the message (`-i`), no address is taken for an option (`--`).
 fn command(path: &PathBuf, settings: &Settings) -> Command {
     let mut command = Command::new(path);
-    command.arg("-i").arg("-f").arg(settings.from.email.to_string()).arg("--");
-    command.args(settings.to.iter().map(|to| to.email.to_string()));
+    command.arg("-i").arg("-f").arg(&settings.from.email).arg("--");
+    command.args(settings.to.iter().map(|to| &to.email));
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     // A group of its own: Ctrl-C at the terminal ends the run in its order, not the mail in the middle.
     command.process_group(0).kill_on_drop(true);

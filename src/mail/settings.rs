@@ -8,6 +8,7 @@ use lettre::message::Mailbox;
 use thiserror::Error;
 
 use super::transport::{Security, Transport};
+use crate::printable::printable;
 
 /// Where and how to send.
 #[derive(Debug, Clone)]
@@ -78,6 +79,9 @@ pub enum SettingsError {
     /// A NUL byte, which the login cannot carry.
     #[error("mail: user or password holds a NUL byte, which a login cannot carry: correct them")]
     BadCredentials,
+    /// A control character in an address or in the name beside it.
+    #[error("mail: an address or its name holds a control character: {}: correct it", printable(.0.as_bytes()))]
+    BadAddress(String),
     /// No message at all would fit.
     #[error("mail: max_size is 0, so that no message fits: raise it")]
     NoRoom,
@@ -92,10 +96,25 @@ impl Settings {
         if self.to.is_empty() {
             return Err(SettingsError::NoRecipient);
         }
+        self.validate_addresses()?;
         if self.max_size == 0 {
             return Err(SettingsError::NoRoom);
         }
         self.user.as_deref().map_or(Ok(()), |user| self.validate_login(user))
+    }
+
+    /// Whether sender and recipients can stand in a header; the mail library panics where a name cannot.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn validate_addresses(&self) -> Result<(), SettingsError> {
+        for mailbox in std::iter::once(&self.from).chain(&self.to) {
+            let texts = [mailbox.name.as_deref().unwrap_or_default(), mailbox.email.as_ref()];
+            if let Some(bad) = texts.into_iter().find(|text| text.chars().any(char::is_control)) {
+                return Err(SettingsError::BadAddress(bad.to_owned()));
+            }
+        }
+        Ok(())
     }
 
     /// Whether `user` can log in there.

@@ -2,6 +2,9 @@
 //!
 //! Needs python with `tests/requirements.txt`, `openssl` and `sh`; a test fails, saying what to install, without.
 
+// Figures of a test are small, or meant to wrap.
+#![allow(clippy::cast_possible_truncation)]
+
 mod smtpd;
 mod tls;
 mod ways;

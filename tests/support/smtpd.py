@@ -2,19 +2,20 @@
 """An SMTP server on loopback for tests, that behaves or misbehaves as its options say.
 
 Prints one JSON object a line: first {"port": N}, then one for each thing that happened:
-{"event": "connection", ...}, {"event": "login", ...}, {"event": "message", "to": [...], "data": base64, ...}.
+{"event": "connection", ...}, {"event": "login", ...}, {"event": "message", "to": [...], "data": hex, ...}.
 Ends when its stdin does, so that it never outlives the test that started it.
 Limits: accepts on 127.0.0.1 only; keeps no mail. Needs aiosmtpd (tests/requirements.txt) and, for TLS, openssl.
 """
 
 import argparse
 import asyncio
-import base64
 import json
+import logging
 import os
 import ssl
 import subprocess
 import sys
+import warnings
 
 try:
     from aiosmtpd.smtp import SMTP, AuthResult, syntax
@@ -100,6 +101,12 @@ class Server(SMTP):
             await self.push("354 go on")
             await self._reader.read(1000)
             self.transport.abort()
+        elif self.options.overflow:
+            await self.push("354 go on")
+            await self._reader.read(1000)
+            await self.push("552 5.3.4 far too big")
+            await asyncio.sleep(0.3)
+            self.transport.abort()
         else:
             await super().smtp_DATA(arg)
 
@@ -125,7 +132,7 @@ class Handler:
             options=[option.upper() for option in envelope.mail_options],
             to=envelope.rcpt_tos,
             tls=session.ssl is not None or self.options.tls == "implicit",
-            data=base64.b64encode(envelope.content).decode(),
+            data=envelope.content.hex(),
         )
         if self.options.drop_after_data:
             server.transport.abort()
@@ -140,7 +147,7 @@ def authenticator(options):
     def check(server, session, envelope, mechanism, data):
         login = f"{data.login.decode()}:{data.password.decode()}"
         tell(event="login", mechanism=mechanism, right=login == options.auth)
-        return AuthResult(success=login == options.auth)
+        return AuthResult(success=login == options.auth, handled=False)
 
     return check
 
@@ -213,7 +220,7 @@ def arguments():
     add("--defer", action="append", default=[], metavar="ADDRESS", help="451, on the first --defer-times connections")
     add("--defer-times", type=int, default=1)
     add("--busy", type=int, default=0, metavar="N", help="421 on the first N connections")
-    add("--size", type=int, default=None, help="SIZE")
+    add("--size", type=int, default=33554432, help="SIZE; 0 for no limit")
     add("--utf8", action="store_true", help="offer SMTPUTF8")
     add("--silent", action="store_true")
     add("--says", metavar="TEXT", help="greet with this and stay silent")
@@ -221,6 +228,7 @@ def arguments():
     add("--slow-quit", type=float, default=0, metavar="SECONDS")
     add("--inject", action="store_true", help="append answers in clear to that of STARTTLS")
     add("--drop-in-data", type=int, default=0, metavar="N", help="on the first N connections")
+    add("--overflow", action="store_true", help="552 and hang up in the middle of the message")
     add("--drop-after-data", action="store_true")
     add("--hang-after-data", action="store_true")
     add("--reject-data", type=int, default=0, metavar="N", help="452 to the message, on the first N connections")
@@ -229,6 +237,9 @@ def arguments():
 
 
 if __name__ == "__main__":
+    # Its own faults make it complain; a test's output is the test's.
+    logging.disable()
+    warnings.simplefilter("ignore")
     given = arguments()
     if given.make_certs:
         make_certificates(given.make_certs)

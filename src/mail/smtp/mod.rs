@@ -8,6 +8,7 @@
 //! company's own authority). Where the environment has `SSL_CERT_FILE` or `SSL_CERT_DIR`, as OpenSSL knows them, these
 //! are used *instead* of it. Nothing switches the check off.
 
+mod connect;
 mod error;
 mod session;
 mod stream;
@@ -149,7 +150,7 @@ struct Post {
     deferred: Vec<Refused>,
     refused: Vec<Refused>,
     delivered: usize,
-    trouble: Vec<String>,
+    trouble: Option<String>,
 }
 
 impl Post {
@@ -165,7 +166,7 @@ impl Post {
         let login =
             settings.user.clone().zip(password).map(|(user, password)| Credentials::new(user, password));
         let from = settings.from.email.clone();
-        Self { from, login, pending, deferred: vec![], refused: vec![], delivered: 0, trouble: vec![] }
+        Self { from, login, pending, deferred: vec![], refused: vec![], delivered: 0, trouble: None }
     }
 
     /// One connection: the message goes to whoever of those waiting the server takes.
@@ -219,8 +220,8 @@ impl Post {
 
     /// What a reader may want to know of a try that was not the last.
     fn remember(&mut self, fault: Option<SmtpError>) {
-        let reasons = self.deferred.iter().map(|r| format!("{}: {}", r.address, r.reason));
-        self.trouble.extend(fault.map(|f| f.story()).or_else(|| reasons.last()));
+        let deferred = self.deferred.last().map(|r| format!("{}: {}", r.address, r.reason));
+        self.trouble = fault.map(|f| f.story()).or(deferred);
     }
 
     /// What it came to.
@@ -233,10 +234,8 @@ impl Post {
         if self.delivered == 0 {
             return Err(SmtpError::Refused { server: server.to_string(), refused: self.refused });
         }
-        let last = self
-            .trouble
-            .pop()
-            .map(|trouble| format!("it took {tries} tries, the one before failed: {trouble}"));
+        let last =
+            self.trouble.map(|trouble| format!("it took {tries} tries, the one before failed: {trouble}"));
         Ok(Delivery { refused: self.refused, notes: last.into_iter().collect() })
     }
 

@@ -110,15 +110,18 @@ async fn a_foreign_name_has_a_plain_one_beside_it() {
 async fn nothing_adds_a_header() {
     let bad = "x\r\nBcc: victim@example.fr\r\n\r\nbody";
     let letter = Letter { subject: bad.into(), body: bad.into(), attachments: vec![] };
-    let from = lettre::message::Mailbox { name: Some(bad.into()), ..settings("sendmail").from };
-    let settings = Settings { from, ..settings("sendmail") };
+    let settings = settings("sendmail");
     let message = letter::compose(&settings, &letter).await.unwrap();
     let mail = mailparse::parse_mail(&message).unwrap();
     assert!(mail.headers.get_first_value("Bcc").is_none());
-    assert_eq!(mail.headers.len(), 8, "{:?}", mail.headers);
+    assert_eq!(mail.headers.len(), 9, "{:?}", mail.headers);
     let mut attached = super::letter(1);
     attached.attachments[0].content_type = "x\r\nBcc: victim@example.fr".into();
     assert!(letter::compose(&settings, &attached).await.is_err());
+    let from = lettre::message::Mailbox { name: Some(bad.into()), ..settings.from.clone() };
+    let settings = Settings { from, ..settings };
+    assert_eq!(settings.validate().unwrap_err().to_string().matches("\\r\\nBcc").count(), 1);
+    assert!(encoded_size(&settings, &attached).is_err());
 }
 
 proptest! {
@@ -130,4 +133,12 @@ proptest! {
         let room = base64_room(limit);
         prop_assert!(letter::base64_len(room) <= limit && letter::base64_len(room + 3) > limit);
     }
+}
+
+#[test]
+fn sending_can_be_a_task_of_its_own() {
+    fn is_send<T: Send>(_: &T) {}
+    let (settings, letter) = (settings("sendmail"), letter(1));
+    is_send(&send(&settings, &letter));
+    is_send(&server_limit(&settings));
 }
