@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Run;
 use super::fault;
 use crate::job;
+use crate::journal::Entry;
 use crate::outcome::{Fault, Skipped, Step};
 use crate::remote::{Ran, Remote, RemoteError, Script, Sink, Written};
 use crate::shell;
@@ -39,9 +40,13 @@ pub fn script_line(script: &job::Script, mark: Option<&str>) -> String {
     }
 }
 
-/// Runs the script on a host.
-pub(super) async fn execute(remote: &Remote, run: &Run, host: &str) -> Executed {
+/// Runs the script on a host. That it begins is on disk before it does: whatever happens then, no later go of the run
+/// will run it a second time unasked.
+pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) -> Executed {
     let script = &run.job.script;
+    if let Some(why) = run.stop.ordered() {
+        return fault::stopped(Step::Execute, why).into();
+    }
     let sinks = match sinks(run, host).await {
         Ok(sinks) => sinks,
         Err(error) => return here(error).into(),
@@ -54,6 +59,9 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str) -> Executed 
         stdout: sinks.0,
         stderr: sinks.1,
     };
+    if let Err(error) = run.journal.write(&Entry::Executing { host: host.to_owned(), since }).await {
+        return here(error).into();
+    }
     match remote.execute(ready, &run.stop).await {
         Ok(ran) => ended(run, host, ran).await,
         Err(error) => fault::of(Step::Execute, "", error).into(),

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::job::Script;
-use crate::outcome::{Cause, Fault, Step};
+use crate::outcome::{Cause, Fault, HostReport, Step};
 use crate::printable::summary;
 use crate::remote::{Ran, RemoteError};
 
@@ -64,6 +64,20 @@ pub fn stopped(step: Step, why: Cause) -> Fault {
         _ => "interrupted",
     };
     new(step, why, message, "recolte resume finishes the run")
+}
+
+/// What an earlier go of the run knew of the script: its end, or only that it began.
+pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
+    match earlier {
+        Some(HostReport { exit_status: Some(0), .. }) => Ok(()),
+        Some(HostReport { step: Some(Step::Execute), cause: Some(cause), message: Some(message), hint, .. }) => {
+            Err(Fault { step: Step::Execute, cause: *cause, message: message.clone(), hint: hint.clone() })
+        }
+        _ => {
+            let message = "the script began before the run was broken off; its end was not seen";
+            Err(new(Step::Execute, Cause::Interrupted, message, "recolte resume --execute-again runs it once more"))
+        }
+    }
 }
 
 /// `cp` or `chmod` failed.
