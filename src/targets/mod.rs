@@ -75,10 +75,16 @@ pub enum TargetsError {
     Unnamed,
     /// Nothing was left.
     #[error("no host is left of {named}; loosen --only and --exclude (`exclude` of [targets])")]
-    Nobody { named: String },
+    Nobody {
+        /// The hosts named, folded.
+        named: String,
+    },
     /// More than [`MAX_NAMES`].
     #[error("{count} hosts are named, more than {MAX_NAMES}; visit them in several runs")]
-    TooMany { count: usize },
+    TooMany {
+        /// How many.
+        count: usize,
+    },
 }
 
 /// Who `selection` visits.
