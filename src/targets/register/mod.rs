@@ -4,6 +4,7 @@
 //! [`TIME_LIMIT`]. Every row of the sheet counts, those that a filter of the office hides as well.
 
 mod csv;
+mod package;
 mod rows;
 mod sheet;
 
@@ -183,7 +184,11 @@ pub fn hosts(register: &Register) -> Result<Hosts, RegisterError> {
 
 fn read(register: &Register, place: &str, content: Vec<u8>) -> Result<Hosts, RegisterError> {
     let foreign = |what| Err(RegisterError::Foreign { place: place.to_owned(), what });
-    match kind(&register.file, &content) {
+    let kind = kind(&register.file, &content);
+    if matches!(kind, Kind::Ods | Kind::Xlsx) {
+        package::check(&content).map_err(|unfit| unfit.at(place))?;
+    }
+    match kind {
         Kind::Ods => sheet::ods(register, place, content),
         Kind::Xlsx => sheet::xlsx(register, place, content),
         Kind::Text => csv::read(register, place, &content),
@@ -191,6 +196,19 @@ fn read(register: &Register, place: &str, content: Vec<u8>) -> Result<Hosts, Reg
         Kind::Binary => foreign("is neither a spreadsheet nor text"),
         Kind::Misnamed => foreign("is called a spreadsheet but is none"),
         Kind::Empty => foreign("is empty"),
+    }
+}
+
+impl package::Unfit {
+    fn at(self, place: &str) -> RegisterError {
+        let place = place.to_owned();
+        match self {
+            Self::Archive(source) => RegisterError::Damaged { place, source: source.into() },
+            Self::Large => {
+                RegisterError::TooLarge { place, what: "more than 1 GiB once unpacked".to_owned() }
+            }
+            Self::Strings => RegisterError::Broken { place, what: "it counts more strings than it holds" },
+        }
     }
 }
 
