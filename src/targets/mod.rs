@@ -76,7 +76,7 @@ pub enum TargetsError {
     /// Nothing was left.
     #[error("no host is left of {named}; loosen --only and --exclude (`exclude` of [targets])")]
     Nobody {
-        /// The hosts named, folded.
+        /// The hosts named, folded, cut where they are many.
         named: String,
     },
     /// More than [`MAX_NAMES`].
@@ -106,7 +106,7 @@ pub fn select(selection: &Selection) -> Result<Selected, TargetsError> {
     };
     let targets: Vec<Target> = named.into_iter().filter(|target| stays(&target.host)).collect();
     if targets.is_empty() {
-        return Err(TargetsError::Nobody { named: fold(&names) });
+        return Err(TargetsError::Nobody { named: range::excerpt(&fold(&names)) });
     }
     Ok(Selected { targets, notes })
 }
