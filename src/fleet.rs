@@ -55,22 +55,23 @@ impl Limits {
 /// Visits every host of the list within the limits, and tells `ended` of each as it ends.
 ///
 /// After the order to stop, or beyond a threshold, no host is started; those that were hear the order themselves, and
-/// go on beyond a threshold. Returns one report a host, in the order of the list.
-pub async fn run<H, F>(
+/// go on beyond a threshold. A visit may return more than a report (`R`). Returns one a host, in the order of the list.
+pub async fn run<H, R, F>(
     hosts: Vec<(String, H)>,
     limits: Limits,
     stop: &Stop,
     visit: impl Fn(usize, H) -> F,
     mut ended: impl FnMut(&HostReport),
-) -> Vec<HostReport>
+) -> Vec<R>
 where
-    F: Future<Output = HostReport> + Send + 'static,
+    R: From<HostReport> + AsRef<HostReport> + Send + 'static,
+    F: Future<Output = R> + Send + 'static,
 {
     let names: Vec<String> = hosts.iter().map(|(name, _)| name.clone()).collect();
     let mut waiting: VecDeque<(usize, H)> = hosts.into_iter().map(|(_, host)| host).enumerate().collect();
     let mut flying = JoinSet::new();
     let mut numbers: HashMap<Id, usize> = HashMap::new();
-    let mut reports: Vec<Option<HostReport>> = names.iter().map(|_| None).collect();
+    let mut reports: Vec<Option<R>> = names.iter().map(|_| None).collect();
     let mut tally = Tally::default();
 
     loop {
@@ -86,9 +87,9 @@ where
         };
         let Some(number) = numbers.remove(&id) else { continue };
         let name = names.get(number).map_or("", String::as_str);
-        let report = report.unwrap_or_else(|error| broken(name, error));
-        ended(&report);
-        match report.outcome {
+        let report = report.unwrap_or_else(|error| broken(name, error).into());
+        ended(report.as_ref());
+        match report.as_ref().outcome {
             Outcome::Succeeded => tally.succeeded += 1,
             _ => tally.failed += 1,
         }
@@ -97,11 +98,11 @@ where
         }
     }
     let why = stop.ordered().unwrap_or(Cause::Stopped);
-    let finish = |(name, report): (&String, Option<HostReport>)| {
+    let finish = |(name, report): (&String, Option<R>)| {
         report.unwrap_or_else(|| {
             let report = not_started(name, why);
             ended(&report);
-            report
+            report.into()
         })
     };
     names.iter().zip(reports).map(finish).collect()

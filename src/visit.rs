@@ -8,6 +8,7 @@ mod collect;
 mod connect;
 mod execute;
 mod fault;
+mod ready;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 pub use connect::control_plan;
 pub use execute::script_line;
+pub use ready::{Found, Item, Readiness, Trial, ready};
 
 use crate::event::{Event, Events, Stop};
 use crate::job::{Job, Script};

@@ -127,7 +127,7 @@ async fn order_at(deadline: Duration, stop: Stop) {
 }
 
 /// A short private folder for control sockets, gone with the go.
-fn sockets() -> Result<TempDir, String> {
+pub(super) fn sockets() -> Result<TempDir, String> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let candidates = runtime.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]);
     let mut refusals = Vec::new();
@@ -142,7 +142,7 @@ fn sockets() -> Result<TempDir, String> {
 }
 
 /// How many connections are made at once.
-fn handshakes(job: &Job) -> usize {
+pub(super) fn handshakes(job: &Job) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if job.handshakes > 0 { job.handshakes } else { cores * HANDSHAKES_PER_CORE }
 }

@@ -129,6 +129,9 @@ async fn send(settings: &mail::Settings, folder: &RunFolder, report: &RunReport,
                 troubles.extend(delivery.refused.iter().map(|r| format!("{}: {}", r.address, r.reason)));
             }
             Err(error) => {
+                if error.may_have_left() {
+                    events.note("mail: it may have arrived all the same; ask before recolte send gives it twice");
+                }
                 troubles.push(error.explain());
                 break;
             }

@@ -1,5 +1,6 @@
 //! One file a subcommand, each a table of contents of what it does; here, what several of them begin with.
 
+mod check;
 mod dry_run;
 mod go;
 mod harvest;
@@ -40,7 +41,7 @@ const QUESTIONS_PER_CORE: usize = 2;
 pub fn dispatch(cli: Cli) -> Answer {
     match cli.command {
         Command::Run(args) => on_runtime(run::run(args)),
-        Command::Check(_) => Err("not yet".into()),
+        Command::Check(args) => on_runtime(check::check(args)),
         Command::Hosts(args) => on_runtime(hosts::hosts(args)),
         Command::Resume(args) => on_runtime(resume::resume(args)),
         Command::Send(args) => on_runtime(send::send(args)),

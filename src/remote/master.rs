@@ -161,6 +161,11 @@ impl Remote {
         Ok(Self::over(session, Master::Own(plan)))
     }
 
+    /// Whether the connection is the user's own.
+    pub fn adopted(&self) -> bool {
+        matches!(self.master, Master::Adopted)
+    }
+
     fn over(session: Session, master: Master) -> Self {
         let session = Arc::new(session);
         Self { session, master, sftp: transfer::Slot::default(), unclean: false.into() }

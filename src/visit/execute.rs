@@ -29,7 +29,11 @@ impl From<Fault> for Executed {
 
 /// The whole line that runs the script on a host; with a mark, under the supervisor.
 pub fn script_line(script: &job::Script, mark: Option<&str>) -> String {
-    let words = script.words();
+    run_line(script, &script.words(), mark)
+}
+
+/// The line that runs `words` as the script would be run.
+pub(super) fn run_line(script: &job::Script, words: &[String], mark: Option<&str>) -> String {
     let inner = match mark {
         Some(mark) => shell::supervise(words, mark),
         None => shell::line(words),
@@ -91,7 +95,9 @@ async fn ended(run: &Run, host: &str, ran: Ran) -> Executed {
             Err(error) => lost = lost.or(Some(here(error))),
         }
     }
-    Executed { exit_status: ran.status, skipped, result: fault.or(lost).map_or(Ok(()), Err) }
+    // What sudo or su exit with when they refuse is not the script's status.
+    let began = fault.as_ref().is_none_or(|fault| !fault::is_refusal(fault));
+    Executed { exit_status: ran.status.filter(|_| began), skipped, result: fault.or(lost).map_or(Ok(()), Err) }
 }
 
 /// What of a stream was beyond `max_file`.
