@@ -39,14 +39,20 @@ pub enum Entry {
 /// A file cannot be read, or the archive cannot be written; nothing is left under its name then.
 pub fn write(to: &Path, entries: &[Entry]) -> io::Result<u64> {
     let folder = to.parent().unwrap_or(Path::new("."));
-    let file = NamedTempFile::new_in(folder)?;
-    let gzip = GzEncoder::new(BufWriter::new(file), Compression::default());
-    let mut tar = Builder::new(gzip);
+    let file = write_to(BufWriter::new(NamedTempFile::new_in(folder)?), entries)?;
+    finish(file.into_inner().map_err(io::IntoInnerError::into_error)?, to)
+}
+
+/// Writes the archive's bytes to wherever they go, and gives that back.
+///
+/// # Errors
+/// A file cannot be read, or `to` cannot be written.
+pub fn write_to<W: Write>(to: W, entries: &[Entry]) -> io::Result<W> {
+    let mut tar = Builder::new(GzEncoder::new(to, Compression::default()));
     for entry in entries {
         append(&mut tar, entry)?;
     }
-    let file = tar.into_inner()?.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-    finish(file, to)
+    tar.into_inner()?.finish()
 }
 
 /// Puts a copy of a whole file elsewhere, in one step for those who look.

@@ -20,7 +20,8 @@ Exit codes:
   0  every host succeeded and the mail left
   1  at least one host did not succeed; archive and mail are done
   2  the command line or the job is wrong; no host was touched
-  3  harvested, but not (fully) delivered; the archive is kept
+  3  harvested, but not (fully) delivered; the archive is kept, recolte send tries again
+  4  another run of this job holds the lock; no host was touched
   130, 143  interrupted; what was there is archived";
 
 /// The subcommands.
@@ -29,8 +30,17 @@ pub enum Command {
     /// Do the job on the fleet
     #[command(after_help = EXIT_CODES)]
     Run(Run),
+    /// Prove that each host is ready; run nothing, leave nothing
+    Check(Check),
     /// Print who would be visited, as OpenSSH resolves them
     Hosts(Hosts),
+    /// Finish an earlier run; no script that began is run twice
+    #[command(after_help = EXIT_CODES)]
+    Resume(Resume),
+    /// Mail an earlier run's archive again
+    Send(Send),
+    /// List earlier runs
+    Runs(Runs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -51,9 +61,70 @@ pub struct Run {
     /// Leave the mail out
     #[arg(long)]
     pub no_mail: bool,
+    #[command(flatten)]
+    pub telling: Telling,
+}
+
+/// How much is told, and to whom.
+#[derive(Debug, Args)]
+pub struct Telling {
     /// Print the report as JSON on stdout
     #[arg(long)]
     pub json: bool,
+    /// Tell only what did not succeed
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tell each step
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// `recolte check`
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub telling: Telling,
+}
+
+/// `recolte resume`
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The run: an id or a folder; the latest if left out
+    pub run: Option<PathBuf>,
+    /// Where runs live
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Run the script again on hosts where it had begun and that did not succeed
+    #[arg(long)]
+    pub execute_again: bool,
+    /// Hosts in flight
+    #[arg(short, long, value_name = "N")]
+    pub parallel: Option<usize>,
+    /// Leave the mail out
+    #[arg(long)]
+    pub no_mail: bool,
+    #[command(flatten)]
+    pub telling: Telling,
+}
+
+/// `recolte send`
+#[derive(Debug, Args)]
+pub struct Send {
+    /// The run: an id or a folder; the latest if left out
+    pub run: Option<PathBuf>,
+    /// Where runs live
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// `recolte runs`
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Where runs live
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 /// `recolte hosts`
@@ -61,9 +132,8 @@ pub struct Run {
 pub struct Hosts {
     #[command(flatten)]
     pub common: Common,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub telling: Telling,
 }
 
 /// Options of all commands that read a job.
@@ -91,10 +161,4 @@ pub struct Common {
     /// Where runs live
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Tell only what did not succeed
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Tell each step
-    #[arg(short, long)]
-    pub verbose: bool,
 }

@@ -9,32 +9,76 @@ use std::panic::resume_unwind;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::event::Stop;
-use crate::outcome::{Cause, Fault, HostReport, Step};
+use crate::job::MaxFailures;
+use crate::outcome::{Cause, Fault, HostReport, Outcome, Step};
 
-/// Visits every host of the list, `parallel` at a time, and tells `ended` of each as it ends.
+/// How a fleet is visited.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// So many at a time.
+    pub parallel: usize,
+    /// So many first; the rest only if all of these succeed.
+    pub canary: usize,
+    /// Once more than these failed, no host is started any more.
+    pub max_failures: Option<MaxFailures>,
+}
+
+/// How far a fleet has come.
+#[derive(Debug, Default)]
+struct Tally {
+    started: usize,
+    succeeded: usize,
+    failed: usize,
+}
+
+impl Limits {
+    /// How many more hosts may be started now, of `all`.
+    fn room(&self, tally: &Tally, all: usize) -> usize {
+        let landed = tally.succeeded + tally.failed;
+        let free = self.parallel.saturating_sub(tally.started - landed);
+        if self.halted(tally, all) {
+            0
+        } else if tally.succeeded < self.canary {
+            free.min(self.canary.saturating_sub(tally.started))
+        } else {
+            free
+        }
+    }
+
+    /// Whether the hosts that failed stop the run.
+    fn halted(&self, tally: &Tally, all: usize) -> bool {
+        let canary_died = tally.failed > 0 && tally.succeeded < self.canary;
+        canary_died || self.max_failures.is_some_and(|most| most.exceeded(tally.failed, all))
+    }
+}
+
+/// Visits every host of the list within the limits, and tells `ended` of each as it ends.
 ///
-/// After the order to stop no host is started; those that were have themselves heard it. Returns one report a host,
-/// in the order of the list.
-pub async fn run<H, F>(
+/// After the order to stop, or beyond a threshold, no host is started; those that were hear the order themselves, and
+/// go on beyond a threshold. A visit may return more than a report (`R`). Returns one a host, in the order of the list.
+pub async fn run<H, R, F>(
     hosts: Vec<(String, H)>,
-    parallel: usize,
+    limits: Limits,
     stop: &Stop,
     visit: impl Fn(usize, H) -> F,
     mut ended: impl FnMut(&HostReport),
-) -> Vec<HostReport>
+) -> Vec<R>
 where
-    F: Future<Output = HostReport> + Send + 'static,
+    R: From<HostReport> + AsRef<HostReport> + Send + 'static,
+    F: Future<Output = R> + Send + 'static,
 {
     let names: Vec<String> = hosts.iter().map(|(name, _)| name.clone()).collect();
     let mut waiting: VecDeque<(usize, H)> = hosts.into_iter().map(|(_, host)| host).enumerate().collect();
     let mut flying = JoinSet::new();
     let mut numbers: HashMap<Id, usize> = HashMap::new();
-    let mut reports: Vec<Option<HostReport>> = names.iter().map(|_| None).collect();
+    let mut reports: Vec<Option<R>> = names.iter().map(|_| None).collect();
+    let mut tally = Tally::default();
 
     loop {
-        while stop.ordered().is_none() && flying.len() < parallel {
-            let Some((number, host)) = waiting.pop_front() else { break };
+        for _ in 0..limits.room(&tally, names.len()) {
+            let Some((number, host)) = waiting.pop_front().filter(|_| stop.ordered().is_none()) else { break };
             numbers.insert(flying.spawn(visit(number, host)).id(), number);
+            tally.started += 1;
         }
         let Some(landed) = flying.join_next_with_id().await else { break };
         let (id, report) = match landed {
@@ -43,18 +87,22 @@ where
         };
         let Some(number) = numbers.remove(&id) else { continue };
         let name = names.get(number).map_or("", String::as_str);
-        let report = report.unwrap_or_else(|error| broken(name, error));
-        ended(&report);
+        let report = report.unwrap_or_else(|error| broken(name, error).into());
+        ended(report.as_ref());
+        match report.as_ref().outcome {
+            Outcome::Succeeded => tally.succeeded += 1,
+            _ => tally.failed += 1,
+        }
         if let Some(slot) = reports.get_mut(number) {
             *slot = Some(report);
         }
     }
     let why = stop.ordered().unwrap_or(Cause::Stopped);
-    let finish = |(name, report): (&String, Option<HostReport>)| {
+    let finish = |(name, report): (&String, Option<R>)| {
         report.unwrap_or_else(|| {
             let report = not_started(name, why);
             ended(&report);
-            report
+            report.into()
         })
     };
     names.iter().zip(reports).map(finish).collect()
@@ -65,12 +113,12 @@ fn not_started(host: &str, why: Cause) -> HostReport {
     let message = match why {
         Cause::Deadline => "the run's deadline passed before its turn",
         Cause::Interrupted => "the run was interrupted before its turn",
-        _ => "the run was stopped before its turn",
+        _ => "too many hosts failed before its turn (canary or max_failures)",
     };
     let hint = Some("recolte resume visits it".to_owned());
     let mut report = HostReport::new(host);
     report.end(Some(Fault { step: Step::Connect, cause: why, message: message.to_owned(), hint }));
-    report.outcome = crate::outcome::Outcome::NotStarted;
+    report.outcome = Outcome::NotStarted;
     report.step = None;
     report
 }
@@ -96,13 +144,48 @@ fn broken(host: &str, error: JoinError) -> HostReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Outcome;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     fn hosts(count: usize) -> Vec<(String, String)> {
         (0..count).map(|n| (format!("h{n}"), format!("h{n}"))).collect()
+    }
+
+    fn at_once(parallel: usize) -> Limits {
+        Limits { parallel, canary: 0, max_failures: None }
+    }
+
+    async fn failing(limits: Limits, bad: &'static [&'static str]) -> Vec<Outcome> {
+        let visit = |_, host: String| async move {
+            let mut report = good(&host);
+            if bad.contains(&host.as_str()) {
+                report.outcome = Outcome::Failed;
+            }
+            report
+        };
+        let reports = run(hosts(10), limits, &Stop::default(), visit, |_| {}).await;
+        assert!(reports.iter().filter(|r| r.outcome == Outcome::NotStarted).all(|r| r.cause == Some(Cause::Stopped)));
+        reports.into_iter().map(|report| report.outcome).collect()
+    }
+
+    #[tokio::test]
+    async fn a_canary_that_dies_keeps_the_others_at_home() {
+        let limits = Limits { canary: 2, ..at_once(5) };
+        let outcomes = failing(limits, &["h1"]).await;
+        assert_eq!(outcomes[..2], [Outcome::Succeeded, Outcome::Failed]);
+        assert_eq!(outcomes[2..], [Outcome::NotStarted; 8]);
+        assert_eq!(failing(limits, &["h5"]).await.iter().filter(|o| **o == Outcome::Succeeded).count(), 9);
+    }
+
+    #[tokio::test]
+    async fn beyond_the_threshold_no_host_is_started() {
+        let limits = Limits { max_failures: Some(MaxFailures::Count(1)), ..at_once(1) };
+        let outcomes = failing(limits, &["h0", "h2"]).await;
+        assert_eq!(outcomes[..3], [Outcome::Failed, Outcome::Succeeded, Outcome::Failed]);
+        assert_eq!(outcomes[3..], [Outcome::NotStarted; 7]);
+        let share = Limits { max_failures: Some(MaxFailures::Percent(20)), ..at_once(1) };
+        assert_eq!(failing(share, &["h0", "h2"]).await[3..], [Outcome::Succeeded; 7]);
     }
 
     fn good(host: &str) -> HostReport {
@@ -124,7 +207,7 @@ mod tests {
             }
         };
         let mut order = Vec::new();
-        let reports = run(hosts(10), 4, &Stop::default(), visit, |r| order.push(r.host.clone())).await;
+        let reports = run(hosts(10), at_once(4), &Stop::default(), visit, |r| order.push(r.host.clone())).await;
         assert_eq!(most.load(Ordering::SeqCst), 4);
         assert_eq!(order.len(), 10);
         let names: Vec<String> = reports.iter().map(|r| r.host.clone()).collect();
@@ -145,7 +228,7 @@ mod tests {
             }
         };
         let mut count = 0;
-        let reports = run(hosts(5), 1, &stop, visit, |_| count += 1).await;
+        let reports = run(hosts(5), at_once(1), &stop, visit, |_| count += 1).await;
         let outcomes: Vec<Outcome> = reports.iter().map(|r| r.outcome).collect();
         assert_eq!(count, 5);
         assert_eq!(outcomes[..2], [Outcome::Succeeded; 2]);
@@ -159,7 +242,7 @@ mod tests {
             assert!(host != "h1", "boom");
             good(&host)
         };
-        let reports = run(hosts(3), 3, &Stop::default(), visit, |_| {}).await;
+        let reports = run(hosts(3), at_once(3), &Stop::default(), visit, |_| {}).await;
         assert_eq!(reports[1].cause, Some(Cause::Other));
         assert_eq!(reports[2].outcome, Outcome::Succeeded);
     }

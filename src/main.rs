@@ -22,13 +22,16 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use outcome::ExitStatus;
 
 fn main() -> ExitCode {
     match commands::dispatch(cli::Cli::parse()) {
         Ok(status) => ExitCode::from(status.code()),
         Err(error) => {
             complain(error.as_ref());
-            ExitCode::from(outcome::ExitStatus::Usage.code())
+            let locked = matches!(error.downcast_ref(), Some(journal::LockError::Held { .. }));
+            let status = if locked { ExitStatus::Locked } else { ExitStatus::Usage };
+            ExitCode::from(status.code())
         }
     }
 }

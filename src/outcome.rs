@@ -242,6 +242,12 @@ pub struct HostReport {
     pub skipped: Vec<Skipped>,
 }
 
+impl AsRef<Self> for HostReport {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl HostReport {
     /// A host that was not visited yet; what is to happen fills it in.
     pub fn new(host: &str) -> Self {

@@ -8,7 +8,9 @@ mod collect;
 mod connect;
 mod execute;
 mod fault;
+mod ready;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,10 +20,11 @@ use tokio::time::timeout;
 
 pub use connect::control_plan;
 pub use execute::script_line;
+pub use ready::{Found, Item, Readiness, Trial, ready};
 
 use crate::event::{Event, Events, Stop};
 use crate::job::{Job, Script};
-use crate::journal::{Place, RunFolder};
+use crate::journal::{Entry, Journal, Place, RunFolder};
 use crate::outcome::{Fault, HostReport, Step, StepTime};
 use crate::remote::{Remote, RemoteError};
 use crate::shell;
@@ -36,8 +39,14 @@ pub struct Run {
     pub job: Job,
     /// The run's folder.
     pub folder: RunFolder,
+    /// The run's journal.
+    pub journal: Journal,
+    /// What the staged copies' names are made from.
+    pub secret: String,
+    /// Whether an earlier go of the run may have left something on the hosts.
+    pub again: bool,
     /// The private folder of our control sockets.
-    pub sockets: std::path::PathBuf,
+    pub sockets: PathBuf,
     /// Who may make a connection now: it costs this machine's processor.
     pub handshakes: Semaphore,
     /// Where the run tells what happens.
@@ -46,39 +55,63 @@ pub struct Run {
     pub stop: Stop,
 }
 
+/// What is to be done on a host.
+#[derive(Debug)]
+pub enum Task {
+    /// The whole job.
+    Whole,
+    /// The script began in an earlier go of the run: only its files are still to come.
+    Collect {
+        /// The host's clock before it, in seconds since 1970.
+        since: i64,
+        /// What was known of the host.
+        earlier: Option<Box<HostReport>>,
+    },
+}
+
 /// One visit under way.
 struct Visit {
     run: Arc<Run>,
     host: Arc<str>,
+    staged: String,
     report: HostReport,
 }
 
-/// Visits one host: the old loop's body, from its first `scp` to its last.
-pub async fn visit(run: Arc<Run>, host: Resolved, number: usize) -> HostReport {
+/// Visits one host: the old loop's body, from its first `scp` to its last. Its account is on disk when this returns.
+pub async fn visit(run: Arc<Run>, host: Resolved, number: usize, task: Task) -> HostReport {
     let mut report = HostReport::new(&host.alias);
     report.started = Some(Timestamp::now());
-    let mut visit = Visit { run, host: Arc::from(host.alias.as_str()), report };
+    let staged = run.job.script.staged(&run.secret, &host.alias);
+    let mut visit = Visit { run, host: Arc::from(host.alias.as_str()), staged, report };
     let fault = match visit.connect(&host, number).await {
         Ok(remote) => {
-            let done = visit.job(&remote).await;
+            let done = match task {
+                Task::Whole => visit.job(&remote).await,
+                Task::Collect { since, earlier } => visit.collect_only(&remote, since, earlier).await,
+            };
             remote.end().await;
             done.err()
         }
-        Err(fault) => Some(fault),
+        Err(fault) => {
+            visit.recall(task);
+            Some(fault)
+        }
     };
     visit.report.end(fault);
-    visit.report
+    let Visit { run, report, .. } = visit;
+    if let Err(error) = run.journal.write(&Entry::Ended(Box::new(report.clone()))).await {
+        run.events.note(format!("{}: the journal cannot be written: {error}", report.host));
+    }
+    report
 }
 
 impl Visit {
     /// What the old loop did on a host that it could reach, line by line.
     async fn job(&mut self, remote: &Remote) -> Result<(), Fault> {
         let run = Arc::clone(&self.run);
-        let script = &run.job.script;
-        let staged = script.staged();
-
+        let (script, staged) = (&run.job.script, self.staged.clone());
         // 13: scp Fichier_fourni.sh $SERVEUR:/tmp
-        let uploaded = self.step(Step::Upload, upload(remote, script, &staged)).await;
+        let uploaded = self.step(Step::Upload, upload(remote, script, &staged, run.again)).await;
         // 15, 17: cp -P /tmp/Fichier_fourni.sh /home/User_VIP/script; chmod 775 …
         let installed = match uploaded {
             Ok(()) => self.step(Step::Install, install(remote, script, &staged)).await,
@@ -87,21 +120,49 @@ impl Visit {
         let since = match installed {
             Ok(since) => since,
             Err(fault) => {
-                tidy(&run.events, self.host.clone(), remote, &staged).await;
+                self.tidy(remote).await;
                 return Err(fault);
             }
         };
         // 19: sudo su - User_DollarU -c 'Fichier_fourni.sh SOC_PRODUCTION'
-        let ran = self.timed(Step::Execute, execute::execute(remote, &run, &self.host.clone())).await;
+        let host = Arc::clone(&self.host);
+        let ran = self.timed(Step::Execute, execute::execute(remote, &run, &host, since)).await;
         let ran = self.keep(ran);
         // 21: scp $SERVEUR:/tmp/fichier_*log.txt /tmp/JGE. A script that fails still has its files collected.
-        let (collected, ()) = {
-            let tidied = tidy(&run.events, self.host.clone(), remote, &staged);
-            let place = Place::new(&run.folder, &self.host, run.job.collect.layout);
-            let home = self.step(Step::Collect, collect::collect(remote, &run.job, since, &place));
-            tokio::join!(home, tidied)
-        };
-        ran.and(collected.and_then(|home| self.bring(home)))
+        let collected = self.collect(remote, since).await;
+        ran.and(collected)
+    }
+
+    /// Brings home what matches the globs, and tidies the host meanwhile.
+    async fn collect(&mut self, remote: &Remote, since: i64) -> Result<(), Fault> {
+        let run = Arc::clone(&self.run);
+        let place = Place::new(&run.folder, &self.host, run.job.collect.layout);
+        let known = self.report.files.clone();
+        let tidied = tidy(Arc::clone(&run), Arc::clone(&self.host), remote, self.staged.clone());
+        let home = self.step(Step::Collect, collect::collect(remote, &run.job, since, &place, &known));
+        let (home, ()) = tokio::join!(home, tidied);
+        self.bring(home?)
+    }
+
+    /// The end of a visit that an earlier go began: the script is not run again.
+    async fn collect_only(&mut self, remote: &Remote, since: i64, earlier: Option<Box<HostReport>>) -> Result<(), Fault> {
+        let ran = fault::ran_before(earlier.as_deref());
+        self.recall(Task::Collect { since, earlier });
+        let collected = self.collect(remote, since).await;
+        ran.and(collected)
+    }
+
+    /// Takes over what an earlier go knew of the host.
+    fn recall(&mut self, task: Task) {
+        if let Task::Collect { earlier: Some(earlier), .. } = task {
+            self.report.exit_status = earlier.exit_status;
+            self.report.files = earlier.files;
+        }
+    }
+
+    /// Removes the staged copy.
+    async fn tidy(&self, remote: &Remote) {
+        tidy(Arc::clone(&self.run), Arc::clone(&self.host), remote, self.staged.clone()).await;
     }
 
     /// Begins a step, times it, and ends it at once when the order to stop comes.
@@ -142,8 +203,12 @@ impl Visit {
     }
 }
 
-/// Puts the script into the staging folder, under a name that nobody can have prepared.
-async fn upload(remote: &Remote, script: &Script, staged: &str) -> Result<(), Fault> {
+/// Puts the script into the staging folder, under a name that nobody can have prepared but an earlier go of this run.
+async fn upload(remote: &Remote, script: &Script, staged: &str, again: bool) -> Result<(), Fault> {
+    if again {
+        // What is there is ours; what is not there need not go.
+        let _gone = remote.remove(staged).await;
+    }
     remote.upload(staged, &script.bytes).await.map_err(|e| fault::of(Step::Upload, &script.staging, e))
 }
 
@@ -176,8 +241,8 @@ pub fn install_line(script: &Script, staged: &str) -> String {
 }
 
 /// Removes the staged copy, however the visit went.
-async fn tidy(events: &Events, host: Arc<str>, remote: &Remote, staged: &str) {
-    if !matches!(timeout(TIDY, remote.remove(staged)).await, Ok(Ok(()))) {
-        events.note(format!("{host}: {staged} could not be removed"));
+async fn tidy(run: Arc<Run>, host: Arc<str>, remote: &Remote, staged: String) {
+    if !matches!(timeout(TIDY, remote.remove(&staged)).await, Ok(Ok(()))) {
+        run.events.note(format!("{host}: {staged} could not be removed"));
     }
 }

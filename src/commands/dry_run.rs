@@ -27,7 +27,7 @@ pub fn script(job: &Job, hosts: &[Resolved]) -> String {
 fn of_host(job: &Job, host: &Resolved, sockets: &Path, number: usize) -> String {
     let plan = control_plan(&job.ssh, host, sockets, number);
     let script = &job.script;
-    let staged = script.staged();
+    let staged = script.staged(&shell::mark(), &host.alias);
     let mark = script.supervise.then(shell::mark);
     let here = shell::quote(&script.file.to_string_lossy());
     let home = format!("{}/{}", job.name, host.alias);

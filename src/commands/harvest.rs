@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use tokio::task::spawn_blocking;
 
+use super::letter::{Letters, letters};
 use crate::archive::{self, Entry};
 use crate::event::{Event, Events};
 use crate::job::Job;
 use crate::journal::{MANIFEST, REPORT, RunFolder};
-use crate::mail::{self, Attachment, Letter};
+use crate::mail;
 use crate::outcome::MailReport;
-use crate::report::text::{Places, account, full};
+use crate::report::text::{Places, full};
 use crate::report::{RunReport, html};
+use crate::targets::range;
 
 /// What became of a run's results.
 pub struct Delivered {
@@ -28,7 +30,7 @@ pub struct Delivered {
 }
 
 /// Writes reports and archive, sends the mail.
-pub async fn deliver(job: &Job, folder: &RunFolder, mut report: RunReport, events: &Events) -> Delivered {
+pub async fn deliver(job: &Job, folder: &RunFolder, report: RunReport, events: &Events) -> Delivered {
     let mut whole = write_reports(folder, &report, events).await;
     let mut places = Places { folder: folder.path.clone(), report: Some(folder.path.join("report.html")), ..Places::default() };
     match pack(folder, &report).await {
@@ -43,14 +45,25 @@ pub async fn deliver(job: &Job, folder: &RunFolder, mut report: RunReport, event
             events.note(format!("{}: the archive could not be made: {error}", folder.archive().display()));
         }
     }
-    if let Some(settings) = &job.mail {
-        events.emit(Event::Mailing);
-        let sent = send(settings, &report, places.archive.as_ref(), events).await;
-        whole &= sent.sent;
-        report.mail = Some(sent);
-        whole &= write_reports(folder, &report, events).await;
+    if job.mail.is_none() {
+        return Delivered { report, places, whole };
     }
-    Delivered { report, places, whole }
+    let mailed = mail_again(job, folder, report, events).await;
+    Delivered { places, whole: whole && mailed.whole, ..mailed }
+}
+
+/// Sends the mail of a run whose archive is made, and writes the reports once more.
+pub async fn mail_again(job: &Job, folder: &RunFolder, mut report: RunReport, events: &Events) -> Delivered {
+    events.emit(Event::Mailing);
+    report.mail = None;
+    let sent = match &job.mail {
+        Some(settings) => send(settings, folder, &report, events).await,
+        None => MailReport::default(),
+    };
+    let mut whole = sent.sent;
+    report.mail = Some(sent);
+    whole &= write_reports(folder, &report, events).await;
+    Delivered { report, places: Places::default(), whole }
 }
 
 /// Writes the three reports; what fails is noted.
@@ -101,51 +114,44 @@ async fn put_copy(job: &Job, archive: &Path, events: &Events) -> Option<PathBuf>
     }
 }
 
-/// Sends the mail: the job's text, who succeeded and who did not, and the archive.
-async fn send(
-    settings: &mail::Settings,
-    report: &RunReport,
-    archive: Option<&(PathBuf, u64)>,
-    events: &Events,
-) -> MailReport {
-    let failed = |error: String| MailReport { sent: false, parts: 0, error: Some(error) };
-    let letter = match letter(settings, report, archive).await {
-        Ok(letter) => letter,
-        Err(error) => return failed(error),
+/// Sends the letters one after the other; the first one that does not leave ends it.
+async fn send(settings: &mail::Settings, folder: &RunFolder, report: &RunReport, events: &Events) -> MailReport {
+    let Letters { letters, left_out } = match compose(settings, folder, report).await {
+        Ok(letters) => letters,
+        Err(error) => return MailReport { sent: false, parts: 0, error: Some(error) },
     };
-    match mail::send(settings, &letter).await {
-        Ok(delivery) => {
-            delivery.notes.iter().for_each(|note| events.note(note.clone()));
-            let refused: Vec<String> =
-                delivery.refused.iter().map(|r| format!("{}: {}", r.address, r.reason)).collect();
-            let error = (!refused.is_empty()).then(|| refused.join("; "));
-            MailReport { sent: error.is_none() && archive.is_some(), parts: 1, error }
+    let (mut parts, mut troubles) = (0, Vec::new());
+    for letter in &letters {
+        match mail::send(settings, letter).await {
+            Ok(delivery) => {
+                parts += 1;
+                delivery.notes.iter().for_each(|note| events.note(note.clone()));
+                troubles.extend(delivery.refused.iter().map(|r| format!("{}: {}", r.address, r.reason)));
+            }
+            Err(error) => {
+                if error.may_have_left() {
+                    events.note("mail: it may have arrived all the same; ask before recolte send gives it twice");
+                }
+                troubles.push(error.explain());
+                break;
+            }
         }
-        Err(error) => failed(error.explain()),
     }
+    if !left_out.is_empty() {
+        troubles.push(format!("too large for any mail, fetch by hand: {}", range::fold(&left_out)));
+    }
+    troubles.dedup();
+    let error = (!troubles.is_empty()).then(|| troubles.join("; "));
+    MailReport { sent: error.is_none(), parts, error }
 }
 
-/// The letter, unless the archive is too large to attach.
-async fn letter(
-    settings: &mail::Settings,
-    report: &RunReport,
-    archive: Option<&(PathBuf, u64)>,
-) -> Result<Letter, String> {
-    let zone = TimeZone::system();
-    let body = format!("{}\n\n{}", settings.body.trim_end(), account(report, &zone));
-    let mut letter = Letter { subject: settings.subject.clone(), body, attachments: Vec::new() };
-    let Some((path, bytes)) = archive else { return Ok(letter) };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let content_type = "application/gzip".to_owned();
-    letter.attachments.push(Attachment { name, content_type, bytes: Vec::new() });
-    let room = mail::attachment_room(settings, &letter, settings.max_size).map_err(|error| error.explain())?;
-    if *bytes > room {
-        return Err(format!("the archive ({bytes} bytes) does not fit into a mail of max_size {}", settings.max_size));
-    }
-    let from = path.clone();
-    let bytes = blocking(move || std::fs::read(from)).await.map_err(|error| format!("{}: {error}", path.display()))?;
-    letter.attachments.iter_mut().for_each(|attachment| attachment.bytes.clone_from(&bytes));
-    Ok(letter)
+/// Makes the letters, none larger than the job and the server allow.
+async fn compose(settings: &mail::Settings, folder: &RunFolder, report: &RunReport) -> Result<Letters, String> {
+    let server = mail::server_limit(settings).await.map_err(|error| error.explain())?;
+    let limit = server.unwrap_or(u64::MAX).min(settings.max_size);
+    let (settings, folder, report) = (settings.clone(), folder.clone(), report.clone());
+    let made = spawn_blocking(move || letters(&settings, &folder, &report, limit)).await;
+    made.unwrap_or_else(|error| Err(format!("a fault of recolte itself: {error}")))
 }
 
 /// Runs what blocks on a thread where it may.

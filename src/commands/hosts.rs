@@ -19,8 +19,10 @@ struct Listing<'a> {
 pub async fn hosts(args: cli::Hosts) -> Answer {
     let job = load(&args.common, true)?;
     let (hosts, notes) = chosen(&job).await?;
-    notes.iter().for_each(|note| say(&format!("note: {note}")));
-    if args.json {
+    if !args.telling.quiet {
+        notes.iter().for_each(|note| say(&format!("note: {note}")));
+    }
+    if args.telling.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: &hosts })?));
     } else {
         print(&table(&hosts));

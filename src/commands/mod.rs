@@ -1,21 +1,32 @@
 //! One file a subcommand, each a table of contents of what it does; here, what several of them begin with.
 
+mod check;
 mod dry_run;
+mod go;
 mod harvest;
 mod hosts;
+mod letter;
 mod pages;
+mod resume;
 mod run;
+mod runs;
+mod send;
 
 use std::error::Error;
 use std::io::{self, Read as _, Write as _};
+use std::path::Path;
 
 use crate::cli::{Cli, Command, Common};
 use crate::job::{self, Job, Overrides};
+use crate::journal::{self, Earlier};
 use crate::outcome::ExitStatus;
-use crate::targets::{self, Resolved, Selected, words};
+use crate::targets::{self, Resolved, Selected, Target, words};
+
+/// Why a command did nothing: the command line, the job, the gateway.
+pub type Refused = Box<dyn Error + Send + Sync>;
 
 /// What a command comes to: a status, or an error before any host was touched.
-pub type Answer = Result<ExitStatus, Box<dyn Error + Send + Sync>>;
+pub type Answer = Result<ExitStatus, Refused>;
 
 /// The variable that names the servers, as the old script did.
 const LIST_SERVEUR: &str = "LIST_SERVEUR";
@@ -30,7 +41,11 @@ const QUESTIONS_PER_CORE: usize = 2;
 pub fn dispatch(cli: Cli) -> Answer {
     match cli.command {
         Command::Run(args) => on_runtime(run::run(args)),
+        Command::Check(args) => on_runtime(check::check(args)),
         Command::Hosts(args) => on_runtime(hosts::hosts(args)),
+        Command::Resume(args) => on_runtime(resume::resume(args)),
+        Command::Send(args) => on_runtime(send::send(args)),
+        Command::Runs(args) => runs::runs(&args),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man => pages::man(),
     }
@@ -45,7 +60,7 @@ fn on_runtime(work: impl Future<Output = Answer>) -> Answer {
 }
 
 /// The job as the file and the command line have it.
-fn load(common: &Common, no_mail: bool) -> Result<Job, Box<dyn Error + Send + Sync>> {
+fn load(common: &Common, no_mail: bool) -> Result<Job, Refused> {
     let overrides = Overrides {
         hosts: named(&common.hosts)?,
         only: all_words(&common.only)?,
@@ -54,12 +69,13 @@ fn load(common: &Common, no_mail: bool) -> Result<Job, Box<dyn Error + Send + Sy
         parallel: common.parallel,
         output: common.output.clone(),
         no_mail,
+        ..Overrides::default()
     };
     Ok(job::load(&common.job, overrides)?)
 }
 
 /// The hosts that the command line names, else those of `$LIST_SERVEUR`, else none.
-fn named(typed: &[String]) -> Result<Option<Vec<String>>, Box<dyn Error + Send + Sync>> {
+fn named(typed: &[String]) -> Result<Option<Vec<String>>, Refused> {
     if !typed.is_empty() {
         return all_words(typed).map(Some);
     }
@@ -69,7 +85,7 @@ fn named(typed: &[String]) -> Result<Option<Vec<String>>, Box<dyn Error + Send +
     }
 }
 
-fn all_words(lists: &[String]) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
+fn all_words(lists: &[String]) -> Result<Vec<String>, Refused> {
     let mut all = Vec::new();
     for list in lists {
         all.extend(words::words(list, read_stdin)?);
@@ -84,12 +100,22 @@ fn read_stdin() -> io::Result<String> {
 }
 
 /// The hosts to visit, as OpenSSH sees them, and what is worth telling of their choice.
-async fn chosen(job: &Job) -> Result<(Vec<Resolved>, Vec<String>), Box<dyn Error + Send + Sync>> {
+async fn chosen(job: &Job) -> Result<(Vec<Resolved>, Vec<String>), Refused> {
     let Selected { targets, notes } = targets::select(&job.targets)?;
+    Ok((resolve(job, targets).await?, notes))
+}
+
+/// Where the targets lead, by the job's ssh_config.
+async fn resolve(job: &Job, targets: Vec<Target>) -> Result<Vec<Resolved>, Refused> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
-    let resolved = targets::resolve(targets, config, identity, cores * QUESTIONS_PER_CORE).await?;
-    Ok((resolved, notes))
+    Ok(targets::resolve(targets, config, identity, cores * QUESTIONS_PER_CORE).await?)
+}
+
+/// An earlier run: by its folder, by its id, or the latest.
+fn earlier(run: Option<&Path>, output: Option<&Path>) -> Result<Earlier, Refused> {
+    let output = output.map_or_else(job::default_output, Path::to_owned);
+    Ok(Earlier::read(&journal::find(&output, run)?)?)
 }
 
 /// Prints an answer on stdout. A reader that went away has enough.

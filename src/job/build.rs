@@ -63,14 +63,17 @@ impl Builder<'_> {
             return Err(self.source.wrong(&file.parallel.span(), "parallel must be at least 1"));
         }
         Ok(Job {
-            name: self.name(file.name)?,
+            name: over.name.clone().map_or_else(|| self.name(file.name), Ok)?,
             file: self.folder.join(self.source.file.file_name().unwrap_or_default()),
             output: over.output.clone().or(file.output.map(|p| self.path(&p))).unwrap_or_else(default_output),
             parallel,
             handshakes: file.handshakes,
+            deadline: file.deadline,
+            max_failures: file.max_failures,
+            canary: file.canary,
             ssh: self.ssh(&file.ssh, over.config.clone())?,
             targets: self.targets(file.targets, file.ssh.config, &over)?,
-            script: self.script(file.script)?,
+            script: self.script(file.script, over.script)?,
             collect: self.collect(file.collect)?,
             copy_to: file.archive.copy_to.map(|p| self.path(&p)),
             mail: if over.no_mail { None } else { file.mail.map(|m| self.mail(m)).transpose()? },
@@ -122,10 +125,17 @@ impl Builder<'_> {
         })
     }
 
-    fn script(&self, script: file::Script) -> Result<Script, JobError> {
-        let file = self.named("script.file", &script.file)?;
+    /// The script; an earlier run's own copy, where there is one, under the name that the job gives it.
+    fn script(&self, script: file::Script, copy: Option<PathBuf>) -> Result<Script, JobError> {
         let place = script.file.span();
-        let bytes = read(&file).map_err(|error| self.source.wrong(&place, format!("script.file: {error}")))?;
+        let file = self.path(script.file.get_ref());
+        let bytes = match copy {
+            Some(copy) => read(&copy).map_err(|source| JobError::Unreadable { file: copy, source })?,
+            None => {
+                let file = self.named("script.file", &script.file)?;
+                read(&file).map_err(|error| self.source.wrong(&place, format!("script.file: {error}")))?
+            }
+        };
         let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let name = name.ok_or_else(|| self.source.wrong(&place, "script.file: its name is no UTF-8; rename it"))?;
         Ok(Script {
@@ -287,7 +297,7 @@ fn home() -> Option<PathBuf> {
 }
 
 /// Where runs live when nobody says.
-pub(crate) fn default_output() -> PathBuf {
+pub fn default_output() -> PathBuf {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     state.unwrap_or_else(|| home().unwrap_or_default().join(".local/state")).join("recolte")
 }

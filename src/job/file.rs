@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
+use super::limit::MaxFailures;
 use crate::mail::{Mailbox, Transport};
 
 /// The whole file.
@@ -22,6 +23,11 @@ pub struct File {
     pub parallel: Spanned<usize>,
     #[serde(default)]
     pub handshakes: usize,
+    #[serde(default, deserialize_with = "some_duration")]
+    pub deadline: Option<Duration>,
+    pub max_failures: Option<MaxFailures>,
+    #[serde(default)]
+    pub canary: usize,
     #[serde(default)]
     pub targets: Targets,
     #[serde(default)]

@@ -7,16 +7,21 @@
 mod build;
 mod error;
 mod file;
+mod limit;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use build::load;
+pub use build::{default_output, load};
 pub use error::JobError;
 pub use file::Layout;
+pub use limit::MaxFailures;
+
+use sha2::{Digest as _, Sha256};
 
 use crate::mail;
+use crate::printable::hex;
 use crate::targets::Selection;
 
 /// What the command line says in place of the job file.
@@ -36,6 +41,10 @@ pub struct Overrides {
     pub output: Option<PathBuf>,
     /// Whether the mail is left out.
     pub no_mail: bool,
+    /// The script of an earlier run, in place of `script.file`. The name stays that of the job.
+    pub script: Option<PathBuf>,
+    /// The name of an earlier run.
+    pub name: Option<String>,
 }
 
 /// One job, ready to be done.
@@ -49,8 +58,14 @@ pub struct Job {
     pub output: PathBuf,
     /// Hosts in flight.
     pub parallel: usize,
-    /// Connections being made at once.
+    /// Connections being made at once; 0 fits them to the machine.
     pub handshakes: usize,
+    /// For the whole run.
+    pub deadline: Option<Duration>,
+    /// Beyond it no host is started any more.
+    pub max_failures: Option<MaxFailures>,
+    /// So many hosts first; the rest only if all of these succeed.
+    pub canary: usize,
     /// Who is visited.
     pub targets: Selection,
     /// How to reach them.
@@ -111,9 +126,11 @@ impl Script {
         format!("{}/{}", self.install.trim_end_matches('/'), self.name)
     }
 
-    /// A staging path that nobody can guess; each call gives another.
-    pub fn staged(&self) -> String {
-        format!("{}/.recolte-{:032x}", self.staging.trim_end_matches('/'), rand::random::<u128>())
+    /// The staging path on a host: nobody can guess it who does not know the run's secret, and a later go of the same
+    /// run finds it again.
+    pub fn staged(&self, secret: &str, host: &str) -> String {
+        let name = hex(&Sha256::digest(format!("{secret} {host}")));
+        format!("{}/.recolte-{}", self.staging.trim_end_matches('/'), name.get(..32).unwrap_or_default())
     }
 
     /// The script and its arguments, as words.

@@ -11,6 +11,9 @@ use jiff::tz::TimeZone;
 /// The machine's account in the archive.
 pub const MANIFEST: &str = "manifest.json";
 
+/// The script as it was supplied, kept for a later go.
+pub const SCRIPT: &str = "script";
+
 /// The reader's account in the archive, and beside it.
 pub const REPORT: &str = "report.txt";
 

@@ -9,8 +9,8 @@ mod log;
 mod place;
 mod resume;
 
-pub use folder::{MANIFEST, REPORT, RunFolder};
+pub use folder::{MANIFEST, REPORT, RunFolder, SCRIPT};
 pub use lock::{Lock, LockError};
 pub use log::{Begin, Entry, Journal};
 pub use place::Place;
-pub use resume::{Earlier, EarlierError, Left, find};
+pub use resume::{Earlier, Left, find};

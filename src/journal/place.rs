@@ -74,6 +74,12 @@ impl Place {
         Err(io::Error::other(format!("{name}: a hundred thousand files bear this name")))
     }
 
+    /// Takes back a file that was settled.
+    pub async fn drop_again(&self, relative: &str) {
+        // One file too many is no harm.
+        let _gone_or_not = tokio::fs::remove_file(self.run.join(relative)).await;
+    }
+
     fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.run).unwrap_or(path).to_string_lossy().into_owned()
     }

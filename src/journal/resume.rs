@@ -133,6 +133,11 @@ impl Earlier {
         }
     }
 
+    /// How many hosts ended.
+    pub fn ended(&self) -> usize {
+        self.ended.len()
+    }
+
     /// Whether a collected file is still what it was: a power cut may have taken it.
     fn is_whole(&self, file: &Collected) -> bool {
         hash(&self.folder.path.join(&file.path)).is_ok_and(|(bytes, sha256)| (bytes, sha256) == (file.bytes, file.sha256.clone()))

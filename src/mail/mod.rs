@@ -19,6 +19,7 @@ use thiserror::Error;
 use file::FileError;
 use letter::ComposeError;
 pub use letter::{Attachment, Letter};
+pub use lettre::message::Mailbox;
 use sendmail::SendmailError;
 use settings::SettingsError;
 pub use settings::{Password, Settings};

@@ -125,6 +125,23 @@ impl Plan {
     }
 }
 
+/// Whether control sockets in this folder have paths that a socket may have: ssh adds 17 bytes while it makes one.
+pub fn fits(folder: &Path) -> bool {
+    folder.as_os_str().len() + "/100000".len() + 17 <= 107
+}
+
+/// Ends every master of ours whose socket is in this folder, at once, within `time` in all.
+pub async fn end_all(folder: &Path, time: Duration) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let orders = entries.map(|entry| async move {
+        let socket = entry.path().to_string_lossy().into_owned();
+        let words = ["ssh", "-F", "none", "-S", &socket, "-O", "exit", "--", "none"].map(str::to_owned);
+        // One that does not answer ends by ControlPersist.
+        let _ended_or_not = command(&words).stderr(Stdio::null()).status().await;
+    });
+    let _all_or_some = timeout(time, futures_util::future::join_all(orders)).await;
+}
+
 /// The line that launches a master, for a person to paste.
 pub fn launch_line(plan: &Plan) -> String {
     shell::line(plan.launch())

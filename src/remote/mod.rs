@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use command::{Finished, Ran, Script};
-pub use master::{Control, Plan, launch_line};
+pub use command::{Ran, Script};
+pub use master::{Control, Plan, end_all, fits, launch_line};
 pub use sink::{Sink, Written};
 pub use ssh_text::Refusal;
 pub use transfer::{FileKind, Found, Get, list_line};
@@ -80,11 +80,6 @@ pub enum RemoteError {
 }
 
 impl Remote {
-    /// Whether the master still speaks. It answers for itself, not for the host.
-    pub async fn alive(&self) -> bool {
-        matches!(tokio::time::timeout(STALL, self.session.check()).await, Ok(Ok(())))
-    }
-
     /// Ends the connection if it is our own. Never fails: what is left ends by itself within a minute.
     pub async fn end(self) {
         self.close_sftp().await;

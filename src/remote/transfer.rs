@@ -133,6 +133,14 @@ impl Remote {
         }
     }
 
+    /// Whether the host offers SFTP.
+    ///
+    /// # Errors
+    /// It does not, its login shell is noisy, or the connection broke.
+    pub async fn offers_sftp(&self) -> Result<(), RemoteError> {
+        self.sftp().await.map(drop)
+    }
+
     /// What a channel that did not open means.
     async fn why_no_sftp(&self, error: &Error) -> Result<Arc<Sftp>, RemoteError> {
         let text = chain(error);

@@ -3,6 +3,7 @@
 //! The only place, beside `main.rs`, that may write to the terminal. Listens to `event`, reads `outcome`, decides
 //! nothing. Whatever came from a host is made printable and cut to a length once more here, where it is shown.
 
+pub mod grid;
 pub mod html;
 pub mod json;
 pub mod progress;

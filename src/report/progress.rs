@@ -59,6 +59,7 @@ impl Progress {
     }
 
     /// Tells into this writer, as lines.
+    #[cfg(test)]
     pub fn into_sink(mode: Mode, style: Style, sink: Box<dyn Write + Send>) -> Self {
         Self { mode, style, sink, live: None }
     }

@@ -24,6 +24,7 @@ impl Style {
     pub const PLAIN: Self = Self { colour: false };
 
     /// Colours, whatever the terminal.
+    #[cfg(test)]
     pub const COLOURED: Self = Self { colour: true };
 
     /// Colours when the stream is a terminal and `NO_COLOR` is unset or empty.

@@ -47,7 +47,9 @@ impl Filter {
         for name in names {
             for nth in self.words_for(name) {
                 found.insert(name.as_str());
-                idle.get_mut(nth).map(|idle| *idle = false);
+                if let Some(idle) = idle.get_mut(nth) {
+                    *idle = false;
+                }
             }
         }
         let idle =

@@ -78,10 +78,16 @@ pub enum TargetsError {
     Unnamed,
     /// Nothing was left.
     #[error("no host is left of {named}; loosen --only and --exclude (`exclude` of [targets])")]
-    Nobody { named: String },
+    Nobody {
+        /// The hosts named, folded, cut where they are many.
+        named: String,
+    },
     /// More than [`MAX_NAMES`].
     #[error("{count} hosts are named, more than {MAX_NAMES}; visit them in several runs")]
-    TooMany { count: usize },
+    TooMany {
+        /// How many.
+        count: usize,
+    },
 }
 
 /// Whether a word of a list is one that [`select`] can read: a name, a range, a glob.
@@ -109,7 +115,7 @@ pub fn select(selection: &Selection) -> Result<Selected, TargetsError> {
     };
     let targets: Vec<Target> = named.into_iter().filter(|target| stays(&target.host)).collect();
     if targets.is_empty() {
-        return Err(TargetsError::Nobody { named: fold(&names) });
+        return Err(TargetsError::Nobody { named: range::excerpt(&fold(&names)) });
     }
     Ok(Selected { targets, notes })
 }

@@ -152,25 +152,19 @@ fn span(item: &str, body: &str) -> Result<Span, Fault> {
     }
     let (low, high) = (number(first)?, number(last)?);
     let step_by = step.map_or(Ok(1), number)?;
-    let own = || (first.to_owned(), last.to_owned());
-    match () {
-        () if step_by == 0 => Err(Fault::ZeroStep),
-        () if step.is_some() && !bounds.contains('-') => Err(Fault::LoneStep { item: item.to_owned() }),
+    let fault = match () {
+        () if step_by == 0 => Fault::ZeroStep,
+        () if step.is_some() && !bounds.contains('-') => Fault::LoneStep { item: item.to_owned() },
         () if (padded(first) || padded(last)) && first.len() != last.len() => {
-            let (first, last) = own();
-            Err(Fault::Padding { first, last })
+            Fault::Padding { first: first.to_owned(), last: last.to_owned() }
         }
-        () if low > high => {
-            let (first, last) = own();
-            Err(Fault::Backwards { first, last })
+        () if low > high => Fault::Backwards { first: first.to_owned(), last: last.to_owned() },
+        () => {
+            let width = if padded(first) { first.len() } else { 1 };
+            return Ok(Span { first: low, last: high, step: step_by, width });
         }
-        () => Ok(Span {
-            first: low,
-            last: high,
-            step: step_by,
-            width: if padded(first) { first.len() } else { 1 },
-        }),
-    }
+    };
+    Err(fault)
 }
 
 fn number(text: &str) -> Result<u64, Fault> {

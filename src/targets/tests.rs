@@ -89,8 +89,11 @@ fn a_selection_that_chooses_nobody_is_an_error() {
     }
 }
 
+/// A file's name and content.
+type Named<'a> = (&'a str, &'a [u8]);
+
 /// Writes `config` and what it includes into a folder, then asks it for `*`.
-fn alias_error(files: &[(&str, &[u8])]) -> String {
+fn alias_error(files: &[Named<'_>]) -> String {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in files {
         let content = String::from_utf8_lossy(content).replace("DIR", folder.path().to_str().unwrap());
@@ -110,8 +113,8 @@ fn a_bad_ssh_config_is_named_with_its_line() {
             (if nth == 0 { "config".into() } else { format!("c{nth}") }, format!("Include DIR/c{}", nth + 1))
         })
         .collect();
-    let deep: Vec<(&str, &[u8])> = deep.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
-    let cases: [(Vec<(&str, &[u8])>, &str); 14] = [
+    let deep: Vec<Named<'_>> = deep.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+    let cases: [(Vec<Named<'_>>, &str); 14] = [
         (vec![], "-F: DIR/config: cannot be read: No such file"),
         (vec![("config", b"\nInclude DIR/folder\n")], "DIR/config, line 2: DIR/folder is not a regular file"),
         (vec![("config", b"Include /dev/null/x\n")], "DIR/config, line 1: /dev/null/x: cannot be read"),

@@ -16,25 +16,47 @@ pub const MAX_BYTES: u64 = 16 << 20;
 pub enum WordsError {
     /// The operating system refused.
     #[error("{place}: cannot be read")]
-    Read { place: String, source: io::Error },
+    Read {
+        /// Where.
+        place: String,
+        /// The cause.
+        source: io::Error,
+    },
     /// The name is not that of a file.
     #[error("{place}: is not a regular file; name a list of hosts, or pipe it in with `-`")]
-    NoFile { place: String },
+    NoFile {
+        /// Where.
+        place: String,
+    },
     /// `@` stands alone.
     #[error("@: names no file; write @FILE, without a blank between")]
     NoName,
     /// It is beyond [`MAX_BYTES`].
     #[error("{place}: is larger than {} MiB; split the list", MAX_BYTES >> 20)]
-    TooLarge { place: String },
+    TooLarge {
+        /// Where.
+        place: String,
+    },
     /// It is no UTF-8.
     #[error("{place}: is not UTF-8 text; save the list as plain text")]
-    NoText { place: String },
+    NoText {
+        /// Where.
+        place: String,
+    },
     /// It has comments at most.
     #[error("{place}: names no host; write one or more a line")]
-    Empty { place: String },
+    Empty {
+        /// Where.
+        place: String,
+    },
     /// A word in it is no range.
     #[error("{place}")]
-    Range { place: String, source: RangeError },
+    Range {
+        /// Where.
+        place: String,
+        /// The cause.
+        source: RangeError,
+    },
     /// `-` was there twice.
     #[error("-: stdin can be read only once; name it once")]
     Twice,

@@ -38,8 +38,15 @@ impl Home {
     }
 }
 
-/// Brings home what matches the job's globs and is of this run, which began at `since` by the host's clock.
-pub async fn collect(remote: &Remote, job: &Job, since: i64, place: &Place) -> Result<Home, Fault> {
+/// Brings home what matches the job's globs and is of this run, which began at `since` by the host's clock. What came
+/// home before and did not change since is `known` and left out.
+pub async fn collect(
+    remote: &Remote,
+    job: &Job,
+    since: i64,
+    place: &Place,
+    known: &[Collected],
+) -> Result<Home, Fault> {
     let globs = job.collect.files.join(" ");
     let found = remote.list(&job.collect.files).await.map_err(|e| fault::of(Step::Collect, &globs, e))?;
     let mut home = Home::default();
@@ -48,13 +55,16 @@ pub async fn collect(remote: &Remote, job: &Job, since: i64, place: &Place) -> R
     let mut copies = stream::iter(wanted.into_iter().map(|file| copy(remote, file, run_as, place))).buffered(FILES);
     while let Some((file, copied)) = copies.next().await {
         match copied {
+            Ok(copied) if known.iter().any(|k| k.remote == copied.remote && k.sha256 == copied.sha256) => {
+                place.drop_again(&copied.path).await;
+            }
             Ok(copied) => home.files.push(copied),
             Err(RemoteError::Lost) => return Err(fault::of(Step::Collect, &printable(&file.name), RemoteError::Lost)),
             Err(RemoteError::Missing) => home.skip(&file, "it went away before it was copied"),
             Err(error) => home.miss(&file, fault::of(Step::Collect, &printable(&file.name), error)),
         }
     }
-    if home.files.is_empty() && home.fault.is_none() && job.collect.required {
+    if home.files.is_empty() && known.is_empty() && home.fault.is_none() && job.collect.required {
         home.fault = Some(none(&globs, home.skipped.len()));
     }
     Ok(home)

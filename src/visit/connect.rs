@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::Visit;
-use super::fault;
 use crate::job::Ssh;
-use crate::outcome::{Cause, Fault, Step};
+use crate::outcome::{Fault, Step};
 use crate::remote::{Control, Plan, Refusal, Remote};
 use crate::targets::Resolved;
 
@@ -34,27 +34,36 @@ impl Visit {
     /// Reaches the host.
     pub(super) async fn connect(&mut self, host: &Resolved, number: usize) -> Result<Remote, Fault> {
         let run = self.run.clone();
-        let plan = control_plan(&run.job.ssh, host, &run.sockets, number);
-        let tries = async {
-            let mut wait = FIRST_WAIT;
-            for left in (0..=run.job.ssh.retries).rev() {
-                match once(&run.handshakes, plan.clone()).await {
-                    Ok(remote) => return Ok(remote),
-                    Err(refusal) if left > 0 && refusal.passing => {
-                        sleep(wait.mul_f64(rand::random_range(0.75..1.25))).await;
-                        wait = (wait * 2).min(LONGEST_WAIT);
-                    }
-                    Err(refusal) => return Err(refused(refusal)),
-                }
+        self.step(Step::Connect, reach(&run.job.ssh, host, &run.sockets, number, &run.handshakes)).await
+    }
+}
+
+/// Reaches a host: tried again for causes that pass, never for a key that was refused.
+pub(super) async fn reach(
+    ssh: &Ssh,
+    host: &Resolved,
+    sockets: &Path,
+    number: usize,
+    turns: &Semaphore,
+) -> Result<Remote, Fault> {
+    let plan = control_plan(ssh, host, sockets, number);
+    let mut wait = FIRST_WAIT;
+    let mut left = ssh.retries;
+    loop {
+        match once(turns, plan.clone()).await {
+            Ok(remote) => return Ok(remote),
+            Err(refusal) if left > 0 && refusal.passing => {
+                left -= 1;
+                sleep(wait.mul_f64(rand::random_range(0.75..1.25))).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
             }
-            Err(fault::new(Step::Connect, Cause::Other, "no try was made", ""))
-        };
-        self.step(Step::Connect, tries).await
+            Err(refusal) => return Err(refused(refusal)),
+        }
     }
 }
 
 /// One try, when it is this host's turn.
-async fn once(turns: &tokio::sync::Semaphore, plan: Plan) -> Result<Remote, Refusal> {
+async fn once(turns: &Semaphore, plan: Plan) -> Result<Remote, Refusal> {
     // A closed semaphore would only mean that nobody counts any more.
     let _turn = turns.acquire().await.ok();
     Remote::connect(plan).await

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Run;
 use super::fault;
 use crate::job;
+use crate::journal::Entry;
 use crate::outcome::{Fault, Skipped, Step};
 use crate::remote::{Ran, Remote, RemoteError, Script, Sink, Written};
 use crate::shell;
@@ -28,7 +29,11 @@ impl From<Fault> for Executed {
 
 /// The whole line that runs the script on a host; with a mark, under the supervisor.
 pub fn script_line(script: &job::Script, mark: Option<&str>) -> String {
-    let words = script.words();
+    run_line(script, &script.words(), mark)
+}
+
+/// The line that runs `words` as the script would be run.
+pub(super) fn run_line(script: &job::Script, words: &[String], mark: Option<&str>) -> String {
     let inner = match mark {
         Some(mark) => shell::supervise(words, mark),
         None => shell::line(words),
@@ -39,9 +44,13 @@ pub fn script_line(script: &job::Script, mark: Option<&str>) -> String {
     }
 }
 
-/// Runs the script on a host.
-pub(super) async fn execute(remote: &Remote, run: &Run, host: &str) -> Executed {
+/// Runs the script on a host. That it begins is on disk before it does: whatever happens then, no later go of the run
+/// will run it a second time unasked.
+pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) -> Executed {
     let script = &run.job.script;
+    if let Some(why) = run.stop.ordered() {
+        return fault::stopped(Step::Execute, why).into();
+    }
     let sinks = match sinks(run, host).await {
         Ok(sinks) => sinks,
         Err(error) => return here(error).into(),
@@ -54,6 +63,9 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str) -> Executed 
         stdout: sinks.0,
         stderr: sinks.1,
     };
+    if let Err(error) = run.journal.write(&Entry::Executing { host: host.to_owned(), since }).await {
+        return here(error).into();
+    }
     match remote.execute(ready, &run.stop).await {
         Ok(ran) => ended(run, host, ran).await,
         Err(error) => fault::of(Step::Execute, "", error).into(),
@@ -83,7 +95,9 @@ async fn ended(run: &Run, host: &str, ran: Ran) -> Executed {
             Err(error) => lost = lost.or(Some(here(error))),
         }
     }
-    Executed { exit_status: ran.status, skipped, result: fault.or(lost).map_or(Ok(()), Err) }
+    // What sudo or su exit with when they refuse is not the script's status.
+    let began = fault.as_ref().is_none_or(|fault| !fault::is_refusal(fault));
+    Executed { exit_status: ran.status.filter(|_| began), skipped, result: fault.or(lost).map_or(Ok(()), Err) }
 }
 
 /// What of a stream was beyond `max_file`.

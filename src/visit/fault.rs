@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::job::Script;
-use crate::outcome::{Cause, Fault, Step};
+use crate::outcome::{Cause, Fault, HostReport, Step};
 use crate::printable::summary;
 use crate::remote::{Ran, RemoteError};
 
@@ -66,6 +66,20 @@ pub fn stopped(step: Step, why: Cause) -> Fault {
     new(step, why, message, "recolte resume finishes the run")
 }
 
+/// What an earlier go of the run knew of the script: its end, or only that it began.
+pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
+    match earlier {
+        Some(HostReport { exit_status: Some(0), .. }) => Ok(()),
+        Some(HostReport { step: Some(Step::Execute), cause: Some(cause), message: Some(message), hint, .. }) => {
+            Err(Fault { step: Step::Execute, cause: *cause, message: message.clone(), hint: hint.clone() })
+        }
+        _ => {
+            let message = "the script began before the run was broken off; its end was not seen";
+            Err(new(Step::Execute, Cause::Interrupted, message, "recolte resume --execute-again runs it once more"))
+        }
+    }
+}
+
 /// `cp` or `chmod` failed.
 pub fn install(script: &Script, stderr: &[u8]) -> Fault {
     let text = String::from_utf8_lossy(stderr);
@@ -90,7 +104,7 @@ pub fn ran(script: &Script, ran: &Ran) -> Option<Fault> {
     }
     let last_words = summary(&ran.complaint, SHOWN);
     if ran.began == Some(false) || (ran.began.is_none() && ran.status != Some(0) && refused(&ran.complaint)) {
-        return Some(not_begun(script, ran, &last_words));
+        return Some(refusal(script, &ran.complaint, String::new()));
     }
     let how = match ran.status {
         Some(0) => return None,
@@ -122,6 +136,16 @@ fn cut_short(script: &Script, ran: &Ran, cut: Cause) -> Fault {
     new(Step::Execute, cut, format!("the script ran {why}; {end}"), hint)
 }
 
+/// sudo would not permit the script, or the other user cannot log in.
+pub fn sudo(script: &Script, status: Option<i32>, complaint: &[u8]) -> Fault {
+    refusal(script, complaint, status.map_or_else(String::new, |status| format!(" (status {status})")))
+}
+
+/// Whether a fault of the execute step means that the script did not begin.
+pub fn is_refusal(fault: &Fault) -> bool {
+    matches!(fault.cause, Cause::SudoDenied | Cause::NoSuchUser | Cause::Other)
+}
+
 /// Whether it was sudo or su, not the script, that spoke last.
 fn refused(complaint: &[u8]) -> bool {
     let first = complaint.trim_ascii_start();
@@ -129,22 +153,23 @@ fn refused(complaint: &[u8]) -> bool {
 }
 
 /// sudo or su refused, or the login of the other user broke off.
-fn not_begun(script: &Script, ran: &Ran, said: &str) -> Fault {
+fn refusal(script: &Script, complaint: &[u8], how: String) -> Fault {
     let user = script.run_as.as_deref().unwrap_or("the login user");
-    let text = String::from_utf8_lossy(&ran.complaint);
-    let su = text.lines().any(|line| line.starts_with("su:"));
-    let unknown = ["does not exist", "unknown user", "n'existe pas", "No passwd entry"];
+    let text = String::from_utf8_lossy(complaint);
+    let su = text.lines().any(|line| line.starts_with("su:") || line.starts_with("id:"));
+    let unknown = ["does not exist", "unknown user", "n'existe pas", "No passwd entry", "no such user"];
     let (cause, hint) = if su && unknown.iter().any(|words| text.contains(words)) {
         (Cause::NoSuchUser, format!("create {user} there, or leave the host out"))
-    } else if text.contains("tty") || text.contains("terminal") && text.contains("sorry") {
+    } else if text.contains("tty") {
         (Cause::SudoDenied, "the sudoers rule must say !requiretty for this command".to_owned())
     } else if script.run_as.is_some() {
         (Cause::SudoDenied, sudo_hint(script, user))
     } else {
         (Cause::Other, "does the login shell end early?".to_owned())
     };
-    let said = if said.is_empty() { "no word was said" } else { said };
-    new(Step::Execute, cause, format!("the script did not begin: {said}"), &hint)
+    let said = summary(complaint, SHOWN);
+    let said = if said.is_empty() { "no word was said".to_owned() } else { said };
+    new(Step::Execute, cause, format!("the script did not begin{how}: {said}"), &hint)
 }
 
 /// The rule that sudo needs, and the way round a rule that pins the command.

@@ -19,7 +19,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use lettre::{Address, transport::smtp::authentication::Credentials};
 use tokio::time::{Instant, sleep};
 
-pub use error::{SmtpError, Stage};
+pub use error::SmtpError;
 use session::{Answer, Session};
 
 use super::{

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
-use crate::outcome::{Outcome, Step};
+use crate::outcome::Step;
 use crate::report::json::Totals;
 use crate::report::style::Style;
 use crate::report::{layout, units, words};

@@ -23,10 +23,11 @@ pub(super) fn parse(line: &[u8]) -> Line {
     let (keyword, rest) = text.split_at_checked(end).unwrap_or((text, ""));
     let rest = rest.trim_start();
     let rest = rest.strip_prefix('=').unwrap_or(rest);
-    let made: fn(Vec<String>) -> Line = match keyword.trim_matches('"').to_ascii_lowercase().as_str() {
-        "host" => Line::Host,
-        "include" => Line::Include,
-        _ => return Line::Other,
+    let keyword = keyword.trim_matches('"');
+    let made: fn(Vec<String>) -> Line = match () {
+        () if keyword.eq_ignore_ascii_case("host") => Line::Host,
+        () if keyword.eq_ignore_ascii_case("include") => Line::Include,
+        () => return Line::Other,
     };
     words(rest).map_or(Line::OpenQuote, made)
 }

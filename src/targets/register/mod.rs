@@ -4,6 +4,7 @@
 //! [`TIME_LIMIT`]. Every row of the sheet counts, those that a filter of the office hides as well.
 
 mod csv;
+mod package;
 mod rows;
 mod sheet;
 
@@ -50,46 +51,124 @@ pub struct Hosts {
 pub enum RegisterError {
     /// The operating system refused.
     #[error("{place}: cannot be read")]
-    Read { place: String, source: std::io::Error },
+    Read {
+        /// Where.
+        place: String,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The name is not that of a file.
     #[error("{place}: is not a regular file; name the spreadsheet or the CSV file itself")]
-    NoFile { place: String },
+    NoFile {
+        /// Where.
+        place: String,
+    },
     /// It is beyond a limit of ours.
     #[error("{place}: is too large ({what}); keep the machines in a file of their own")]
-    TooLarge { place: String, what: String },
+    TooLarge {
+        /// Where.
+        place: String,
+        /// What of it.
+        what: String,
+    },
     /// The content is of no kind that is read here.
     #[error("{place}: {what}; save it as .xlsx, .ods or .csv")]
-    Foreign { place: String, what: &'static str },
+    Foreign {
+        /// Where.
+        place: String,
+        /// What of it.
+        what: &'static str,
+    },
     /// The content is of a kind read here, but broken.
     #[error("{place}: is damaged, or no spreadsheet; open it in LibreOffice or Excel and save it again")]
-    Damaged { place: String, source: Box<dyn Error + Send + Sync> },
+    Damaged {
+        /// Where.
+        place: String,
+        /// The cause.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The reader gave up without a word.
     #[error("{place}: is damaged ({what}); open it in LibreOffice or Excel and save it again")]
-    Broken { place: String, what: &'static str },
+    Broken {
+        /// Where.
+        place: String,
+        /// What of it.
+        what: &'static str,
+    },
     /// A quoted cell of a CSV file runs to its end.
     #[error("{place}: a quoted cell is never closed; write a quote inside a cell twice")]
-    OpenQuote { place: String },
+    OpenQuote {
+        /// Where.
+        place: String,
+    },
     /// The sheet is not in the file.
     #[error("{place}: has no sheet `{sheet}`; it has {sheets}")]
-    NoSheet { place: String, sheet: String, sheets: String },
+    NoSheet {
+        /// Where.
+        place: String,
+        /// The sheet asked for.
+        sheet: String,
+        /// The sheets there are.
+        sheets: String,
+    },
     /// The heading is not in the sheet.
     #[error("{place}: has no column `{column}`; it has {columns}{hint}")]
-    NoColumn { place: String, column: String, columns: String, hint: String },
+    NoColumn {
+        /// Where.
+        place: String,
+        /// The heading.
+        column: String,
+        /// The headings there are.
+        columns: String,
+        /// The other sheets, where none was asked for.
+        hint: String,
+    },
     /// The heading is there twice.
     #[error("{place}: two columns are called `{column}`; rename one")]
-    TwoColumns { place: String, column: String },
+    TwoColumns {
+        /// Where.
+        place: String,
+        /// The heading.
+        column: String,
+    },
     /// A `where` without values.
     #[error("{place}: no value is wanted of column `{column}`; list some, or leave the column out")]
-    NoValue { place: String, column: String },
+    NoValue {
+        /// Where.
+        place: String,
+        /// The heading.
+        column: String,
+    },
     /// A cell that decides holds a formula's error.
     #[error("{place}: the formula in column `{column}` gives {text}; mend it, or write the value")]
-    Formula { place: String, column: String, text: String },
+    Formula {
+        /// Where.
+        place: String,
+        /// The heading.
+        column: String,
+        /// What the cell shows.
+        text: String,
+    },
     /// A wanted row names what is no host.
     #[error("{place}: column `{column}` names no host")]
-    Name { place: String, column: String, source: NameError },
+    Name {
+        /// Where.
+        place: String,
+        /// The heading.
+        column: String,
+        /// The cause.
+        source: NameError,
+    },
     /// Nothing is left.
     #[error("{place}: none of its {rows} rows names a machine{wanted}")]
-    NoRow { place: String, rows: u64, wanted: String },
+    NoRow {
+        /// Where.
+        place: String,
+        /// How many rows there are below the header.
+        rows: u64,
+        /// What the filters ask for.
+        wanted: String,
+    },
 }
 
 /// The machines of the rows that `register` wants.
@@ -105,7 +184,11 @@ pub fn hosts(register: &Register) -> Result<Hosts, RegisterError> {
 
 fn read(register: &Register, place: &str, content: Vec<u8>) -> Result<Hosts, RegisterError> {
     let foreign = |what| Err(RegisterError::Foreign { place: place.to_owned(), what });
-    match kind(&register.file, &content) {
+    let kind = kind(&register.file, &content);
+    if matches!(kind, Kind::Ods | Kind::Xlsx) {
+        package::check(&content).map_err(|unfit| unfit.at(place))?;
+    }
+    match kind {
         Kind::Ods => sheet::ods(register, place, content),
         Kind::Xlsx => sheet::xlsx(register, place, content),
         Kind::Text => csv::read(register, place, &content),
@@ -113,6 +196,19 @@ fn read(register: &Register, place: &str, content: Vec<u8>) -> Result<Hosts, Reg
         Kind::Binary => foreign("is neither a spreadsheet nor text"),
         Kind::Misnamed => foreign("is called a spreadsheet but is none"),
         Kind::Empty => foreign("is empty"),
+    }
+}
+
+impl package::Unfit {
+    fn at(self, place: &str) -> RegisterError {
+        let place = place.to_owned();
+        match self {
+            Self::Archive(source) => RegisterError::Damaged { place, source: source.into() },
+            Self::Large => {
+                RegisterError::TooLarge { place, what: "more than 1 GiB once unpacked".to_owned() }
+            }
+            Self::Strings => RegisterError::Broken { place, what: "it counts more strings than it holds" },
+        }
     }
 }
 

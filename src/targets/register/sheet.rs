@@ -6,10 +6,13 @@
 
 use std::io::Cursor;
 
-use calamine::{Data, Ods, Reader, SheetVisible, Xlsx};
+use calamine::{Data, DataRef, Ods, Reader, SheetVisible, Xlsx};
 
 use super::rows::{Merges, Rows, list, plain};
 use super::{Hosts, Register, RegisterError};
+
+/// The columns of a spreadsheet, in any office.
+const MAX_COLUMNS: usize = 16_384;
 
 type Content = Cursor<Vec<u8>>;
 
@@ -31,9 +34,15 @@ pub(super) fn xlsx(register: &Register, place: &str, content: Vec<u8>) -> Result
             number = u64::from(at);
         }
         let column = column as usize;
+        if column >= MAX_COLUMNS {
+            return Err(RegisterError::Broken {
+                place: place.to_owned(),
+                what: "a cell lies beyond the last column",
+            });
+        }
         row.resize(row.len().max(column + 1), String::new());
         if let Some(slot) = row.get_mut(column) {
-            *slot = Data::from(cell.get_value().clone()).to_string();
+            *slot = text(cell.get_value());
         }
     }
     rows.row(number + 1, row)?;
@@ -54,6 +63,14 @@ pub(super) fn ods(register: &Register, place: &str, content: Vec<u8>) -> Result<
         rows.row(number, row.iter().map(Data::to_string).collect())?;
     }
     rows.end()
+}
+
+/// What a cell shows; most are shared strings, and 100,000 rows have a million of them.
+fn text(value: &DataRef<'_>) -> String {
+    match value {
+        DataRef::SharedString(text) => (*text).to_owned(),
+        other => Data::from(other.clone()).to_string(),
+    }
 }
 
 /// The name of the sheet to read, as the file has it, and the rows to fill from it.

@@ -98,6 +98,41 @@ fn separators_marks_and_line_ends_are_found_out() {
     }
 }
 
+/// A LibreOffice file with one of its parts changed.
+fn bent(file: &str, part: &str, change: impl Fn(String) -> String) -> Vec<u8> {
+    let mut from = zip::ZipArchive::new(std::fs::File::open(data(file)).unwrap()).unwrap();
+    let mut into = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for nth in 0..from.len() {
+        let mut entry = from.by_index(nth).unwrap();
+        let (name, mut content) = (entry.name().unwrap().into_owned(), Vec::new());
+        entry.read_to_end(&mut content).unwrap();
+        if name == part {
+            content = change(String::from_utf8(content).unwrap()).into_bytes();
+        }
+        into.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut into, &content).unwrap();
+    }
+    into.finish().unwrap().into_inner()
+}
+
+#[test]
+fn what_a_spreadsheet_claims_costs_nothing() {
+    let many = |xml: String| xml.replacen("uniqueCount=\"", "uniqueCount=\"9999999", 1);
+    let wide = |xml: String| xml.replacen("r=\"A1\"", "r=\"ZZZZZZ1\"", 1);
+    let far = |xml: String| xml.replacen("r=\"A1\"", "r=\"A4294967295\"", 1);
+    let sheet = "xl/worksheets/sheet1.xml";
+    let cases = [
+        (bent("referentiel.xlsx", "xl/sharedStrings.xml", many), "it counts more strings than it holds"),
+        (bent("referentiel.xlsx", sheet, wide), "a cell lies beyond the last column"),
+        (bent("referentiel.xlsx", sheet, far), "more than 1048576 rows"),
+    ];
+    for (content, said) in cases {
+        let register = Register { file: "r.xlsx".into(), sheet: None, host: "x".into(), filters: Vec::new() };
+        let error = read(&register, "r.xlsx", content).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
 #[test]
 fn what_makes_its_reader_panic_is_an_error() {
     let error = guarded("r.xlsx", || panic!("as a damaged file may")).unwrap_err();
@@ -116,10 +151,10 @@ proptest! {
     }
 
     #[test]
-    fn no_bent_spreadsheet_panics(at in 0.0..1.0_f64, byte: u8) {
+    fn no_bent_spreadsheet_panics(at: prop::sample::Index, byte: u8) {
         for name in ["referentiel.xlsx", "referentiel.ods"] {
             let mut content = std::fs::read(data(name)).unwrap();
-            let place = (content.len() as f64 * at) as usize;
+            let place = at.index(content.len());
             content[place] = byte;
             let register = Register { file: name.into(), sheet: None, host: "Machine".into(), filters: Vec::new() };
             let _ = read(&register, name, content);

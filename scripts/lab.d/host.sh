@@ -1,0 +1,56 @@
+#!/bin/sh
+# One host of a lab: run by init.sh as process 1 of the host's own mount, uts, ipc, net and pid namespaces.
+#
+#   host.sh NAME ADDRESS MAC CABLE
+#
+# It makes the host's root (the machine's files, under the template, under a tmpfs of its own), its network, its key;
+# runs the setup scripts; then stays as the tiny init that collects orphans. Few programs are started on purpose:
+# two hundred hosts go through here at once.
+set -eu
+
+name=$1 address=$2 mac=$3 cable=$4
+read -r pid _ </proc/self/stat
+echo "$pid" >"$LAB_DIR/hosts/$name/pid"
+echo "$name" >/proc/sys/kernel/hostname
+
+# quickack: without it, delayed acknowledgements make every ssh connection wait 80 ms for nothing.
+# Seen from here, /proc is still the machine's: that is the way to the gateway's network.
+echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || true
+ip -batch - <<END
+link add eth0 address $mac type veth peer name $cable netns /proc/$LAB_SELF/ns/net
+addr add $address/16 dev eth0
+link set lo up
+link set eth0 up
+neigh replace $LAB_GATEWAY lladdr $LAB_GATEWAY_MAC nud permanent dev eth0
+route replace 10.77.0.0/16 dev eth0 proto kernel src $address quickack 1
+END
+
+# Relative names: the options of an overlay cannot hold the commas and colons that a path may hold.
+disk=$LAB_DIR/work/host/$name
+mount -t tmpfs -o "mode=755${LAB_DISK:+,size=$LAB_DISK}" lab "$disk"
+cd "$disk"
+mkdir upper work root
+mount -t overlay -o lowerdir=../../top:../../hide:/,upperdir=upper,workdir=work lab "$disk/root"
+mount -t proc proc root/proc
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts root/dev/pts
+mount --bind "$LAB_DIR/hosts/$name/sshd.log" root/var/log/sshd.log
+printf '%s\n' "$name" >root/etc/hostname
+printf '127.0.0.1 localhost\n%s %s\n' "$address" "$name" >root/etc/hosts
+ssh-keygen -q -t ed25519 -N '' -C "$name" -f root/etc/ssh/ssh_host_ed25519_key
+
+for setup in "$LAB_DIR/setup/all.sh" "$LAB_DIR/setup/$name.sh"; do
+    if [ -e "$setup" ]; then
+        # By its open file: the script itself is not within the host's root.
+        LAB_HOST=$name chroot root /bin/sh /dev/fd/7 7<"$setup" || {
+            echo "$setup failed with status $?"
+            exit 1
+        }
+    fi
+done
+
+# As process 1 it must outlive its sshd, and `wait` collects whatever is left to it.
+# shellcheck disable=SC2016
+exec env -i PATH="$PATH" chroot root /bin/sh -c '
+    cd /
+    [ -e /etc/ssh/sshd_not_to_be_run ] || /usr/sbin/sshd -E /var/log/sshd.log || exit 1
+    while :; do sleep infinity & wait; done'

@@ -1,0 +1,70 @@
+//! `recolte resume`: finishes an earlier run. No script that began is run again unless that is asked for.
+
+use jiff::Timestamp;
+
+use super::go::{Go, go};
+use super::{Answer, Refused, earlier};
+use crate::cli;
+use crate::job::{self, Job, Overrides};
+use crate::journal::{Earlier, Left, Lock, SCRIPT};
+use crate::outcome::HostReport;
+use crate::targets::{self, Resolved};
+use crate::visit::Task;
+
+/// Finishes a run.
+pub async fn resume(args: cli::Resume) -> Answer {
+    let earlier = earlier(args.run.as_deref(), args.output.as_deref())?;
+    let job = job_of(&earlier, args.parallel, args.no_mail)?;
+    let output = earlier.folder.path.parent().unwrap_or(&job.output);
+    let _lock = Lock::take(output, &job.name)?;
+    // Read again: the holder of the lock may have gone on until now.
+    let earlier = Earlier::read(&earlier.folder.path)?;
+    let (mut left, mut done) = (Vec::new(), Vec::new());
+    for host in resolved(&job).await? {
+        match earlier.left(&host.alias, args.execute_again) {
+            Left::Nothing(report) => done.push(*report),
+            Left::Collect { since, earlier } => left.push((host, Task::Collect { since, earlier })),
+            Left::Visit => left.push((host, Task::Whole)),
+        }
+    }
+    let notes = notes(&left, &done);
+    let mut resumed = earlier.resumed;
+    resumed.push(Timestamp::now());
+    go(Go { job, folder: earlier.folder, begin: earlier.begin, left, done, resumed, notes }, &args.telling).await
+}
+
+/// The job as it stands now, with the hosts and the script of the earlier run.
+pub(super) fn job_of(earlier: &Earlier, parallel: Option<usize>, no_mail: bool) -> Result<Job, Refused> {
+    let begin = &earlier.begin;
+    let overrides = Overrides {
+        hosts: Some(begin.hosts.clone()),
+        config: begin.config.clone(),
+        parallel,
+        no_mail: no_mail || begin.no_mail,
+        script: Some(earlier.folder.path.join(SCRIPT)),
+        name: Some(begin.name.clone()),
+        ..Overrides::default()
+    };
+    Ok(job::load(&begin.job_file, overrides)?)
+}
+
+/// The hosts of the run, as OpenSSH sees them now.
+async fn resolved(job: &Job) -> Result<Vec<Resolved>, Refused> {
+    let all = job.targets.hosts.iter().map(|host| targets::Target { host: host.clone(), source: "the run".to_owned() });
+    super::resolve(job, all.collect()).await
+}
+
+/// What will be done, in a line each.
+fn notes(left: &[(Resolved, Task)], done: &[HostReport]) -> Vec<String> {
+    let fold = |hosts: Vec<&str>| targets::range::fold(&hosts);
+    let collect: Vec<&str> =
+        left.iter().filter(|(_, task)| matches!(task, Task::Collect { .. })).map(|(h, _)| h.alias.as_str()).collect();
+    let mut notes = Vec::new();
+    if !done.is_empty() {
+        notes.push(format!("left alone, they succeeded: {}", fold(done.iter().map(|r| r.host.as_str()).collect())));
+    }
+    if !collect.is_empty() {
+        notes.push(format!("their script began before, only collected from: {}", fold(collect)));
+    }
+    notes
+}

@@ -1,0 +1,42 @@
+//! `recolte send`: mails an earlier run's archive again, by the mail settings as they stand now.
+
+use super::harvest::mail_again;
+use super::resume::job_of;
+use super::{Answer, Refused, earlier, print, say};
+use crate::cli;
+use crate::event::Events;
+use crate::outcome::ExitStatus;
+use crate::report::RunReport;
+
+/// Sends the mail of a run.
+pub async fn send(args: cli::Send) -> Answer {
+    let earlier = earlier(args.run.as_deref(), args.output.as_deref())?;
+    let job = job_of(&earlier, None, false)?;
+    let report = earlier.folder.path.join("report.json");
+    let bytes = std::fs::read(&report).map_err(|error| not_over(&report, &error))?;
+    let report = RunReport::from_json(&bytes).map_err(|error| not_over(&report, &error))?;
+    if job.mail.is_none() {
+        return Err(format!("{}: the job has no [mail]; add it, then send again", job.file.display()).into());
+    }
+    let (events, mut ear) = Events::channel();
+    let sent = mail_again(&job, &earlier.folder, report, &events).await;
+    drop(events);
+    while let Some(event) = ear.recv().await {
+        if let crate::event::Event::Note(note) = event {
+            say(&format!("note: {note}"));
+        }
+    }
+    let mail = sent.report.mail.unwrap_or_default();
+    if let Some(error) = mail.error {
+        say(&format!("recolte: mail: {error}"));
+    }
+    if !mail.sent {
+        return Ok(ExitStatus::NotDelivered);
+    }
+    print(&format!("{}: sent in {} message(s)\n", earlier.folder.id, mail.parts));
+    Ok(ExitStatus::Success)
+}
+
+fn not_over(report: &std::path::Path, error: &dyn std::fmt::Display) -> Refused {
+    format!("{}: {error}; the run is not over, recolte resume finishes it", report.display()).into()
+}
