@@ -14,6 +14,9 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The job file where none is named.
+pub const JOB: &str = "recolte.toml";
+
 /// What a scheduler reads.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -61,6 +64,9 @@ pub struct Run {
     /// Leave the mail out
     #[arg(long)]
     pub no_mail: bool,
+    /// Visit each of several names that lead to the same machine: the script then runs there as often
+    #[arg(long)]
+    pub allow_duplicates: bool,
     #[command(flatten)]
     pub telling: Telling,
 }
@@ -140,7 +146,7 @@ pub struct Hosts {
 #[derive(Debug, Args)]
 pub struct Common {
     /// The job: a TOML file
-    #[arg(default_value = "recolte.toml")]
+    #[arg(default_value = JOB)]
     pub job: PathBuf,
     /// Hosts in place of the job's: names, ranges, globs, @FILE, - for stdin; commas or blanks between. Without it,
     /// $LIST_SERVEUR counts

@@ -33,6 +33,15 @@ pub fn load(path: &Path, overrides: Overrides) -> Result<Job, JobError> {
     Builder { source, folder: folder_of(path).map_err(unreadable)? }.job(parsed, overrides)
 }
 
+/// Where the runs of a job file live, if it can be read and says so.
+pub fn output_of(path: &Path) -> Option<PathBuf> {
+    let text = String::from_utf8(read(path).ok()?).ok()?;
+    let table: toml::Table = toml::from_str(&text).ok()?;
+    let output = table.get("output")?.as_str()?.to_owned();
+    let builder = Builder { source: Source { file: path, text: &text }, folder: folder_of(path).ok()? };
+    Some(builder.path(Path::new(&output)))
+}
+
 /// The folder that paths in the job file are relative to.
 fn folder_of(path: &Path) -> std::io::Result<PathBuf> {
     Ok(std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).to_owned())

@@ -2,6 +2,7 @@
 //!
 //! Limits: no name is looked up in the DNS and no host is reached; `Match exec` of the user's ssh_config does run.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -64,6 +65,22 @@ pub enum ResolveError {
         /// The host.
         host: String,
     },
+}
+
+/// The names that lead to the same user, host and port by the same way, in groups of two and more.
+pub fn same_machine(hosts: &[Resolved]) -> Vec<Vec<&str>> {
+    let mut groups: Vec<Vec<&str>> = Vec::new();
+    let mut known = HashMap::new();
+    for host in hosts {
+        let way = (&host.user, host.address.to_lowercase(), host.port, &host.jump);
+        let number = *known.entry(way).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups.get_mut(number).into_iter().for_each(|group| group.push(&host.alias));
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
 }
 
 /// Asks where all targets lead, `at_once` questions at a time; the answers keep the order.
@@ -132,6 +149,10 @@ mod tests {
         assert_eq!(resolved.jump.as_deref(), Some("gate"));
         assert_eq!(resolved.control_path, Some(PathBuf::from("/run/c m")));
         assert_eq!(resolved.notices_dead_link_within, Some(45));
+        let named = |alias: &str| Resolved { alias: alias.to_owned(), ..resolved.clone() };
+        let other = Resolved { port: 22, ..named("c") };
+        assert_eq!(same_machine(&[named("a"), other.clone(), named("b")]), [["a", "b"]]);
+        assert!(same_machine(&[named("a"), other]).is_empty());
         let bare = read(target, "");
         assert_eq!((bare.address.as_str(), bare.port, bare.notices_dead_link_within), ("db1", 22, None));
     }

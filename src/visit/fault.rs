@@ -10,6 +10,9 @@ use crate::remote::{Ran, RemoteError};
 /// How much of a host's complaint reaches a message, in bytes.
 const SHOWN: usize = 300;
 
+/// The way out of most failures of a script.
+const READ_ITS_OUTPUT: &str = "read what it printed in the run folder: hosts/<host>/stderr";
+
 /// A fault from its parts.
 pub fn new(step: Step, cause: Cause, message: impl Into<String>, hint: &str) -> Fault {
     let hint = (!hint.is_empty()).then(|| hint.to_owned());
@@ -70,6 +73,10 @@ pub fn stopped(step: Step, why: Cause) -> Fault {
 pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
     match earlier {
         Some(HostReport { exit_status: Some(0), .. }) => Ok(()),
+        Some(HostReport { exit_status: Some(status), .. }) => {
+            let message = format!("the script exited with status {status} before the run was taken up again");
+            Err(new(Step::Execute, Cause::ScriptFailed, message, READ_ITS_OUTPUT))
+        }
         Some(HostReport { step: Some(Step::Execute), cause: Some(cause), message: Some(message), hint, .. }) => {
             Err(Fault { step: Step::Execute, cause: *cause, message: message.clone(), hint: hint.clone() })
         }
@@ -115,7 +122,7 @@ pub fn ran(script: &Script, ran: &Ran) -> Option<Fault> {
     let hint = match ran.status {
         Some(126) => "is its folder mounted noexec, or its interpreter missing?",
         Some(127) => "is its interpreter (the #! line), or a command that it calls, missing?",
-        _ => "read what it printed in the run folder: hosts/<host>/stderr",
+        _ => READ_ITS_OUTPUT,
     };
     let words = if last_words.is_empty() { String::new() } else { format!(": {last_words}") };
     Some(new(Step::Execute, Cause::ScriptFailed, format!("the script {how}{words}"), hint))
@@ -129,6 +136,7 @@ fn cut_short(script: &Script, ran: &Ran, cut: Cause) -> Fault {
         _ => "at the interruption still".to_owned(),
     };
     let (end, hint) = match (script.supervise, ran.confirmed) {
+        (true, true) if cut == Cause::Interrupted => ("it was ended", "recolte resume collects what it left"),
         (true, true) => ("it was ended", ""),
         (true, false) => ("its end could not be confirmed", "look on the host whether it still runs"),
         (false, _) => ("it was left running", "supervise = true would end it"),
