@@ -119,7 +119,10 @@ fn earlier(run: Option<&Path>, output: Option<&Path>) -> Result<Earlier, Refused
 
 /// Where runs live: as the command line says, else as the job file at hand says, else the default.
 fn output_folder(typed: Option<&Path>) -> PathBuf {
-    typed.map(Path::to_owned).or_else(|| job::output_of(Path::new(cli::JOB))).unwrap_or_else(job::default_output)
+    typed
+        .map(Path::to_owned)
+        .or_else(|| job::output_of(Path::new(cli::JOB)))
+        .unwrap_or_else(job::default_output)
 }
 
 /// Prints an answer on stdout. A reader that went away has enough.

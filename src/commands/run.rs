@@ -47,7 +47,9 @@ fn refuse_duplicates(hosts: &[Resolved]) -> Result<(), String> {
         return Ok(());
     }
     let names = groups.join("; ");
-    Err(format!("{names}: these names lead to the same machine; exclude all but one, or say --allow-duplicates"))
+    Err(format!(
+        "{names}: these names lead to the same machine; exclude all but one, or say --allow-duplicates"
+    ))
 }
 
 /// Makes the run's folder.

@@ -34,7 +34,8 @@ fn line(folder: &Path) -> String {
 
 /// What a run came to, or how far it came.
 fn totals(folder: &Path) -> String {
-    let report = std::fs::read(folder.join("report.json")).ok().and_then(|bytes| RunReport::from_json(&bytes).ok());
+    let report =
+        std::fs::read(folder.join("report.json")).ok().and_then(|bytes| RunReport::from_json(&bytes).ok());
     match (report, Earlier::read(folder)) {
         (Some(report), _) => {
             let mail = match &report.mail {
@@ -44,7 +45,9 @@ fn totals(folder: &Path) -> String {
             let resumed = if report.resumed.is_empty() { "" } else { "; resumed" };
             format!("{} of {} hosts{resumed}{mail}", report.totals.words(), report.hosts.len())
         }
-        (None, Ok(earlier)) => format!("broken off: {} of {} hosts ended", earlier.ended(), earlier.begin.hosts.len()),
+        (None, Ok(earlier)) => {
+            format!("broken off: {} of {} hosts ended", earlier.ended(), earlier.begin.hosts.len())
+        }
         (None, Err(error)) => error.to_string(),
     }
 }

@@ -77,7 +77,9 @@ impl Journal {
         let good = whole_lines(&mut file)?;
         file.set_len(good)?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        std::thread::Builder::new().name("journal".to_owned()).spawn(move || keep(&mut file, good, receiver))?;
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || keep(&mut file, good, receiver))?;
         Ok(Self(sender))
     }
 

@@ -99,7 +99,11 @@ pub async fn resolve(
         .await
 }
 
-async fn one(target: Target, config: Option<&Path>, identity: Option<&Path>) -> Result<Resolved, ResolveError> {
+async fn one(
+    target: Target,
+    config: Option<&Path>,
+    identity: Option<&Path>,
+) -> Result<Resolved, ResolveError> {
     let mut ssh = Command::new("ssh");
     ssh.arg("-G").stdin(Stdio::null()).kill_on_drop(true);
     for (flag, path) in [("-F", config), ("-i", identity)] {
@@ -110,7 +114,9 @@ async fn one(target: Target, config: Option<&Path>, identity: Option<&Path>) -> 
     let asked = timeout(PATIENCE, ssh.arg("--").arg(&target.host).output()).await;
     let host = target.host.clone();
     match asked {
-        Ok(Ok(Output { status, stdout, .. })) if status.success() => Ok(read(target, &String::from_utf8_lossy(&stdout))),
+        Ok(Ok(Output { status, stdout, .. })) if status.success() => {
+            Ok(read(target, &String::from_utf8_lossy(&stdout)))
+        }
         Ok(Ok(output)) => Err(ResolveError::Refused { host, said: summary(&output.stderr, SHOWN) }),
         Ok(Err(error)) => Err(ResolveError::Start(error)),
         Err(_) => Err(ResolveError::Silent { host }),
@@ -120,7 +126,9 @@ async fn one(target: Target, config: Option<&Path>, identity: Option<&Path>) -> 
 /// Reads `key value` lines.
 fn read(target: Target, text: &str) -> Resolved {
     let value = |key: &str| {
-        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')).filter(|value| *value != "none")
+        text.lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+            .filter(|value| *value != "none")
     };
     let number = |key: &str| value(key).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
     let interval = number("serveraliveinterval");
@@ -130,7 +138,8 @@ fn read(target: Target, text: &str) -> Resolved {
         port: value("port").and_then(|port| port.parse().ok()).unwrap_or(22),
         jump: value("proxyjump").map(str::to_owned),
         control_path: value("controlpath").map(PathBuf::from),
-        notices_dead_link_within: (interval > 0).then(|| interval.saturating_mul(number("serveralivecountmax").max(1))),
+        notices_dead_link_within: (interval > 0)
+            .then(|| interval.saturating_mul(number("serveralivecountmax").max(1))),
         alias: target.host,
         source: target.source,
     }
@@ -145,7 +154,10 @@ mod tests {
         let target = Target { host: "db1".to_owned(), source: "by name".to_owned() };
         let text = "user op\nhostname 10.0.0.1\nport 2222\nproxyjump gate\ncontrolpath /run/c m\nserveraliveinterval 15\nserveralivecountmax 3\n";
         let resolved = read(target.clone(), text);
-        assert_eq!((resolved.user.as_str(), resolved.address.as_str(), resolved.port), ("op", "10.0.0.1", 2222));
+        assert_eq!(
+            (resolved.user.as_str(), resolved.address.as_str(), resolved.port),
+            ("op", "10.0.0.1", 2222)
+        );
         assert_eq!(resolved.jump.as_deref(), Some("gate"));
         assert_eq!(resolved.control_path, Some(PathBuf::from("/run/c m")));
         assert_eq!(resolved.notices_dead_link_within, Some(45));

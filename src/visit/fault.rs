@@ -24,8 +24,12 @@ pub fn of(step: Step, what: &str, error: RemoteError) -> Fault {
     let (cause, hint) = match &error {
         RemoteError::Lost => (Cause::ConnectionLost, "is the host still up? recolte resume finishes the run"),
         RemoteError::Stalled => (Cause::Stalled, "is the host overloaded, or a file system of it hanging?"),
-        RemoteError::NoSession => (Cause::Other, "close other sessions on this connection, or raise MaxSessions there"),
-        RemoteError::Noisy => (Cause::NoisyShell, "its .bashrc or profile must print nothing unless a terminal is there"),
+        RemoteError::NoSession => {
+            (Cause::Other, "close other sessions on this connection, or raise MaxSessions there")
+        }
+        RemoteError::Noisy => {
+            (Cause::NoisyShell, "its .bashrc or profile must print nothing unless a terminal is there")
+        }
         RemoteError::Full => (Cause::DiskFull, "make room there"),
         RemoteError::Changed => (Cause::Changed, "does something still write it? run again once it is done"),
         RemoteError::Local(error) => local(error),
@@ -43,8 +47,12 @@ pub fn of(step: Step, what: &str, error: RemoteError) -> Fault {
 /// What a refusal means in a step.
 fn denied(step: Step) -> (Cause, &'static str) {
     match step {
-        Step::Upload => (Cause::StagingDenied, "the login user must be able to write there; or set script.staging"),
-        Step::Install => (Cause::InstallDenied, "the login user must be able to write there; or set script.install"),
+        Step::Upload => {
+            (Cause::StagingDenied, "the login user must be able to write there; or set script.staging")
+        }
+        Step::Install => {
+            (Cause::InstallDenied, "the login user must be able to write there; or set script.install")
+        }
         Step::Collect => (Cause::Unreadable, "let the login user read it, or permit sudo su for reading"),
         Step::Connect | Step::Execute => (Cause::Other, ""),
     }
@@ -77,12 +85,21 @@ pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
             let message = format!("the script exited with status {status} before the run was taken up again");
             Err(new(Step::Execute, Cause::ScriptFailed, message, READ_ITS_OUTPUT))
         }
-        Some(HostReport { step: Some(Step::Execute), cause: Some(cause), message: Some(message), hint, .. }) => {
-            Err(Fault { step: Step::Execute, cause: *cause, message: message.clone(), hint: hint.clone() })
-        }
+        Some(HostReport {
+            step: Some(Step::Execute),
+            cause: Some(cause),
+            message: Some(message),
+            hint,
+            ..
+        }) => Err(Fault { step: Step::Execute, cause: *cause, message: message.clone(), hint: hint.clone() }),
         _ => {
             let message = "the script began before the run was broken off; its end was not seen";
-            Err(new(Step::Execute, Cause::Interrupted, message, "recolte resume --execute-again runs it once more"))
+            Err(new(
+                Step::Execute,
+                Cause::Interrupted,
+                message,
+                "recolte resume --execute-again runs it once more",
+            ))
         }
     }
 }
@@ -91,8 +108,7 @@ pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
 pub fn install(script: &Script, stderr: &[u8]) -> Fault {
     let text = String::from_utf8_lossy(stderr);
     let full = text.contains("No space left") || text.contains("Disk quota");
-    let (cause, hint) =
-        if full { (Cause::DiskFull, "make room there") } else { denied(Step::Install) };
+    let (cause, hint) = if full { (Cause::DiskFull, "make room there") } else { denied(Step::Install) };
     let said = summary(stderr, SHOWN);
     let said = if said.is_empty() { "cp or chmod failed without a word".to_owned() } else { said };
     new(Step::Install, cause, format!("{}: {said}", script.install), hint)
@@ -183,5 +199,9 @@ fn refusal(script: &Script, complaint: &[u8], how: String) -> Fault {
 /// The rule that sudo needs, and the way round a rule that pins the command.
 fn sudo_hint(script: &Script, user: &str) -> String {
     let rule = format!("sudoers must permit, without a password: su - {user} -c …");
-    if script.supervise { format!("{rule}; a rule that pins the bare command needs supervise = false") } else { rule }
+    if script.supervise {
+        format!("{rule}; a rule that pins the bare command needs supervise = false")
+    } else {
+        rule
+    }
 }
