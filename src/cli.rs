@@ -56,6 +56,7 @@ pub enum Command {
 /// `recolte run`
 #[derive(Debug, Args)]
 pub struct Run {
+    /// The job and its hosts
     #[command(flatten)]
     pub common: Common,
     /// Print the exact commands for each host; touch nothing
@@ -67,6 +68,7 @@ pub struct Run {
     /// Visit each of several names that lead to the same machine: the script then runs there as often
     #[arg(long)]
     pub allow_duplicates: bool,
+    /// How much is told
     #[command(flatten)]
     pub telling: Telling,
 }
@@ -88,8 +90,10 @@ pub struct Telling {
 /// `recolte check`
 #[derive(Debug, Args)]
 pub struct Check {
+    /// The job and its hosts
     #[command(flatten)]
     pub common: Common,
+    /// How much is told
     #[command(flatten)]
     pub telling: Telling,
 }
@@ -111,6 +115,7 @@ pub struct Resume {
     /// Leave the mail out
     #[arg(long)]
     pub no_mail: bool,
+    /// How much is told
     #[command(flatten)]
     pub telling: Telling,
 }
@@ -136,8 +141,10 @@ pub struct Runs {
 /// `recolte hosts`
 #[derive(Debug, Args)]
 pub struct Hosts {
+    /// The job and its hosts
     #[command(flatten)]
     pub common: Common,
+    /// How much is told
     #[command(flatten)]
     pub telling: Telling,
 }

@@ -13,13 +13,14 @@ mod runs;
 mod send;
 
 use std::error::Error;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{self, Cli, Command, Common};
 use crate::job::{self, Job, Overrides};
 use crate::journal::{self, Earlier};
 use crate::outcome::ExitStatus;
+use crate::report::out::{print, say};
 use crate::targets::{self, Resolved, Selected, Target, words};
 
 /// Why a command did nothing: the command line, the job, the gateway.
@@ -123,15 +124,4 @@ fn output_folder(typed: Option<&Path>) -> PathBuf {
         .map(Path::to_owned)
         .or_else(|| job::output_of(Path::new(cli::JOB)))
         .unwrap_or_else(job::default_output)
-}
-
-/// Prints an answer on stdout. A reader that went away has enough.
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// Prints a message on stderr, where somebody may still read.
-fn say(text: &str) {
-    let _gone = writeln!(io::stderr().lock(), "{text}");
 }
