@@ -78,7 +78,8 @@ fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry) -> io::Result<()> {
         Entry::Disk { from, path } => {
             let file = File::open(from).map_err(|error| told(from, &error))?;
             let meta = file.metadata()?;
-            let modified = meta.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+            let modified =
+                meta.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
             // A file that shrank since would spoil the archive: the length is the header's.
             let exact = io::Read::take(file, meta.len());
             tar.append_data(&mut header(meta.len(), modified), path, exact)

@@ -14,6 +14,9 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The job file where none is named.
+pub const JOB: &str = "recolte.toml";
+
 /// What a scheduler reads.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -53,6 +56,7 @@ pub enum Command {
 /// `recolte run`
 #[derive(Debug, Args)]
 pub struct Run {
+    /// The job and its hosts
     #[command(flatten)]
     pub common: Common,
     /// Print the exact commands for each host; touch nothing
@@ -61,6 +65,10 @@ pub struct Run {
     /// Leave the mail out
     #[arg(long)]
     pub no_mail: bool,
+    /// Visit each of several names that lead to the same machine: the script then runs there as often
+    #[arg(long)]
+    pub allow_duplicates: bool,
+    /// How much is told
     #[command(flatten)]
     pub telling: Telling,
 }
@@ -82,8 +90,10 @@ pub struct Telling {
 /// `recolte check`
 #[derive(Debug, Args)]
 pub struct Check {
+    /// The job and its hosts
     #[command(flatten)]
     pub common: Common,
+    /// How much is told
     #[command(flatten)]
     pub telling: Telling,
 }
@@ -105,6 +115,7 @@ pub struct Resume {
     /// Leave the mail out
     #[arg(long)]
     pub no_mail: bool,
+    /// How much is told
     #[command(flatten)]
     pub telling: Telling,
 }
@@ -130,8 +141,10 @@ pub struct Runs {
 /// `recolte hosts`
 #[derive(Debug, Args)]
 pub struct Hosts {
+    /// The job and its hosts
     #[command(flatten)]
     pub common: Common,
+    /// How much is told
     #[command(flatten)]
     pub telling: Telling,
 }
@@ -140,7 +153,7 @@ pub struct Hosts {
 #[derive(Debug, Args)]
 pub struct Common {
     /// The job: a TOML file
-    #[arg(default_value = "recolte.toml")]
+    #[arg(default_value = JOB)]
     pub job: PathBuf,
     /// Hosts in place of the job's: names, ranges, globs, @FILE, - for stdin; commas or blanks between. Without it,
     /// $LIST_SERVEUR counts

@@ -76,7 +76,9 @@ where
 
     loop {
         for _ in 0..limits.room(&tally, names.len()) {
-            let Some((number, host)) = waiting.pop_front().filter(|_| stop.ordered().is_none()) else { break };
+            let Some((number, host)) = waiting.pop_front().filter(|_| stop.ordered().is_none()) else {
+                break;
+            };
             numbers.insert(flying.spawn(visit(number, host)).id(), number);
             tally.started += 1;
         }
@@ -129,7 +131,8 @@ fn broken(host: &str, error: JoinError) -> HostReport {
         return not_started(host, Cause::Interrupted);
     }
     let panic = error.into_panic();
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
+    let text =
+        panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
     let Some(text) = text else { resume_unwind(panic) };
     let mut report = HostReport::new(host);
     report.end(Some(Fault {
@@ -165,7 +168,12 @@ mod tests {
             report
         };
         let reports = run(hosts(10), limits, &Stop::default(), visit, |_| {}).await;
-        assert!(reports.iter().filter(|r| r.outcome == Outcome::NotStarted).all(|r| r.cause == Some(Cause::Stopped)));
+        assert!(
+            reports
+                .iter()
+                .filter(|r| r.outcome == Outcome::NotStarted)
+                .all(|r| r.cause == Some(Cause::Stopped))
+        );
         reports.into_iter().map(|report| report.outcome).collect()
     }
 
@@ -207,7 +215,8 @@ mod tests {
             }
         };
         let mut order = Vec::new();
-        let reports = run(hosts(10), at_once(4), &Stop::default(), visit, |r| order.push(r.host.clone())).await;
+        let reports =
+            run(hosts(10), at_once(4), &Stop::default(), visit, |r| order.push(r.host.clone())).await;
         assert_eq!(most.load(Ordering::SeqCst), 4);
         assert_eq!(order.len(), 10);
         let names: Vec<String> = reports.iter().map(|r| r.host.clone()).collect();

@@ -18,7 +18,6 @@ mod targets;
 mod visit;
 
 use std::error::Error;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -44,6 +43,5 @@ fn complain(error: &dyn Error) {
         text.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    // Where nobody reads stderr, the exit code still tells.
-    let _gone = writeln!(std::io::stderr().lock(), "{text}");
+    report::out::say(&text);
 }

@@ -145,7 +145,12 @@ impl Visit {
     }
 
     /// The end of a visit that an earlier go began: the script is not run again.
-    async fn collect_only(&mut self, remote: &Remote, since: i64, earlier: Option<Box<HostReport>>) -> Result<(), Fault> {
+    async fn collect_only(
+        &mut self,
+        remote: &Remote,
+        since: i64,
+        earlier: Option<Box<HostReport>>,
+    ) -> Result<(), Fault> {
         let ran = fault::ran_before(earlier.as_deref());
         self.recall(Task::Collect { since, earlier });
         let collected = self.collect(remote, since).await;
@@ -166,7 +171,11 @@ impl Visit {
     }
 
     /// Begins a step, times it, and ends it at once when the order to stop comes.
-    async fn step<T>(&mut self, step: Step, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    async fn step<T>(
+        &mut self,
+        step: Step,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
         let stop = self.run.stop.clone();
         self.timed(step, async {
             tokio::select! {

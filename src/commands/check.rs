@@ -63,7 +63,8 @@ fn tell(telling: &cli::Telling, all: &[Readiness]) -> Result<(), serde_json::Err
 }
 
 fn told(one: &Readiness) -> Told<'_> {
-    let items = Item::ALL.iter().enumerate().map(|(n, item)| (item.name(), cell(one.found.get(n)).to_owned()));
+    let items =
+        Item::ALL.iter().enumerate().map(|(n, item)| (item.name(), cell(one.found.get(n)).to_owned()));
     Told { host: &one.report.host, ready: one.report.outcome == Outcome::Succeeded, items: items.collect() }
 }
 

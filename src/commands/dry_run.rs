@@ -40,7 +40,10 @@ fn of_host(job: &Job, host: &Resolved, sockets: &Path, number: usize) -> String 
         ("install", through(&install_line(script, &staged))),
         ("execute", held(&through(&script_line(script, mark.as_deref())), mark.is_some())),
         ("collect: what is there", through(&list_line(&job.collect.files))),
-        ("collect: bring it home", format!("install -d {}\n{}", shell::quote(&home), piped(&get.concat(), &plan))),
+        (
+            "collect: bring it home",
+            format!("install -d {}\n{}", shell::quote(&home), piped(&get.concat(), &plan)),
+        ),
         ("collect: tidy", piped(&format!("rm {staged}\n"), &plan)),
         ("disconnect", shell::line(plan.order("exit"))),
     ];

@@ -108,7 +108,8 @@ async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop:
     let ended = |report: &HostReport| events.emit(Event::Ended(Box::new(report.clone())));
     let visited = fleet::run(hosts, limits, &stop, each, ended).await;
     let hosts = in_order(&begin.hosts, done.into_iter().chain(visited));
-    let script = json::Script { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
+    let script =
+        json::Script { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
     let report = RunReport::new(&folder.id, &job.name, script, begin.started, Timestamp::now(), hosts);
     harvest::deliver(&job, &folder, RunReport { resumed, ..report }, &events).await
 }

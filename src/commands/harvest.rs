@@ -32,7 +32,11 @@ pub struct Delivered {
 /// Writes reports and archive, sends the mail.
 pub async fn deliver(job: &Job, folder: &RunFolder, report: RunReport, events: &Events) -> Delivered {
     let mut whole = write_reports(folder, &report, events).await;
-    let mut places = Places { folder: folder.path.clone(), report: Some(folder.path.join("report.html")), ..Places::default() };
+    let mut places = Places {
+        folder: folder.path.clone(),
+        report: Some(folder.path.join("report.html")),
+        ..Places::default()
+    };
     match pack(folder, &report).await {
         Ok((path, bytes)) => {
             events.emit(Event::Archived { path: path.clone(), bytes });
@@ -87,11 +91,10 @@ async fn pack(folder: &RunFolder, report: &RunReport) -> io::Result<(PathBuf, u6
     let (run, folder) = (report.clone(), folder.clone());
     blocking(move || {
         let modified = u64::try_from(run.ended.as_second()).unwrap_or(0);
-        let made = |name: &str, bytes| Entry::Made { path: format!("{}/{name}", folder.name), bytes, modified };
-        let mut entries = vec![
-            made(REPORT, full(&run, &TimeZone::system()).into_bytes()),
-            made(MANIFEST, run.to_json()?),
-        ];
+        let made =
+            |name: &str, bytes| Entry::Made { path: format!("{}/{name}", folder.name), bytes, modified };
+        let mut entries =
+            vec![made(REPORT, full(&run, &TimeZone::system()).into_bytes()), made(MANIFEST, run.to_json()?)];
         let files = run.hosts.iter().flat_map(|host| &host.files);
         entries.extend(files.map(|f| Entry::Disk { from: folder.path.join(&f.path), path: f.path.clone() }));
         let path = folder.archive();
@@ -115,7 +118,12 @@ async fn put_copy(job: &Job, archive: &Path, events: &Events) -> Option<PathBuf>
 }
 
 /// Sends the letters one after the other; the first one that does not leave ends it.
-async fn send(settings: &mail::Settings, folder: &RunFolder, report: &RunReport, events: &Events) -> MailReport {
+async fn send(
+    settings: &mail::Settings,
+    folder: &RunFolder,
+    report: &RunReport,
+    events: &Events,
+) -> MailReport {
     let Letters { letters, left_out } = match compose(settings, folder, report).await {
         Ok(letters) => letters,
         Err(error) => return MailReport { sent: false, parts: 0, error: Some(error) },
@@ -130,7 +138,9 @@ async fn send(settings: &mail::Settings, folder: &RunFolder, report: &RunReport,
             }
             Err(error) => {
                 if error.may_have_left() {
-                    events.note("mail: it may have arrived all the same; ask before recolte send gives it twice");
+                    events.note(
+                        "mail: it may have arrived all the same; ask before recolte send gives it twice",
+                    );
                 }
                 troubles.push(error.explain());
                 break;
@@ -146,7 +156,11 @@ async fn send(settings: &mail::Settings, folder: &RunFolder, report: &RunReport,
 }
 
 /// Makes the letters, none larger than the job and the server allow.
-async fn compose(settings: &mail::Settings, folder: &RunFolder, report: &RunReport) -> Result<Letters, String> {
+async fn compose(
+    settings: &mail::Settings,
+    folder: &RunFolder,
+    report: &RunReport,
+) -> Result<Letters, String> {
     let server = mail::server_limit(settings).await.map_err(|error| error.explain())?;
     let limit = server.unwrap_or(u64::MAX).min(settings.max_size);
     let (settings, folder, report) = (settings.clone(), folder.clone(), report.clone());

@@ -7,7 +7,7 @@ use super::{Answer, chosen, load, print, say};
 use crate::cli;
 use crate::outcome::ExitStatus;
 use crate::printable::printable;
-use crate::targets::Resolved;
+use crate::targets::{Resolved, same_machine};
 
 /// The JSON answer.
 #[derive(Serialize)]
@@ -26,6 +26,9 @@ pub async fn hosts(args: cli::Hosts) -> Answer {
         print(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: &hosts })?));
     } else {
         print(&table(&hosts));
+        for names in same_machine(&hosts) {
+            print(&format!("same machine: {}\n", names.join(", ")));
+        }
     }
     Ok(ExitStatus::Success)
 }
@@ -44,7 +47,8 @@ fn table(hosts: &[Resolved]) -> String {
         widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.width().max(*width));
     }
     let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
+        let cells =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
     rows.iter().map(line).collect()

@@ -27,7 +27,12 @@ pub struct Letters {
 ///
 /// # Errors
 /// The archive or a file cannot be read, or no letter can be made; in words.
-pub fn letters(settings: &Settings, folder: &RunFolder, report: &RunReport, limit: u64) -> Result<Letters, String> {
+pub fn letters(
+    settings: &Settings,
+    folder: &RunFolder,
+    report: &RunReport,
+    limit: u64,
+) -> Result<Letters, String> {
     let text = format!("{}\n\n{}", settings.body.trim_end(), account(report, &TimeZone::system()));
     let room = room(settings, folder, &text, limit)?;
     let archive = folder.archive();
@@ -39,7 +44,8 @@ pub fn letters(settings: &Settings, folder: &RunFolder, report: &RunReport, limi
     }
     let with_files: Vec<&HostReport> = report.hosts.iter().filter(|host| !host.files.is_empty()).collect();
     let (mut parts, mut too_big) = (Vec::new(), Vec::new());
-    split(folder, &with_files, room, &mut parts, &mut too_big).map_err(|error| format!("the parts: {error}"))?;
+    split(folder, &with_files, room, &mut parts, &mut too_big)
+        .map_err(|error| format!("the parts: {error}"))?;
     let text = with_left_out(text, folder, &too_big);
     let count = parts.len();
     let numbered = |(number, bytes)| letter(settings, folder, text.clone(), bytes, Some((number + 1, count)));
@@ -57,7 +63,13 @@ fn room(settings: &Settings, folder: &RunFolder, text: &str, limit: u64) -> Resu
 }
 
 /// One letter; a part has its number in subject, text and file name.
-fn letter(settings: &Settings, folder: &RunFolder, text: String, bytes: Vec<u8>, part: Option<(usize, usize)>) -> Letter {
+fn letter(
+    settings: &Settings,
+    folder: &RunFolder,
+    text: String,
+    bytes: Vec<u8>,
+    part: Option<(usize, usize)>,
+) -> Letter {
     let (subject, body, name) = match part {
         None => (settings.subject.clone(), text, format!("{}.tar.gz", folder.name)),
         Some((number, of)) => (

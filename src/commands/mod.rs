@@ -13,13 +13,14 @@ mod runs;
 mod send;
 
 use std::error::Error;
-use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
-use crate::cli::{Cli, Command, Common};
+use crate::cli::{self, Cli, Command, Common};
 use crate::job::{self, Job, Overrides};
 use crate::journal::{self, Earlier};
 use crate::outcome::ExitStatus;
+use crate::report::out::{print, say};
 use crate::targets::{self, Resolved, Selected, Target, words};
 
 /// Why a command did nothing: the command line, the job, the gateway.
@@ -114,17 +115,13 @@ async fn resolve(job: &Job, targets: Vec<Target>) -> Result<Vec<Resolved>, Refus
 
 /// An earlier run: by its folder, by its id, or the latest.
 fn earlier(run: Option<&Path>, output: Option<&Path>) -> Result<Earlier, Refused> {
-    let output = output.map_or_else(job::default_output, Path::to_owned);
-    Ok(Earlier::read(&journal::find(&output, run)?)?)
+    Ok(Earlier::read(&journal::find(&output_folder(output), run)?)?)
 }
 
-/// Prints an answer on stdout. A reader that went away has enough.
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// Prints a message on stderr, where somebody may still read.
-fn say(text: &str) {
-    let _gone = writeln!(io::stderr().lock(), "{text}");
+/// Where runs live: as the command line says, else as the job file at hand says, else the default.
+fn output_folder(typed: Option<&Path>) -> PathBuf {
+    typed
+        .map(Path::to_owned)
+        .or_else(|| job::output_of(Path::new(cli::JOB)))
+        .unwrap_or_else(job::default_output)
 }

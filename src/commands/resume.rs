@@ -30,7 +30,8 @@ pub async fn resume(args: cli::Resume) -> Answer {
     let notes = notes(&left, &done);
     let mut resumed = earlier.resumed;
     resumed.push(Timestamp::now());
-    go(Go { job, folder: earlier.folder, begin: earlier.begin, left, done, resumed, notes }, &args.telling).await
+    go(Go { job, folder: earlier.folder, begin: earlier.begin, left, done, resumed, notes }, &args.telling)
+        .await
 }
 
 /// The job as it stands now, with the hosts and the script of the earlier run.
@@ -50,18 +51,28 @@ pub(super) fn job_of(earlier: &Earlier, parallel: Option<usize>, no_mail: bool) 
 
 /// The hosts of the run, as OpenSSH sees them now.
 async fn resolved(job: &Job) -> Result<Vec<Resolved>, Refused> {
-    let all = job.targets.hosts.iter().map(|host| targets::Target { host: host.clone(), source: "the run".to_owned() });
+    let all = job
+        .targets
+        .hosts
+        .iter()
+        .map(|host| targets::Target { host: host.clone(), source: "the run".to_owned() });
     super::resolve(job, all.collect()).await
 }
 
 /// What will be done, in a line each.
 fn notes(left: &[(Resolved, Task)], done: &[HostReport]) -> Vec<String> {
     let fold = |hosts: Vec<&str>| targets::range::fold(&hosts);
-    let collect: Vec<&str> =
-        left.iter().filter(|(_, task)| matches!(task, Task::Collect { .. })).map(|(h, _)| h.alias.as_str()).collect();
+    let collect: Vec<&str> = left
+        .iter()
+        .filter(|(_, task)| matches!(task, Task::Collect { .. }))
+        .map(|(h, _)| h.alias.as_str())
+        .collect();
     let mut notes = Vec::new();
     if !done.is_empty() {
-        notes.push(format!("left alone, they succeeded: {}", fold(done.iter().map(|r| r.host.as_str()).collect())));
+        notes.push(format!(
+            "left alone, they succeeded: {}",
+            fold(done.iter().map(|r| r.host.as_str()).collect())
+        ));
     }
     if !collect.is_empty() {
         notes.push(format!("their script began before, only collected from: {}", fold(collect)));

@@ -9,12 +9,16 @@ use crate::job::Job;
 use crate::journal::{Begin, Lock, RunFolder};
 use crate::outcome::ExitStatus;
 use crate::shell;
+use crate::targets::{Resolved, same_machine};
 use crate::visit::Task;
 
 /// Does the job.
 pub async fn run(args: cli::Run) -> Answer {
     let job = load(&args.common, args.no_mail)?;
     let (hosts, notes) = chosen(&job).await?;
+    if !args.allow_duplicates {
+        refuse_duplicates(&hosts)?;
+    }
     if args.dry_run {
         print(&dry_run::script(&job, &hosts));
         return Ok(ExitStatus::Success);
@@ -34,6 +38,18 @@ pub async fn run(args: cli::Run) -> Answer {
     folder.write(crate::journal::SCRIPT, &job.script.bytes)?;
     let left = hosts.into_iter().map(|host| (host, Task::Whole)).collect();
     go(Go { job, folder, begin, left, done: Vec::new(), resumed: Vec::new(), notes }, &args.telling).await
+}
+
+/// The script must not run twice on one machine, whatever names lead there.
+fn refuse_duplicates(hosts: &[Resolved]) -> Result<(), String> {
+    let groups: Vec<String> = same_machine(hosts).into_iter().map(|names| names.join(", ")).collect();
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let names = groups.join("; ");
+    Err(format!(
+        "{names}: these names lead to the same machine; exclude all but one, or say --allow-duplicates"
+    ))
 }
 
 /// Makes the run's folder.

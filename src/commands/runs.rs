@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Answer, print};
+use super::{Answer, output_folder, print};
 use crate::cli;
-use crate::job::default_output;
 use crate::journal::Earlier;
 use crate::outcome::ExitStatus;
 use crate::printable::printable;
@@ -12,7 +11,7 @@ use crate::report::RunReport;
 
 /// Lists the runs of an output folder, the oldest first.
 pub fn runs(args: &cli::Runs) -> Answer {
-    let output = args.output.clone().unwrap_or_else(default_output);
+    let output = output_folder(args.output.as_deref());
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(&output) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -35,7 +34,8 @@ fn line(folder: &Path) -> String {
 
 /// What a run came to, or how far it came.
 fn totals(folder: &Path) -> String {
-    let report = std::fs::read(folder.join("report.json")).ok().and_then(|bytes| RunReport::from_json(&bytes).ok());
+    let report =
+        std::fs::read(folder.join("report.json")).ok().and_then(|bytes| RunReport::from_json(&bytes).ok());
     match (report, Earlier::read(folder)) {
         (Some(report), _) => {
             let mail = match &report.mail {
@@ -45,7 +45,9 @@ fn totals(folder: &Path) -> String {
             let resumed = if report.resumed.is_empty() { "" } else { "; resumed" };
             format!("{} of {} hosts{resumed}{mail}", report.totals.words(), report.hosts.len())
         }
-        (None, Ok(earlier)) => format!("broken off: {} of {} hosts ended", earlier.ended(), earlier.begin.hosts.len()),
+        (None, Ok(earlier)) => {
+            format!("broken off: {} of {} hosts ended", earlier.ended(), earlier.begin.hosts.len())
+        }
         (None, Err(error)) => error.to_string(),
     }
 }

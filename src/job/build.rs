@@ -33,6 +33,15 @@ pub fn load(path: &Path, overrides: Overrides) -> Result<Job, JobError> {
     Builder { source, folder: folder_of(path).map_err(unreadable)? }.job(parsed, overrides)
 }
 
+/// Where the runs of a job file live, if it can be read and says so.
+pub fn output_of(path: &Path) -> Option<PathBuf> {
+    let text = String::from_utf8(read(path).ok()?).ok()?;
+    let table: toml::Table = toml::from_str(&text).ok()?;
+    let output = table.get("output")?.as_str()?.to_owned();
+    let builder = Builder { source: Source { file: path, text: &text }, folder: folder_of(path).ok()? };
+    Some(builder.path(Path::new(&output)))
+}
+
 /// The folder that paths in the job file are relative to.
 fn folder_of(path: &Path) -> std::io::Result<PathBuf> {
     Ok(std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).to_owned())
@@ -137,7 +146,8 @@ impl Builder<'_> {
             }
         };
         let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-        let name = name.ok_or_else(|| self.source.wrong(&place, "script.file: its name is no UTF-8; rename it"))?;
+        let name =
+            name.ok_or_else(|| self.source.wrong(&place, "script.file: its name is no UTF-8; rename it"))?;
         Ok(Script {
             name,
             sha256: hex(&Sha256::digest(&bytes)),
@@ -158,7 +168,8 @@ impl Builder<'_> {
         if (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
             return Ok(text.clone());
         }
-        let why = format!("script.mode \"{text}\" is no mode; write three or four octal digits, like \"775\"");
+        let why =
+            format!("script.mode \"{text}\" is no mode; write three or four octal digits, like \"775\"");
         Err(self.source.wrong(&mode.span(), why))
     }
 
@@ -227,7 +238,8 @@ impl Builder<'_> {
     /// Words that choose hosts, each one that can be read.
     fn words(&self, words: Vec<Spanned<String>>) -> Result<Vec<String>, JobError> {
         let read = |word: Spanned<String>| {
-            targets::check(word.get_ref()).map_err(|error| self.source.wrong(&word.span(), error.to_string()))?;
+            targets::check(word.get_ref())
+                .map_err(|error| self.source.wrong(&word.span(), error.to_string()))?;
             Ok(word.into_inner())
         };
         words.into_iter().map(read).collect()
@@ -246,7 +258,9 @@ impl Builder<'_> {
         let place = mail.span();
         let mail = mail.into_inner();
         if mail.to.get_ref().is_empty() {
-            return Err(self.source.wrong(&mail.to.span(), "mail.to is empty; name who shall get the archive"));
+            return Err(self
+                .source
+                .wrong(&mail.to.span(), "mail.to is empty; name who shall get the archive"));
         }
         let password = match &mail.password_file {
             Some(file) => Some(self.password(file)?),
@@ -285,10 +299,13 @@ impl Builder<'_> {
 
 /// The sender where the job names none: this user at this machine, as `mailx` has it.
 fn sender() -> Result<Mailbox, String> {
-    let user = std::env::var("LOGNAME").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "root".to_owned());
+    let user =
+        std::env::var("LOGNAME").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "root".to_owned());
     let host = nix::unistd::gethostname().map_err(|error| format!("this machine has no name: {error}"))?;
     let address = format!("{user}@{}", host.to_string_lossy());
-    address.parse().map_err(|error| format!("mail.from is left out and {address} is no address ({error}); set it"))
+    address
+        .parse()
+        .map_err(|error| format!("mail.from is left out and {address} is no address ({error}); set it"))
 }
 
 /// The user's home folder.

@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for MaxFailures {
                 f.write_str("a count like 5 or a share like \"20%\"")
             }
             fn visit_i64<E: de::Error>(self, count: i64) -> Result<MaxFailures, E> {
-                usize::try_from(count).map(MaxFailures::Count).map_err(|_| wrong(count))
+                usize::try_from(count).map(MaxFailures::Count).map_err(|_negative| wrong(count))
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<MaxFailures, E> {
                 let share = text.strip_suffix('%').and_then(|share| share.trim().parse().ok());

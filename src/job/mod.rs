@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use build::{default_output, load};
+pub use build::{default_output, load, output_of};
 pub use error::JobError;
 pub use file::Layout;
 pub use limit::MaxFailures;

@@ -35,7 +35,8 @@ impl RunFolder {
     /// The output folder cannot be written.
     pub fn create(output: &Path, name: &str) -> io::Result<Self> {
         private().recursive(true).create(output)?;
-        let stamp = Timestamp::now().to_zoned_datetime(TimeZone::system()).strftime("%Y%m%d-%H%M%S").to_string();
+        let stamp =
+            Timestamp::now().to_zoned_datetime(TimeZone::system()).strftime("%Y%m%d-%H%M%S").to_string();
         let mut number = 1;
         let (id, path) = loop {
             let id = if number == 1 { format!("{stamp}-{name}") } else { format!("{stamp}-{name}-{number}") };

@@ -48,7 +48,8 @@ impl Lock {
         let failed = |source| LockError::Io { folder: output.display().to_string(), source };
         private().recursive(true).create(output).map_err(failed)?;
         let path = output.join(format!(".{name}.lock"));
-        let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path);
+        let open =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path);
         let mut file = open.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {

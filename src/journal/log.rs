@@ -77,7 +77,9 @@ impl Journal {
         let good = whole_lines(&mut file)?;
         file.set_len(good)?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        std::thread::Builder::new().name("journal".to_owned()).spawn(move || keep(&mut file, good, receiver))?;
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || keep(&mut file, good, receiver))?;
         Ok(Self(sender))
     }
 
@@ -100,10 +102,13 @@ impl Journal {
 /// # Errors
 /// It cannot be read.
 pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
-    let lines = BufReader::new(File::open(path)?).split(b'\n');
-    let mut entries = Vec::new();
-    for line in lines {
-        entries.extend(serde_json::from_slice(&line?).ok());
+    let (mut reader, mut line, mut entries) = (BufReader::new(File::open(path)?), Vec::new(), Vec::new());
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        // A line without its end was torn: nobody acted on it.
+        if line.ends_with(b"\n") {
+            entries.extend(serde_json::from_slice(&line).ok());
+        }
+        line.clear();
     }
     Ok(entries)
 }

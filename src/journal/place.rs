@@ -91,7 +91,11 @@ fn local_name(base: &[u8]) -> String {
     for chunk in base.utf8_chunks() {
         for c in chunk.valid().chars() {
             let shown = crate::printable::printable(c.encode_utf8(&mut [0; 4]).as_bytes());
-            if shown.chars().eq([c]) { name.push(c) } else { percent(&mut name, c.encode_utf8(&mut [0; 4]).as_bytes()) }
+            if shown.chars().eq([c]) {
+                name.push(c);
+            } else {
+                percent(&mut name, c.encode_utf8(&mut [0; 4]).as_bytes());
+            }
         }
         percent(&mut name, chunk.invalid());
     }

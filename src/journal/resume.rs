@@ -80,7 +80,8 @@ pub enum EarlierError {
 pub fn find(output: &Path, run: Option<&Path>) -> Result<PathBuf, EarlierError> {
     let wanted = run.unwrap_or(Path::new("latest"));
     let candidates = [wanted.to_owned(), output.join(wanted)];
-    let found = candidates.iter().skip(usize::from(run.is_none())).find(|path| path.join("journal.jsonl").is_file());
+    let found =
+        candidates.iter().skip(usize::from(run.is_none())).find(|path| path.join("journal.jsonl").is_file());
     let unknown = || EarlierError::Unknown { run: wanted.display().to_string(), output: output.to_owned() };
     fs::canonicalize(found.ok_or_else(unknown)?).ok().ok_or_else(unknown)
 }
@@ -92,14 +93,16 @@ impl Earlier {
     /// Its journal cannot be read, or says too little.
     pub fn read(path: &Path) -> Result<Self, EarlierError> {
         let journal = path.join("journal.jsonl");
-        let entries = log::read(&journal).map_err(|source| EarlierError::Journal { path: journal.clone(), source })?;
+        let entries =
+            log::read(&journal).map_err(|source| EarlierError::Journal { path: journal.clone(), source })?;
         let begin = entries.iter().find_map(|entry| match entry {
             Entry::Started(begin) => Some(begin.clone()),
             _ => None,
         });
         let begin = begin.ok_or(EarlierError::Empty { path: journal })?;
         let folder = RunFolder { path: path.to_owned(), id: begin.run.clone(), name: begin.name.clone() };
-        let mut earlier = Self { folder, begin, resumed: Vec::new(), since: HashMap::new(), ended: HashMap::new() };
+        let mut earlier =
+            Self { folder, begin, resumed: Vec::new(), since: HashMap::new(), ended: HashMap::new() };
         entries.into_iter().for_each(|entry| earlier.take(entry));
         Ok(earlier)
     }
@@ -125,9 +128,12 @@ impl Earlier {
             report.files.retain(|file| self.is_whole(file));
             Box::new(report)
         });
-        let lost = |report: &HostReport| self.ended.get(host).is_some_and(|e| e.files.len() > report.files.len());
+        let lost =
+            |report: &HostReport| self.ended.get(host).is_some_and(|e| e.files.len() > report.files.len());
         match (ended, self.since.get(host)) {
-            (Some(report), _) if report.outcome == Outcome::Succeeded && !lost(&report) => Left::Nothing(report),
+            (Some(report), _) if report.outcome == Outcome::Succeeded && !lost(&report) => {
+                Left::Nothing(report)
+            }
             (ended, Some(since)) if !execute_again => Left::Collect { since: *since, earlier: ended },
             _ => Left::Visit,
         }
@@ -140,13 +146,15 @@ impl Earlier {
 
     /// Whether a collected file is still what it was: a power cut may have taken it.
     fn is_whole(&self, file: &Collected) -> bool {
-        hash(&self.folder.path.join(&file.path)).is_ok_and(|(bytes, sha256)| (bytes, sha256) == (file.bytes, file.sha256.clone()))
+        hash(&self.folder.path.join(&file.path))
+            .is_ok_and(|(bytes, sha256)| (bytes, sha256) == (file.bytes, file.sha256.clone()))
     }
 }
 
 /// A file's length and SHA-256.
 fn hash(path: &Path) -> io::Result<(u64, String)> {
-    let (mut file, mut hash, mut buffer, mut bytes) = (File::open(path)?, Sha256::new(), vec![0; 64 * 1024], 0);
+    let (mut file, mut hash, mut buffer, mut bytes) =
+        (File::open(path)?, Sha256::new(), vec![0; 64 * 1024], 0);
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {

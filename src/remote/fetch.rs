@@ -12,13 +12,24 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::time::timeout;
 
 use super::command::{CHUNK, find, streams};
-use super::transfer::{Get, asked, complaint, found};
+use super::list::found;
+use super::sftp::asked;
+use super::transfer::complaint;
 use super::{FileKind, Found, Remote, RemoteError, STALL, Sink};
 use crate::shell;
 
 /// How many reads are under way at once, and the length of each: together what a fast and far link holds.
 const READS: usize = 16;
 const READ: u32 = 255 * 1024;
+
+/// How a file is fetched.
+#[derive(Debug, Clone, Copy)]
+pub enum Get<'a> {
+    /// As the login user.
+    Login,
+    /// As another user, by sudo.
+    As(&'a str),
+}
 
 impl Remote {
     /// Copies a file. The sink then holds exactly `file.bytes` bytes.
@@ -101,7 +112,9 @@ async fn read_all(file: &File, bytes: u64, sink: &mut Sink) -> Result<(), Remote
 /// Reads exactly `length` bytes at `at`. The crate's own cursor is not trusted after a short read.
 async fn read_at(mut file: File, at: u64, length: u32) -> Result<BytesMut, RemoteError> {
     let mut whole = BytesMut::new();
-    while let Some(missing) = length.checked_sub(u32::try_from(whole.len()).unwrap_or(u32::MAX)).filter(|n| *n > 0) {
+    while let Some(missing) =
+        length.checked_sub(u32::try_from(whole.len()).unwrap_or(u32::MAX)).filter(|n| *n > 0)
+    {
         let offset = at + whole.len() as u64;
         file.seek(std::io::SeekFrom::Start(offset)).await.ok().ok_or(RemoteError::Lost)?;
         match asked(file.read(missing, BytesMut::new())).await? {

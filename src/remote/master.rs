@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::ssh_text::{self, Refusal};
-use super::{Remote, transfer};
+use super::{Remote, sftp};
 use crate::outcome::Cause;
 use crate::shell;
 
@@ -168,7 +168,7 @@ impl Remote {
 
     fn over(session: Session, master: Master) -> Self {
         let session = Arc::new(session);
-        Self { session, master, sftp: transfer::Slot::default(), unclean: false.into() }
+        Self { session, master, sftp: sftp::Slot::default(), unclean: false.into() }
     }
 }
 
@@ -236,7 +236,10 @@ fn command(words: &[String]) -> Command {
 }
 
 /// A session of its own, without a terminal: a Ctrl-C at ours does not reach it, and no jump host can ask there.
-#[expect(unsafe_code, reason = "std has no stable setsid; the call is async-signal-safe and allocates nothing")]
+#[expect(
+    unsafe_code,
+    reason = "std has no stable setsid; the call is async-signal-safe and allocates nothing"
+)]
 fn alone(command: &mut Command) {
     // SAFETY: setsid(2) is async-signal-safe, and the closure touches no memory of the parent.
     unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
@@ -268,5 +271,10 @@ fn too_slow(plan: &Plan, said: &[u8]) -> Refusal {
     if said.trim_ascii().is_empty() || refusal.cause == Cause::Other {
         refusal.hint = Some("is the host up and not overloaded? connect_timeout allows more time".to_owned());
     }
-    Refusal { cause: Cause::ConnectTimeout, message: format!("no connection within {time}"), passing: true, ..refusal }
+    Refusal {
+        cause: Cause::ConnectTimeout,
+        message: format!("no connection within {time}"),
+        passing: true,
+        ..refusal
+    }
 }

@@ -1,12 +1,17 @@
 //! One host, reached through one ssh master: the only files that name `openssh` and `openssh_sftp_client`.
 //!
 //! `master` makes the connection or adopts the user's own and ends it; `ssh_text` reads what ssh says; `command` runs
-//! lines on the host; `transfer` uploads, lists and looks, `fetch` copies one file home, both by SFTP or, where there
-//! is none, through commands; `sink` is where bytes from a host land. Limits: the host is Linux or another Unix with a POSIX `sh`.
+//! short lines and `script` the supplied script, whose supervisor `marks` listens to; `sftp` is the SFTP channel;
+//! `transfer` uploads, `list` looks at what is there, `fetch` copies one file home into a `sink`. Limits: the host is
+//! Linux or another Unix with a POSIX `sh`.
 
 mod command;
 mod fetch;
+mod list;
+mod marks;
 mod master;
+mod script;
+mod sftp;
 mod sink;
 mod ssh_text;
 mod transfer;
@@ -17,11 +22,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use command::{Ran, Script};
+pub use fetch::Get;
+pub use list::{FileKind, Found, list_line};
 pub use master::{Control, Plan, end_all, fits, launch_line};
+pub use script::{Ran, Script};
 pub use sink::{Sink, Written};
 pub use ssh_text::Refusal;
-pub use transfer::{FileKind, Found, Get, list_line};
 
 /// How long a host may leave one request unanswered, or a stream silent, before it counts as stalled.
 pub const STALL: Duration = Duration::from_secs(60);
@@ -33,7 +39,7 @@ pub struct Remote {
     /// What to do with the master in the end.
     master: master::Master,
     /// The SFTP channel, once one was opened.
-    sftp: transfer::Slot,
+    sftp: sftp::Slot,
     /// Whether a channel was left open, so that the master must be told to exit at once.
     unclean: std::sync::atomic::AtomicBool,
 }

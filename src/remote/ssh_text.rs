@@ -33,21 +33,61 @@ const RULES: [Rule; 26] = [
     ("host key for", Cause::HostKeyUnknown, false, KEY_UNKNOWN),
     ("key is known for", Cause::HostKeyUnknown, false, KEY_UNKNOWN),
     ("Host key verification failed", Cause::HostKeyUnknown, false, KEY_UNKNOWN),
-    ("Too many authentication failures", Cause::AuthDenied, false, "name one key: IdentitiesOnly yes in ssh_config"),
-    ("Permission denied (", Cause::AuthDenied, false, "is the key in the host's authorized_keys? try: ssh {host} true"),
-    ("Could not resolve hostname", Cause::Unresolved, false, "check the name, or give it a HostName in ssh_config"),
-    ("Name or service not known", Cause::Unresolved, false, "check the name, or give it a HostName in ssh_config"),
+    (
+        "Too many authentication failures",
+        Cause::AuthDenied,
+        false,
+        "name one key: IdentitiesOnly yes in ssh_config",
+    ),
+    (
+        "Permission denied (",
+        Cause::AuthDenied,
+        false,
+        "is the key in the host's authorized_keys? try: ssh {host} true",
+    ),
+    (
+        "Could not resolve hostname",
+        Cause::Unresolved,
+        false,
+        "check the name, or give it a HostName in ssh_config",
+    ),
+    (
+        "Name or service not known",
+        Cause::Unresolved,
+        false,
+        "check the name, or give it a HostName in ssh_config",
+    ),
     ("Connection refused", Cause::Refused, true, "does sshd run there, on that port?"),
     ("Connection timed out during banner exchange", Cause::ConnectTimeout, true, SILENT),
-    ("Connection timed out", Cause::ConnectTimeout, true, "is the host up, and does the firewall let ssh through?"),
-    ("Operation timed out", Cause::ConnectTimeout, true, "is the host up, and does the firewall let ssh through?"),
+    (
+        "Connection timed out",
+        Cause::ConnectTimeout,
+        true,
+        "is the host up, and does the firewall let ssh through?",
+    ),
+    (
+        "Operation timed out",
+        Cause::ConnectTimeout,
+        true,
+        "is the host up, and does the firewall let ssh through?",
+    ),
     ("No route to host", Cause::Refused, true, "is the host up, and the network between?"),
     ("Network is unreachable", Cause::Refused, true, "is the network between up?"),
     ("Bad configuration option", Cause::Other, false, "correct the ssh_config"),
     ("terminating,", Cause::Other, false, "correct the ssh_config"),
     ("Bad owner or permissions", Cause::Other, false, "correct the rights of the ssh_config: chmod go-w"),
-    ("too long for Unix domain socket", Cause::Other, false, "set XDG_RUNTIME_DIR or TMPDIR to a shorter path"),
-    ("no matching", Cause::Other, false, "client and host share no algorithm; ssh_config can allow an older one"),
+    (
+        "too long for Unix domain socket",
+        Cause::Other,
+        false,
+        "set XDG_RUNTIME_DIR or TMPDIR to a shorter path",
+    ),
+    (
+        "no matching",
+        Cause::Other,
+        false,
+        "client and host share no algorithm; ssh_config can allow an older one",
+    ),
     ("kex_exchange_identification", Cause::ConnectionLost, true, BUSY),
     ("Connection closed by", Cause::ConnectionLost, true, BUSY),
     ("Connection reset by", Cause::ConnectionLost, true, BUSY),
@@ -59,7 +99,8 @@ const RULES: [Rule; 26] = [
 
 const KEY_UNKNOWN: &str = "verify its key, then let ssh learn it once by hand: ssh {host} true";
 const SILENT: &str = "the port answers but sshd does not; is the host overloaded?";
-const BUSY: &str = "the host hung up early; if many connect at once, lower handshakes or raise its MaxStartups";
+const BUSY: &str =
+    "the host hung up early; if many connect at once, lower handshakes or raise its MaxStartups";
 
 /// The most bytes of ssh's text that reach a message.
 const SHOWN: usize = 400;
@@ -92,9 +133,17 @@ mod tests {
     fn what_openssh_really_says_is_understood() {
         for (said, cause, passing) in [
             ("ssh: connect to host 10.77.1.2 port 22: Connection refused\r\n", Cause::Refused, true),
-            ("ssh: Could not resolve hostname nowhere: Name or service not known\r\n", Cause::Unresolved, false),
+            (
+                "ssh: Could not resolve hostname nowhere: Name or service not known\r\n",
+                Cause::Unresolved,
+                false,
+            ),
             ("ssh: connect to host 10.9.9.9 port 22: Connection timed out\r\n", Cause::ConnectTimeout, true),
-            ("Connection timed out during banner exchange\r\nConnection to 10.0.0.1 port 22 timed out\r\n", Cause::ConnectTimeout, true),
+            (
+                "Connection timed out during banner exchange\r\nConnection to 10.0.0.1 port 22 timed out\r\n",
+                Cause::ConnectTimeout,
+                true,
+            ),
             ("ssh: connect to host 10.9.9.9 port 22: No route to host\r\n", Cause::Refused, true),
             ("User_VIP@10.77.1.2: Permission denied (publickey).\r\n", Cause::AuthDenied, false),
             (
@@ -108,10 +157,22 @@ mod tests {
                 Cause::HostKeyChanged,
                 false,
             ),
-            ("kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.1 port 22\r\n", Cause::ConnectionLost, true),
+            (
+                "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.1 port 22\r\n",
+                Cause::ConnectionLost,
+                true,
+            ),
             ("kex_exchange_identification: read: Connection reset by peer\r\n", Cause::ConnectionLost, true),
-            ("/tmp/c: line 1: Bad configuration option: foo\r\n/tmp/c: terminating, 1 bad configuration options\r\n", Cause::Other, false),
-            ("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r\n", Cause::AuthDenied, false),
+            (
+                "/tmp/c: line 1: Bad configuration option: foo\r\n/tmp/c: terminating, 1 bad configuration options\r\n",
+                Cause::Other,
+                false,
+            ),
+            (
+                "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r\n",
+                Cause::AuthDenied,
+                false,
+            ),
             ("", Cause::Other, false),
         ] {
             let refusal = read("h1", said.as_bytes());

@@ -28,7 +28,8 @@ pub struct Row {
 /// The grid, with its last line: how many are ready.
 pub fn grid(items: &[&str], rows: &[Row], view: View) -> String {
     let groups = alike(rows);
-    let width = groups.iter().map(|(hosts, _)| hosts.width()).chain([4]).max().unwrap_or(4).min(view.width / 2);
+    let width =
+        groups.iter().map(|(hosts, _)| hosts.width()).chain([4]).max().unwrap_or(4).min(view.width / 2);
     let mut text = String::new();
     let mut line = |first: &str, cells: &mut dyn Iterator<Item = String>| {
         let pad = " ".repeat(width.saturating_sub(first.width()));
@@ -40,7 +41,9 @@ pub fn grid(items: &[&str], rows: &[Row], view: View) -> String {
     for (hosts, row) in &groups {
         let padded = row.cells.iter().zip(items).map(|(cell, item)| format!("{cell:<0$}", item.len()));
         line(hosts, &mut padded.map(|cell| view.style.outcome(row.outcome, &cell)));
-        for told in row.lines.iter().flat_map(|told| layout::wrap(&printable(told.as_bytes()), view.width - 4)) {
+        for told in
+            row.lines.iter().flat_map(|told| layout::wrap(&printable(told.as_bytes()), view.width - 4))
+        {
             line(&format!("    {told}"), &mut std::iter::empty());
         }
     }
@@ -53,7 +56,8 @@ pub fn grid(items: &[&str], rows: &[Row], view: View) -> String {
 fn alike(rows: &[Row]) -> Vec<(String, &Row)> {
     let mut groups: Vec<(Vec<&str>, &Row)> = Vec::new();
     for row in rows {
-        let same = |(_, other): &&mut (Vec<&str>, &Row)| (&other.cells, &other.lines) == (&row.cells, &row.lines);
+        let same =
+            |(_, other): &&mut (Vec<&str>, &Row)| (&other.cells, &other.lines) == (&row.cells, &row.lines);
         match groups.iter_mut().find(same) {
             Some((hosts, _)) => hosts.push(&row.host),
             None => groups.push((vec![&row.host], row)),

@@ -6,6 +6,7 @@
 pub mod grid;
 pub mod html;
 pub mod json;
+pub mod out;
 pub mod progress;
 pub mod style;
 pub mod text;

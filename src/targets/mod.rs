@@ -23,7 +23,7 @@ use self::range::{MAX_NAMES, RangeError, fold};
 use self::register::{Register, RegisterError};
 use crate::printable::printable;
 
-pub use self::resolve::{Resolved, resolve};
+pub use self::resolve::{Resolved, resolve, same_machine};
 
 /// One host to visit.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //!
 //! Limits: no name is looked up in the DNS and no host is reached; `Match exec` of the user's ssh_config does run.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -66,6 +67,22 @@ pub enum ResolveError {
     },
 }
 
+/// The names that lead to the same user, host and port by the same way, in groups of two and more.
+pub fn same_machine(hosts: &[Resolved]) -> Vec<Vec<&str>> {
+    let mut groups: Vec<Vec<&str>> = Vec::new();
+    let mut known = HashMap::new();
+    for host in hosts {
+        let way = (&host.user, host.address.to_lowercase(), host.port, &host.jump);
+        let number = *known.entry(way).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups.get_mut(number).into_iter().for_each(|group| group.push(&host.alias));
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}
+
 /// Asks where all targets lead, `at_once` questions at a time; the answers keep the order.
 ///
 /// # Errors
@@ -82,7 +99,11 @@ pub async fn resolve(
         .await
 }
 
-async fn one(target: Target, config: Option<&Path>, identity: Option<&Path>) -> Result<Resolved, ResolveError> {
+async fn one(
+    target: Target,
+    config: Option<&Path>,
+    identity: Option<&Path>,
+) -> Result<Resolved, ResolveError> {
     let mut ssh = Command::new("ssh");
     ssh.arg("-G").stdin(Stdio::null()).kill_on_drop(true);
     for (flag, path) in [("-F", config), ("-i", identity)] {
@@ -93,7 +114,9 @@ async fn one(target: Target, config: Option<&Path>, identity: Option<&Path>) -> 
     let asked = timeout(PATIENCE, ssh.arg("--").arg(&target.host).output()).await;
     let host = target.host.clone();
     match asked {
-        Ok(Ok(Output { status, stdout, .. })) if status.success() => Ok(read(target, &String::from_utf8_lossy(&stdout))),
+        Ok(Ok(Output { status, stdout, .. })) if status.success() => {
+            Ok(read(target, &String::from_utf8_lossy(&stdout)))
+        }
         Ok(Ok(output)) => Err(ResolveError::Refused { host, said: summary(&output.stderr, SHOWN) }),
         Ok(Err(error)) => Err(ResolveError::Start(error)),
         Err(_) => Err(ResolveError::Silent { host }),
@@ -103,7 +126,9 @@ async fn one(target: Target, config: Option<&Path>, identity: Option<&Path>) -> 
 /// Reads `key value` lines.
 fn read(target: Target, text: &str) -> Resolved {
     let value = |key: &str| {
-        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')).filter(|value| *value != "none")
+        text.lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+            .filter(|value| *value != "none")
     };
     let number = |key: &str| value(key).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
     let interval = number("serveraliveinterval");
@@ -113,7 +138,8 @@ fn read(target: Target, text: &str) -> Resolved {
         port: value("port").and_then(|port| port.parse().ok()).unwrap_or(22),
         jump: value("proxyjump").map(str::to_owned),
         control_path: value("controlpath").map(PathBuf::from),
-        notices_dead_link_within: (interval > 0).then(|| interval.saturating_mul(number("serveralivecountmax").max(1))),
+        notices_dead_link_within: (interval > 0)
+            .then(|| interval.saturating_mul(number("serveralivecountmax").max(1))),
         alias: target.host,
         source: target.source,
     }
@@ -128,10 +154,17 @@ mod tests {
         let target = Target { host: "db1".to_owned(), source: "by name".to_owned() };
         let text = "user op\nhostname 10.0.0.1\nport 2222\nproxyjump gate\ncontrolpath /run/c m\nserveraliveinterval 15\nserveralivecountmax 3\n";
         let resolved = read(target.clone(), text);
-        assert_eq!((resolved.user.as_str(), resolved.address.as_str(), resolved.port), ("op", "10.0.0.1", 2222));
+        assert_eq!(
+            (resolved.user.as_str(), resolved.address.as_str(), resolved.port),
+            ("op", "10.0.0.1", 2222)
+        );
         assert_eq!(resolved.jump.as_deref(), Some("gate"));
         assert_eq!(resolved.control_path, Some(PathBuf::from("/run/c m")));
         assert_eq!(resolved.notices_dead_link_within, Some(45));
+        let named = |alias: &str| Resolved { alias: alias.to_owned(), ..resolved.clone() };
+        let other = Resolved { port: 22, ..named("c") };
+        assert_eq!(same_machine(&[named("a"), other.clone(), named("b")]), [["a", "b"]]);
+        assert!(same_machine(&[named("a"), other]).is_empty());
         let bare = read(target, "");
         assert_eq!((bare.address.as_str(), bare.port, bare.notices_dead_link_within), ("db1", 22, None));
     }

@@ -52,14 +52,17 @@ pub async fn collect(
     let mut home = Home::default();
     let wanted = choose(found, &job.collect, since, &mut home);
     let run_as = job.script.run_as.as_deref();
-    let mut copies = stream::iter(wanted.into_iter().map(|file| copy(remote, file, run_as, place))).buffered(FILES);
+    let mut copies =
+        stream::iter(wanted.into_iter().map(|file| copy(remote, file, run_as, place))).buffered(FILES);
     while let Some((file, copied)) = copies.next().await {
         match copied {
             Ok(copied) if known.iter().any(|k| k.remote == copied.remote && k.sha256 == copied.sha256) => {
                 place.drop_again(&copied.path).await;
             }
             Ok(copied) => home.files.push(copied),
-            Err(RemoteError::Lost) => return Err(fault::of(Step::Collect, &printable(&file.name), RemoteError::Lost)),
+            Err(RemoteError::Lost) => {
+                return Err(fault::of(Step::Collect, &printable(&file.name), RemoteError::Lost));
+            }
             Err(RemoteError::Missing) => home.skip(&file, "it went away before it was copied"),
             Err(error) => home.miss(&file, fault::of(Step::Collect, &printable(&file.name), error)),
         }
@@ -131,7 +134,12 @@ async fn copy_once(
 }
 
 /// Copies one file under a passing name, compares, and only then gives it its own.
-async fn copy_by(remote: &Remote, file: &Found, get: Get<'_>, place: &Place) -> Result<Collected, RemoteError> {
+async fn copy_by(
+    remote: &Remote,
+    file: &Found,
+    get: Get<'_>,
+    place: &Place,
+) -> Result<Collected, RemoteError> {
     let (here, name) = (place.clone(), file.name.clone());
     let part = on_disk(move || here.begin()).await?;
     let (opened, path) = part.into_parts();
@@ -164,7 +172,12 @@ fn too_large(file: &Found, key: &str, limit: u64) -> Fault {
 fn none(globs: &str, skipped: usize) -> Fault {
     let left = if skipped > 0 { format!("; {skipped} were left, see skipped") } else { String::new() };
     let message = format!("no file of this run matches {globs}{left}");
-    fault::new(Step::Collect, Cause::NoFile, message, "did the script write elsewhere? required = false allows none")
+    fault::new(
+        Step::Collect,
+        Cause::NoFile,
+        message,
+        "did the script write elsewhere? required = false allows none",
+    )
 }
 
 /// A time as people read it.

@@ -75,7 +75,8 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) 
 /// Where the script's output goes: two files of the host.
 async fn sinks(run: &Run, host: &str) -> io::Result<(Sink, Sink)> {
     let (folder, name) = (run.folder.clone(), host.to_owned());
-    let folder: PathBuf = tokio::task::spawn_blocking(move || folder.streams(&name)).await.map_err(io::Error::other)??;
+    let folder: PathBuf =
+        tokio::task::spawn_blocking(move || folder.streams(&name)).await.map_err(io::Error::other)??;
     let most = run.job.collect.max_file;
     Ok((Sink::create(folder.join("stdout"), most).await?, Sink::create(folder.join("stderr"), most).await?))
 }
@@ -97,7 +98,11 @@ async fn ended(run: &Run, host: &str, ran: Ran) -> Executed {
     }
     // What sudo or su exit with when they refuse is not the script's status.
     let began = fault.as_ref().is_none_or(|fault| !fault::is_refusal(fault));
-    Executed { exit_status: ran.status.filter(|_| began), skipped, result: fault.or(lost).map_or(Ok(()), Err) }
+    Executed {
+        exit_status: ran.status.filter(|_| began),
+        skipped,
+        result: fault.or(lost).map_or(Ok(()), Err),
+    }
 }
 
 /// What of a stream was beyond `max_file`.

@@ -10,6 +10,9 @@ use crate::remote::{Ran, RemoteError};
 /// How much of a host's complaint reaches a message, in bytes.
 const SHOWN: usize = 300;
 
+/// The way out of most failures of a script.
+const READ_ITS_OUTPUT: &str = "read what it printed in the run folder: hosts/<host>/stderr";
+
 /// A fault from its parts.
 pub fn new(step: Step, cause: Cause, message: impl Into<String>, hint: &str) -> Fault {
     let hint = (!hint.is_empty()).then(|| hint.to_owned());
@@ -21,8 +24,12 @@ pub fn of(step: Step, what: &str, error: RemoteError) -> Fault {
     let (cause, hint) = match &error {
         RemoteError::Lost => (Cause::ConnectionLost, "is the host still up? recolte resume finishes the run"),
         RemoteError::Stalled => (Cause::Stalled, "is the host overloaded, or a file system of it hanging?"),
-        RemoteError::NoSession => (Cause::Other, "close other sessions on this connection, or raise MaxSessions there"),
-        RemoteError::Noisy => (Cause::NoisyShell, "its .bashrc or profile must print nothing unless a terminal is there"),
+        RemoteError::NoSession => {
+            (Cause::Other, "close other sessions on this connection, or raise MaxSessions there")
+        }
+        RemoteError::Noisy => {
+            (Cause::NoisyShell, "its .bashrc or profile must print nothing unless a terminal is there")
+        }
         RemoteError::Full => (Cause::DiskFull, "make room there"),
         RemoteError::Changed => (Cause::Changed, "does something still write it? run again once it is done"),
         RemoteError::Local(error) => local(error),
@@ -40,8 +47,12 @@ pub fn of(step: Step, what: &str, error: RemoteError) -> Fault {
 /// What a refusal means in a step.
 fn denied(step: Step) -> (Cause, &'static str) {
     match step {
-        Step::Upload => (Cause::StagingDenied, "the login user must be able to write there; or set script.staging"),
-        Step::Install => (Cause::InstallDenied, "the login user must be able to write there; or set script.install"),
+        Step::Upload => {
+            (Cause::StagingDenied, "the login user must be able to write there; or set script.staging")
+        }
+        Step::Install => {
+            (Cause::InstallDenied, "the login user must be able to write there; or set script.install")
+        }
         Step::Collect => (Cause::Unreadable, "let the login user read it, or permit sudo su for reading"),
         Step::Connect | Step::Execute => (Cause::Other, ""),
     }
@@ -70,12 +81,25 @@ pub fn stopped(step: Step, why: Cause) -> Fault {
 pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
     match earlier {
         Some(HostReport { exit_status: Some(0), .. }) => Ok(()),
-        Some(HostReport { step: Some(Step::Execute), cause: Some(cause), message: Some(message), hint, .. }) => {
-            Err(Fault { step: Step::Execute, cause: *cause, message: message.clone(), hint: hint.clone() })
+        Some(HostReport { exit_status: Some(status), .. }) => {
+            let message = format!("the script exited with status {status} before the run was taken up again");
+            Err(new(Step::Execute, Cause::ScriptFailed, message, READ_ITS_OUTPUT))
         }
+        Some(HostReport {
+            step: Some(Step::Execute),
+            cause: Some(cause),
+            message: Some(message),
+            hint,
+            ..
+        }) => Err(Fault { step: Step::Execute, cause: *cause, message: message.clone(), hint: hint.clone() }),
         _ => {
             let message = "the script began before the run was broken off; its end was not seen";
-            Err(new(Step::Execute, Cause::Interrupted, message, "recolte resume --execute-again runs it once more"))
+            Err(new(
+                Step::Execute,
+                Cause::Interrupted,
+                message,
+                "recolte resume --execute-again runs it once more",
+            ))
         }
     }
 }
@@ -84,8 +108,7 @@ pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
 pub fn install(script: &Script, stderr: &[u8]) -> Fault {
     let text = String::from_utf8_lossy(stderr);
     let full = text.contains("No space left") || text.contains("Disk quota");
-    let (cause, hint) =
-        if full { (Cause::DiskFull, "make room there") } else { denied(Step::Install) };
+    let (cause, hint) = if full { (Cause::DiskFull, "make room there") } else { denied(Step::Install) };
     let said = summary(stderr, SHOWN);
     let said = if said.is_empty() { "cp or chmod failed without a word".to_owned() } else { said };
     new(Step::Install, cause, format!("{}: {said}", script.install), hint)
@@ -115,7 +138,7 @@ pub fn ran(script: &Script, ran: &Ran) -> Option<Fault> {
     let hint = match ran.status {
         Some(126) => "is its folder mounted noexec, or its interpreter missing?",
         Some(127) => "is its interpreter (the #! line), or a command that it calls, missing?",
-        _ => "read what it printed in the run folder: hosts/<host>/stderr",
+        _ => READ_ITS_OUTPUT,
     };
     let words = if last_words.is_empty() { String::new() } else { format!(": {last_words}") };
     Some(new(Step::Execute, Cause::ScriptFailed, format!("the script {how}{words}"), hint))
@@ -129,6 +152,7 @@ fn cut_short(script: &Script, ran: &Ran, cut: Cause) -> Fault {
         _ => "at the interruption still".to_owned(),
     };
     let (end, hint) = match (script.supervise, ran.confirmed) {
+        (true, true) if cut == Cause::Interrupted => ("it was ended", "recolte resume collects what it left"),
         (true, true) => ("it was ended", ""),
         (true, false) => ("its end could not be confirmed", "look on the host whether it still runs"),
         (false, _) => ("it was left running", "supervise = true would end it"),
@@ -175,5 +199,9 @@ fn refusal(script: &Script, complaint: &[u8], how: String) -> Fault {
 /// The rule that sudo needs, and the way round a rule that pins the command.
 fn sudo_hint(script: &Script, user: &str) -> String {
     let rule = format!("sudoers must permit, without a password: su - {user} -c …");
-    if script.supervise { format!("{rule}; a rule that pins the bare command needs supervise = false") } else { rule }
+    if script.supervise {
+        format!("{rule}; a rule that pins the bare command needs supervise = false")
+    } else {
+        rule
+    }
 }

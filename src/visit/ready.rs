@@ -125,7 +125,8 @@ async fn try_all(trial: &Trial, host: &Resolved, number: usize) -> Vec<Found> {
         Ok(remote) => remote,
         Err(fault) => return vec![Found::Wanting(fault)],
     };
-    let connect = if remote.adopted() { Found::Noted("your live master is used".to_owned()) } else { Found::Ready };
+    let connect =
+        if remote.adopted() { Found::Noted("your live master is used".to_owned()) } else { Found::Ready };
     let mut found = vec![connect];
     let shell = shell(&remote).await;
     let talks = matches!(shell, Found::Wanting(_));
@@ -221,7 +222,8 @@ async fn clock(remote: &Remote) -> Found {
         Ok(done) => done,
         Err(error) => return Found::Wanting(fault::of(Step::Install, "", error)),
     };
-    let here = SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| i64::try_from(now.as_secs()).ok());
+    let here =
+        SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| i64::try_from(now.as_secs()).ok());
     let there = std::str::from_utf8(&done.stdout).ok().and_then(|text| text.trim().parse::<i64>().ok());
     match (there, here) {
         (Some(there), Some(here)) if (there - here).abs() <= CLOCK => Found::Ready,
@@ -233,4 +235,3 @@ async fn clock(remote: &Remote) -> Found {
         }
     }
 }
-

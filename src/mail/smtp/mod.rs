@@ -20,6 +20,8 @@ use lettre::{Address, transport::smtp::authentication::Credentials};
 use tokio::time::{Instant, sleep};
 
 pub use error::SmtpError;
+#[cfg(test)]
+pub use error::Stage;
 use session::{Answer, Session};
 
 use super::{

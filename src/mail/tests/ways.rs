@@ -118,7 +118,7 @@ async fn nothing_adds_a_header() {
     let mut attached = super::letter(1);
     attached.attachments[0].content_type = "x\r\nBcc: victim@example.fr".into();
     assert!(letter::compose(&settings, &attached).await.is_err());
-    let from = lettre::message::Mailbox { name: Some(bad.into()), ..settings.from.clone() };
+    let from = Mailbox { name: Some(bad.into()), ..settings.from.clone() };
     let settings = Settings { from, ..settings };
     assert_eq!(settings.validate().unwrap_err().to_string().matches("\\r\\nBcc").count(), 1);
     assert!(encoded_size(&settings, &attached).is_err());

@@ -1,0 +1,199 @@
+//! What lies on a host: the globs, expanded there, and what each name stands for.
+//!
+//! No folder is listed over SFTP: one name that is no UTF-8 would kill the channel. Such names, and hosts without SFTP,
+//! are asked with `stat`. Limits: that needs the `stat` of GNU or busybox there.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use openssh_sftp_client::Sftp;
+use openssh_sftp_client::metadata::MetaData;
+
+use super::command::find;
+use super::sftp::asked;
+use super::transfer::complaint;
+use super::{Remote, RemoteError};
+use crate::printable::summary;
+use crate::shell;
+
+/// What kind of thing a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A symbolic link.
+    Link,
+    /// A folder.
+    Folder,
+    /// A FIFO.
+    Fifo,
+    /// A device.
+    Device,
+    /// A socket, or what nobody knows.
+    Other,
+}
+
+impl FileKind {
+    /// The kind in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Regular => "a regular file",
+            Self::Link => "a symbolic link",
+            Self::Folder => "a folder",
+            Self::Fifo => "a FIFO",
+            Self::Device => "a device",
+            Self::Other => "no regular file",
+        }
+    }
+
+    /// From the file type bits of a Unix mode.
+    fn of(mode: u32) -> Self {
+        match mode & 0o170_000 {
+            0o100_000 => Self::Regular,
+            0o120_000 => Self::Link,
+            0o040_000 => Self::Folder,
+            0o010_000 => Self::Fifo,
+            0o020_000 | 0o060_000 => Self::Device,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A name that the host's glob gave, as it is there without following links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The path, as the host spells it.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: FileKind,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// When it was changed, in seconds since 1970 by the host's clock.
+    pub modified: i64,
+}
+
+/// The most bytes that the names of one host's files may take together.
+const NAMES: usize = 16 * 1024 * 1024;
+
+/// How many questions about files are under way at once.
+const QUESTIONS: usize = 64;
+
+/// What stands before an answer, so that a login shell's own words are noticed.
+const ANSWER: &str = "recolte:";
+
+impl Remote {
+    /// What the globs stand for on the host, each name once, in the order of the host's shell.
+    ///
+    /// # Errors
+    /// The connection broke, the login shell is noisy, or the names take more than 16 MiB.
+    pub async fn list(&self, globs: &[String]) -> Result<Vec<Found>, RemoteError> {
+        let done = self.run(&list_line(globs), b"", NAMES).await?;
+        if done.stdout.len() >= NAMES {
+            return Err(RemoteError::Nonsense("the names under the glob take more than 16 MiB".to_owned()));
+        }
+        let answer = answer(&done.stdout)?;
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut known = HashSet::new();
+        for name in answer.split(|b| *b == 0).filter(|name| !name.is_empty()) {
+            if known.insert(name) {
+                names.push(name.to_vec());
+            }
+        }
+        self.look(names).await
+    }
+
+    /// What the names are. One that went away meanwhile is left out.
+    async fn look(&self, names: Vec<Vec<u8>>) -> Result<Vec<Found>, RemoteError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sftp = match self.sftp().await {
+            Ok(sftp) => Some(sftp),
+            Err(RemoteError::NoSftp) => None,
+            Err(error) => return Err(error),
+        };
+        let found: Vec<Option<Found>> = futures_util::stream::iter(names)
+            .map(|name| self.look_at(sftp.as_deref(), name))
+            .buffered(if sftp.is_some() { QUESTIONS } else { 1 })
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// What one name is; none if it went away.
+    async fn look_at(&self, sftp: Option<&Sftp>, name: Vec<u8>) -> Result<Option<Found>, RemoteError> {
+        let found = match (sftp, std::str::from_utf8(&name)) {
+            (Some(sftp), Ok(path)) => {
+                asked(sftp.fs().symlink_metadata(path)).await.map(|meta| found(&name, &meta))
+            }
+            _ => self.stat(&name).await,
+        };
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(RemoteError::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a file is now.
+    ///
+    /// # Errors
+    /// It went away, or the connection broke.
+    pub async fn look_again(&self, file: &Found) -> Result<Found, RemoteError> {
+        let sftp = self.sftp().await.ok();
+        self.look_at(sftp.as_deref(), file.name.clone()).await?.ok_or(RemoteError::Missing)
+    }
+
+    /// What one name is, without SFTP.
+    pub(super) async fn stat(&self, name: &[u8]) -> Result<Found, RemoteError> {
+        let program =
+            format!("LC_ALL=C; export LC_ALL; printf {ANSWER}; stat -c '%f %s %Y' -- {}", shell::word(name));
+        let done = self.run(&shell::in_sh(&program), b"", 1024).await?;
+        if done.status != Some(0) {
+            return Err(complaint(&done.stderr));
+        }
+        let text = String::from_utf8_lossy(answer(&done.stdout)?).into_owned();
+        let mut fields = text.split_whitespace();
+        let mut next = || fields.next().ok_or_else(|| RemoteError::Nonsense(summary(text.as_bytes(), 200)));
+        let (mode, bytes, modified) = (next()?, next()?, next()?);
+        let nonsense = || RemoteError::Nonsense(summary(text.as_bytes(), 200));
+        Ok(Found {
+            name: name.to_owned(),
+            kind: FileKind::of(u32::from_str_radix(mode, 16).ok().ok_or_else(nonsense)?),
+            bytes: bytes.parse().ok().ok_or_else(nonsense)?,
+            modified: modified.parse().ok().ok_or_else(nonsense)?,
+        })
+    }
+}
+
+/// The line that lets the host expand the globs.
+pub fn list_line(globs: &[String]) -> String {
+    let globs: Vec<String> = globs.iter().map(|glob| shell::glob(glob)).collect();
+    shell::in_sh(&format!(
+        "printf {ANSWER}; for f in {}; do if [ -e \"$f\" ] || [ -h \"$f\" ]; then printf \"%s\\\\0\" \"$f\"; fi; done",
+        globs.join(" ")
+    ))
+}
+
+/// What follows [`ANSWER`]. Anything before it is a login shell that talks.
+fn answer(stdout: &[u8]) -> Result<&[u8], RemoteError> {
+    match find(stdout, ANSWER.as_bytes()) {
+        Some(0) => Ok(stdout.get(ANSWER.len()..).unwrap_or_default()),
+        Some(_) => Err(RemoteError::Noisy),
+        None => Err(RemoteError::Nonsense(summary(stdout, 200))),
+    }
+}
+
+/// What SFTP says of a name.
+pub(super) fn found(name: &[u8], meta: &MetaData) -> Found {
+    let kind = match meta.file_type() {
+        Some(kind) if kind.is_file() => FileKind::Regular,
+        Some(kind) if kind.is_symlink() => FileKind::Link,
+        Some(kind) if kind.is_dir() => FileKind::Folder,
+        Some(kind) if kind.is_fifo() => FileKind::Fifo,
+        Some(kind) if kind.is_block_device() || kind.is_char_device() => FileKind::Device,
+        _ => FileKind::Other,
+    };
+    let modified = meta.modified().map_or(0, |time| i64::from(time.into_raw()));
+    Found { name: name.to_owned(), kind, bytes: meta.len().unwrap_or(0), modified }
+}

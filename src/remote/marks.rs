@@ -1,0 +1,126 @@
+//! The supervisor's words in the script's stderr: found wherever the stream is cut, and taken out.
+
+use super::command::find;
+
+/// Finds the supervisor's words among the script's, and takes them out.
+pub struct Marks {
+    /// The mark; none for a bare command.
+    pub mark: Option<String>,
+    /// Whether the script began.
+    pub began: bool,
+    /// The status it ended with.
+    pub status: Option<i32>,
+    /// Bytes that may be the beginning of a mark.
+    held: Vec<u8>,
+    /// The last bytes of what is the script's own.
+    pub tail: Vec<u8>,
+}
+
+/// How much of the script's last words is kept for messages.
+const TAIL: usize = 2 * 1024;
+
+/// What the supervisor says behind a mark.
+enum Word {
+    Began,
+    Ended(Option<i32>),
+    None,
+}
+
+impl Word {
+    /// Reads a word, with its length; none if it is not whole yet.
+    fn read(after: &[u8]) -> Option<(Self, usize)> {
+        match after.first()? {
+            b'+' => Some((Self::Began, 1)),
+            b'=' => {
+                let end = after.iter().position(|b| *b == b';').or((after.len() > 8).then_some(0))?;
+                let digits = after.get(1..end).unwrap_or_default();
+                let status = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
+                Some((Self::Ended(status), end + 1))
+            }
+            _ => Some((Self::None, 0)),
+        }
+    }
+}
+
+impl Marks {
+    /// Marks of a stream that is still to come.
+    pub fn new(mark: Option<String>) -> Self {
+        Self { mark, began: false, status: None, held: Vec::new(), tail: Vec::new() }
+    }
+
+    /// What of these bytes, and of those held back, is the script's own.
+    pub fn strip(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.held.extend_from_slice(bytes);
+        let mut own = Vec::new();
+        let Some(mark) = self.mark.clone() else {
+            own.append(&mut self.held);
+            return self.keep(own);
+        };
+        while let Some(at) = find(&self.held, mark.as_bytes()) {
+            let after = self.held.get(at + mark.len()..).unwrap_or_default();
+            let Some((word, length)) = Word::read(after) else { break };
+            match word {
+                Word::Began => self.began = true,
+                Word::Ended(status) => self.status = status,
+                Word::None => {}
+            }
+            own.extend(self.held.drain(..at));
+            self.held.drain(..mark.len() + length);
+        }
+        let certain = match find(&self.held, mark.as_bytes()) {
+            Some(at) => at,
+            None => self.held.len() - partial(&self.held, mark.as_bytes()),
+        };
+        own.extend(self.held.drain(..certain));
+        self.keep(own)
+    }
+
+    /// What was held back when the stream ended.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let rest = std::mem::take(&mut self.held);
+        self.keep(rest)
+    }
+
+    fn keep(&mut self, own: Vec<u8>) -> Vec<u8> {
+        self.tail.extend_from_slice(&own);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        own
+    }
+}
+
+/// How many bytes at the end of `bytes` may be the beginning of `needle`.
+fn partial(bytes: &[u8], needle: &[u8]) -> usize {
+    let most = bytes.len().min(needle.len().saturating_sub(1));
+    (1..=most).rev().find(|n| bytes.ends_with(needle.get(..*n).unwrap_or_default())).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_mark_is_found_wherever_the_stream_is_cut() {
+        let stream = b"profile noise\nrecolte-ab+one recolte-ax\nrecolte-ab=143;two";
+        for cut in 0..=stream.len() {
+            let mut marks = Marks::new(Some("recolte-ab".to_owned()));
+            let (head, tail) = stream.split_at(cut);
+            let mut own = marks.strip(head);
+            own.extend(marks.strip(tail));
+            own.extend(marks.rest());
+            assert_eq!(String::from_utf8(own).unwrap(), "profile noise\none recolte-ax\ntwo");
+            assert_eq!((marks.began, marks.status), (true, Some(143)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn without_marks_nothing_is_taken(parts in prop::collection::vec("[recolt-]{0,12}", 0..6)) {
+            let mut marks = Marks::new(Some("recolte-0".to_owned()));
+            let mut own: Vec<u8> = parts.iter().flat_map(|part| marks.strip(part.as_bytes())).collect();
+            own.extend(marks.rest());
+            prop_assert_eq!(own, parts.concat().into_bytes());
+            prop_assert!(!marks.began);
+        }
+    }
+}
