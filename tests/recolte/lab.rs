@@ -1,5 +1,6 @@
 //! A lab of one test: real hosts that live as long as the value does.
 
+mod archive;
 mod gateway;
 mod job;
 mod run;
@@ -11,6 +12,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+pub use archive::unpack;
 pub use gateway::{Gateway, SCRIPT};
 pub use job::Job;
 pub use run::{Host, Run, Running, files};
