@@ -1,0 +1,58 @@
+# recolte: what people do with this repository, a word each. `make help` lists the words.
+
+CARGO  ?= cargo
+PREFIX ?= /usr/local
+BIN    := target/release/recolte
+share   = $(DESTDIR)$(PREFIX)/share
+
+# The build is always there, whatever the caller's environment says.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+# For the recipe of `run`, as they were typed.
+export JOB HOSTS ARGS
+
+.PHONY: help demo test check run build install clean bench
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: ## the whole job on twelve real hosts that live as long as the demo (as root)
+	@scripts/setup demo
+	@$(CARGO) build --release --locked --quiet
+	@scripts/demo/run
+
+test: ## install what the tests need, then check and run all tests (as root)
+	@scripts/setup test
+	@$(MAKE) --no-print-directory check
+	$(CARGO) test --locked
+
+check: ## the rules that a machine can keep: form, lints, docs, scripts, architecture
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --quiet
+	grep -rlZE '^#!/(usr/bin/env |bin/)(ba)?sh|^# shellcheck shell=' scripts .ci | xargs -0 shellcheck -x
+	scripts/rules
+
+run: build ## run a job: make run JOB=job.toml HOSTS='machine[1-3] test1' ARGS=--no-mail
+	@$(BIN) run $${HOSTS:+--hosts "$$HOSTS"} $$ARGS $${JOB:+"$$JOB"}
+
+build: ## the release binary, target/release/recolte
+	@$(CARGO) build --release --locked --quiet
+
+install: ## install binary, manual page and completions: make install PREFIX=/usr/local
+	@test -x $(BIN) || $(MAKE) --no-print-directory build
+	install -D -m 755 $(BIN) '$(DESTDIR)$(PREFIX)/bin/recolte'
+	install -d '$(share)/man/man1' '$(share)/bash-completion/completions' \
+	    '$(share)/zsh/site-functions' '$(share)/fish/vendor_completions.d'
+	$(BIN) man > '$(share)/man/man1/recolte.1'
+	$(BIN) completions bash > '$(share)/bash-completion/completions/recolte'
+	$(BIN) completions zsh > '$(share)/zsh/site-functions/_recolte'
+	$(BIN) completions fish > '$(share)/fish/vendor_completions.d/recolte.fish'
+
+bench: ## the figures: against the old script, and the best that plain OpenSSH can do (as root)
+	@scripts/setup bench
+	@$(CARGO) build --release --locked --quiet
+	@scripts/bench
+
+clean: ## remove what was built
+	$(CARGO) clean
