@@ -3,10 +3,14 @@
 //! Plain data: every other file may use these words, and they use nothing of the crate. A host's outcome and the
 //! exit status of the program are pure functions of the facts.
 
+mod cause;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use cause::Cause;
 
 /// One step of the job on one host, in the order of the old script's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,84 +92,6 @@ impl Outcome {
             Self::NotStarted => "not started",
             other => other.name(),
         }
-    }
-}
-
-/// Why a host did not succeed: one word of a closed list, for machines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The name has no address.
-    Unresolved,
-    /// The port is closed.
-    Refused,
-    /// No connection within `connect_timeout`.
-    ConnectTimeout,
-    /// The host's key is not in known_hosts.
-    HostKeyUnknown,
-    /// The host's key is not the one in known_hosts.
-    HostKeyChanged,
-    /// The host refused the key.
-    AuthDenied,
-    /// The connection broke.
-    ConnectionLost,
-    /// The staging folder cannot be written.
-    StagingDenied,
-    /// The host's disk is full.
-    DiskFull,
-    /// The install folder cannot be written.
-    InstallDenied,
-    /// What was installed is not what was supplied.
-    Tampered,
-    /// The login shell prints where it must be silent.
-    NoisyShell,
-    /// sudo did not permit it.
-    SudoDenied,
-    /// The user to run as does not exist.
-    NoSuchUser,
-    /// The script ended with a status other than 0.
-    ScriptFailed,
-    /// The script ran longer than `script.timeout`.
-    ScriptTimeout,
-    /// No file of this run was found.
-    NoFile,
-    /// A file could not be read, neither as the login user nor as `run_as`.
-    Unreadable,
-    /// A file is beyond `max_file` or `max_host`.
-    TooLarge,
-    /// A file changed while it was copied.
-    Changed,
-    /// The gateway's disk is full.
-    LocalDiskFull,
-    /// The host stopped answering in the middle of a step.
-    Stalled,
-    /// A signal ended the run.
-    Interrupted,
-    /// The run's deadline passed.
-    Deadline,
-    /// A threshold or the canary stopped the run.
-    Stopped,
-    /// Anything else; the message tells.
-    Other,
-}
-
-impl Cause {
-    /// The outcome of a host that ended at `step` for this cause.
-    pub fn outcome(self, step: Step) -> Outcome {
-        match (self, step) {
-            (Self::Stopped, _) => Outcome::NotStarted,
-            (Self::Interrupted, _) => Outcome::Cancelled,
-            (Self::ScriptTimeout | Self::Deadline, _) => Outcome::TimedOut,
-            (_, Step::Connect) => Outcome::Unreachable,
-            _ => Outcome::Failed,
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    /// The word as `report.json` has it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
     }
 }
 

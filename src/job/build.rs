@@ -9,16 +9,10 @@ use toml::Spanned;
 
 use super::error::Source;
 use super::{Collect, Job, JobError, Overrides, Script, Ssh, file};
-use crate::mail::{self, Mailbox, Password, Transport};
 use crate::printable::hex;
-use crate::targets::register::Register;
-use crate::targets::{self, Selection};
 
 /// The most bytes of a job file, and of a script: far beyond any that people write.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
-
-/// The variable that carries the password of the mail server.
-const PASSWORD: &str = "RECOLTE_SMTP_PASSWORD";
 
 /// Reads a job file and makes a job of it.
 ///
@@ -60,8 +54,10 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// What every part of the job is built with.
-struct Builder<'a> {
-    source: Source<'a>,
+pub struct Builder<'a> {
+    /// The job file, for errors.
+    pub source: Source<'a>,
+    /// What relative paths start from.
     folder: PathBuf,
 }
 
@@ -90,7 +86,7 @@ impl Builder<'_> {
     }
 
     /// A path of the job file: `~` is the home folder, a relative one starts at the job file's folder.
-    fn path(&self, path: &Path) -> PathBuf {
+    pub fn path(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), home()) {
             (Ok(rest), Some(home)) => home.join(rest),
             _ => self.folder.join(path),
@@ -98,7 +94,7 @@ impl Builder<'_> {
     }
 
     /// A file that the job names and that must be readable.
-    fn named(&self, key: &'static str, path: &Spanned<PathBuf>) -> Result<PathBuf, JobError> {
+    pub fn named(&self, key: &'static str, path: &Spanned<PathBuf>) -> Result<PathBuf, JobError> {
         let named = self.path(path.get_ref());
         let opened = fs::File::open(&named).and_then(|file| file.metadata());
         let failed = match opened {
@@ -215,97 +211,6 @@ impl Builder<'_> {
             max_host: collect.max_host,
         })
     }
-
-    fn targets(
-        &self,
-        targets: file::Targets,
-        config: Option<Spanned<PathBuf>>,
-        over: &Overrides,
-    ) -> Result<Selection, JobError> {
-        let mut exclude = self.words(targets.exclude)?;
-        exclude.extend(over.exclude.iter().cloned());
-        let here = self.words(targets.hosts)?;
-        let register = targets.register.map(|r| self.register(r)).transpose()?;
-        Ok(Selection {
-            register: register.filter(|_| over.hosts.is_none()),
-            hosts: over.hosts.clone().unwrap_or(here),
-            exclude,
-            only: over.only.clone(),
-            config: over.config.clone().or(config.map(|c| self.path(c.get_ref()))),
-        })
-    }
-
-    /// Words that choose hosts, each one that can be read.
-    fn words(&self, words: Vec<Spanned<String>>) -> Result<Vec<String>, JobError> {
-        let read = |word: Spanned<String>| {
-            targets::check(word.get_ref())
-                .map_err(|error| self.source.wrong(&word.span(), error.to_string()))?;
-            Ok(word.into_inner())
-        };
-        words.into_iter().map(read).collect()
-    }
-
-    fn register(&self, register: file::Register) -> Result<Register, JobError> {
-        Ok(Register {
-            file: self.named("targets.register.file", &register.file)?,
-            sheet: register.sheet,
-            host: register.host,
-            filters: register.wanted.into_iter().collect(),
-        })
-    }
-
-    fn mail(&self, mail: Spanned<file::Mail>) -> Result<mail::Settings, JobError> {
-        let place = mail.span();
-        let mail = mail.into_inner();
-        if mail.to.get_ref().is_empty() {
-            return Err(self
-                .source
-                .wrong(&mail.to.span(), "mail.to is empty; name who shall get the archive"));
-        }
-        let password = match &mail.password_file {
-            Some(file) => Some(self.password(file)?),
-            None => std::env::var(PASSWORD).ok().map(|text| Password::new(&text)),
-        };
-        let settings = mail::Settings {
-            transport: match mail.transport {
-                Transport::File(folder) => Transport::File(self.path(&folder)),
-                other => other,
-            },
-            from: mail.from.map_or_else(sender, Ok).map_err(|why| self.source.wrong(&place, why))?,
-            to: mail.to.into_inner().into_iter().map(|file::Parsed(mailbox)| mailbox).collect(),
-            subject: mail.subject,
-            body: mail.body,
-            max_size: mail.max_size,
-            password: password.filter(|_| mail.user.is_some()),
-            user: mail.user,
-        };
-        settings.validate().map_err(|error| self.source.wrong(&place, format!("[mail]: {error}")))?;
-        Ok(settings)
-    }
-
-    fn password(&self, file: &Spanned<PathBuf>) -> Result<Password, JobError> {
-        let named = self.named("mail.password_file", file)?;
-        let line = self.source.line(&file.span());
-        let text = fs::read_to_string(&named).map_err(|source| JobError::Named {
-            file: self.source.file.to_owned(),
-            line,
-            key: "mail.password_file",
-            named,
-            source,
-        })?;
-        Ok(Password::new(text.trim_end_matches(['\n', '\r'])))
-    }
-}
-
-/// The sender where the job names none: this user at this machine, as `mailx` has it.
-fn sender() -> Result<Mailbox, String> {
-    let user =
-        std::env::var("LOGNAME").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "root".to_owned());
-    let host = nix::unistd::gethostname().map_err(|error| format!("this machine has no name: {error}"))?;
-    let address = format!("{user}@{}", host.to_string_lossy());
-    address
-        .parse()
-        .map_err(|error| format!("mail.from is left out and {address} is no address ({error}); set it"))
 }
 
 /// The user's home folder.

@@ -1,6 +1,6 @@
 //! The job: what will be done, whole, checked and unchangeable, before any host is touched.
 //!
-//! `file` is what the TOML file says, `build` makes a [`Job`] of it and of the command line's [`Overrides`], `error`
+//! `file` is what the TOML file says, `build` and `parts` make a [`Job`] of it and of the command line's [`Overrides`], `error`
 //! says what is wrong, where, and the way out. Limits: what only a host can tell (does the folder exist there?) is
 //! not asked here.
 
@@ -8,6 +8,7 @@ mod build;
 mod error;
 mod file;
 mod limit;
+mod parts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -155,3 +156,6 @@ pub struct Collect {
     /// The most bytes of all files of a host.
     pub max_host: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,6 @@ pub fn letter(size: usize) -> Letter {
 pub struct Seen {
     pub subject: String,
     pub body: String,
-    pub names: Vec<String>,
     pub attached: Vec<Vec<u8>>,
 }
 
@@ -66,12 +65,9 @@ pub fn read(message: &[u8]) -> Seen {
     use mailparse::MailHeaderMap;
     let mail = mailparse::parse_mail(message).unwrap();
     let parts = if mail.subparts.is_empty() { vec![&mail] } else { mail.subparts.iter().collect() };
-    let names =
-        parts.iter().skip(1).map(|p| p.get_content_disposition().params["filename"].clone()).collect();
     Seen {
         subject: mail.headers.get_first_value("Subject").unwrap(),
         body: parts[0].get_body().unwrap().replace("\r\n", "\n"),
-        names,
         attached: parts.iter().skip(1).map(|p| p.get_body_raw().unwrap()).collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! Ranges of host names: `srv[01-12]` to its names. [`fold`] is the way back.
+//! Ranges of host names: `srv[01-12]` to its names. [`fold()`] is the way back.
 //!
 //! Pure. One name holds as many brackets as wished, each a list of numbers and ranges; the last varies fastest. A
 //! word gives at most [`MAX_NAMES`] names of at most [`MAX_NAME`] bytes. Brackets hold numbers only: no letters, no

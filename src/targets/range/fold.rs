@@ -10,7 +10,7 @@ use super::{number, padded};
 /// How many numbers of a name, from its end, [`fold`] looks at: it bounds its cost on odd names.
 const FOLDED_NUMBERS: usize = 4;
 
-/// `names` on one line, in natural order and each once: `machine[1-3],test2`. What [`split`] and [`expand`] undo.
+/// `names` on one line, in natural order and each once: `machine[1-3],test2`. What [`super::split`] and [`super::expand`] undo.
 ///
 /// Names that hold brackets, commas or blanks themselves come out unchanged in sense but not reversibly; no name of
 /// a host that passed validation does.
@@ -121,7 +121,7 @@ fn runs(mut numbers: Vec<Piece>) -> String {
     format!("[{}]", runs.join(","))
 }
 
-/// Whether `next` carries on the run from `first` to `last` as [`expand`] would write it.
+/// Whether `next` carries on the run from `first` to `last` as [`super::expand`] would write it.
 fn follows(first: &Piece, last: &Piece, next: &Piece) -> bool {
     let (Piece::Number(last_value, _), Piece::Number(value, digits)) = (last, next) else { return false };
     let same_width = first.text().len() == digits.len();

@@ -1,0 +1,29 @@
+//! Waiting for events: always for something that can be seen, never longer than a minute.
+
+use std::time::{Duration, Instant};
+
+/// The longest wait for one event: long enough for a busy machine, short enough to be told of.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often is looked.
+const PERIOD: Duration = Duration::from_millis(20);
+
+/// Looks until there is something; fails loudly when there is nothing after [`PATIENCE`].
+#[track_caller]
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, look).unwrap_or_else(|| panic!("waited {} s in vain for: {what}", PATIENCE.as_secs()))
+}
+
+/// Looks until there is something, or until the time is over.
+pub fn within<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + time;
+    loop {
+        if let Some(seen) = look() {
+            return Some(seen);
+        }
+        if Instant::now() > end {
+            return None;
+        }
+        std::thread::sleep(PERIOD);
+    }
+}
