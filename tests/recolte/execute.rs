@@ -93,7 +93,8 @@ fn output_beyond_max_file_is_cut_and_told_and_the_script_goes_on() {
 #[test]
 fn nothing_that_a_script_prints_reaches_the_reader_raw() {
     let lab = Lab::with(&["h1"]);
-    let hostile = "printf '\\033[2J\\033]0;gotcha\\007\\r\\230\\302\\233 31m\\342\\200\\256 spoof\\n' | tee /dev/stderr; exit 1";
+    let line = r"printf '\033[2J\033]0;gotcha\007\r\230\302\233 31m\342\200\256 spoof\n'";
+    let hostile = &format!("{line}; {line} >&2; exit 1");
     for options in [&[][..], &["-v"], &["--json"], &["-q"]] {
         let run = lab.recolte(&lab.job().script(then(hostile)).options(options));
         run.exits(1);
