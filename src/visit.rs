@@ -218,14 +218,15 @@ async fn upload(remote: &Remote, script: &Script, staged: &str, again: bool) -> 
         // What is there is ours; what is not there need not go.
         let _gone = remote.remove(staged).await;
     }
-    remote.upload(staged, &script.bytes).await.map_err(|e| fault::of(Step::Upload, &script.staging, e))
+    let (uploaded, ()) = tokio::join!(remote.upload(staged, &script.bytes), remote.open_ahead());
+    uploaded.map_err(|e| fault::of(Step::Upload, &script.staging, e))
 }
 
 /// Copies the script to its place, makes it executable, and reads back what will run. Returns the host's clock before
 /// the script ran, in seconds since 1970.
 async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, Fault> {
     let most = script.bytes.len() + 64;
-    let done = remote.run(&install_line(script, staged), b"", most).await;
+    let done = remote.ask(&install_program(script, staged), most).await;
     let done = done.map_err(|e| fault::of(Step::Install, &script.install, e))?;
     if done.status != Some(0) {
         return Err(fault::install(script, &done.stderr));
@@ -240,13 +241,13 @@ async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, 
     }
 }
 
-/// The line of [`install`].
-pub fn install_line(script: &Script, staged: &str) -> String {
+/// The program of [`install`].
+pub fn install_program(script: &Script, staged: &str) -> String {
     let (from, to) = (shell::quote(staged), shell::quote(&script.installed()));
     let mode = &script.mode;
-    shell::in_sh(&format!(
+    format!(
         "LC_ALL=C; export LC_ALL; cp -P -- {from} {to} && chmod {mode} -- {to} && date +%s && cat -- {to}"
-    ))
+    )
 }
 
 /// Removes the staged copy, however the visit went.

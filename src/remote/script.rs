@@ -59,8 +59,7 @@ impl Remote {
     /// The connection broke.
     pub async fn execute(&self, script: Script, stop: &Stop) -> Result<Ran, RemoteError> {
         let supervised = script.mark.is_some();
-        let mut child =
-            self.spawn(&script.line, if supervised { Stdio::piped() } else { Stdio::null() }).await?;
+        let mut child = self.spawn(&script.line, if supervised { Stdio::piped } else { Stdio::null }).await?;
         let (lifeline, stdout, stderr) = streams(&mut child);
         let late = until(script.timeout.map(|time| Instant::now() + time));
         let mut flow = Flow::new(script, stdout, stderr);

@@ -13,4 +13,7 @@
 
 mod lab;
 
+mod collect;
+mod execute;
 mod job;
+mod names;
