@@ -15,5 +15,7 @@ mod lab;
 
 mod collect;
 mod execute;
+mod faults;
 mod job;
+mod masters;
 mod names;
