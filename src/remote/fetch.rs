@@ -40,12 +40,16 @@ impl Remote {
         match (get, std::str::from_utf8(&file.name), self.sftp().await) {
             (Get::Login, Ok(path), Ok(sftp)) => {
                 let mut opened = asked(sftp.open(path)).await?;
-                same(file, &found(&file.name, &asked(opened.metadata()).await?))?;
-                read_all(&opened, file.bytes, sink).await?;
-                let after = found(&file.name, &asked(opened.metadata()).await?);
-                // Not waited for: the answer changes nothing.
-                drop(opened);
-                if after.bytes < file.bytes { Err(RemoteError::Changed) } else { Ok(()) }
+                let mut looking = opened.clone();
+                let (looked, read) =
+                    tokio::join!(asked(looking.metadata()), read_all(&opened, file.bytes, sink));
+                same(file, &found(&file.name, &looked?))?;
+                read?;
+                // One read is of one moment; between several the file may have been cut short. Its closing is not
+                // waited for: the answer changes nothing.
+                let whole = file.bytes <= u64::from(READ)
+                    || found(&file.name, &asked(opened.metadata()).await?).bytes >= file.bytes;
+                if whole { Ok(()) } else { Err(RemoteError::Changed) }
             }
             (_, _, Ok(_) | Err(RemoteError::NoSftp)) => self.fetch_by_command(file, get, sink).await,
             (_, _, Err(error)) => Err(error),
