@@ -90,10 +90,12 @@ pub enum RemoteError {
 
 impl Remote {
     /// Ends the connection if it is our own. Never fails: what is left ends by itself within a minute.
+    ///
+    /// The master first stops listening, then loses its channels and ends with the last: nobody waits for the host.
     pub async fn end(self) {
-        tokio::join!(self.close_sftp(), self.close_helper());
-        let unclean = self.unclean.load(std::sync::atomic::Ordering::Relaxed);
-        self.master.end(self.session, unclean).await;
+        let Self { session, master, sftp, helper, unclean } = self;
+        master.end(session, unclean.into_inner()).await;
+        drop((sftp, helper));
     }
 
     /// Notes that a channel was left open.
