@@ -170,9 +170,13 @@ pub fn is_refusal(fault: &Fault) -> bool {
     matches!(fault.cause, Cause::SudoDenied | Cause::NoSuchUser | Cause::Other)
 }
 
-/// Whether it was sudo or su, not the script, that spoke last.
+/// Whether it was sudo or su, or the shell that found no sudo, and not the script, that spoke.
 fn refused(complaint: &[u8]) -> bool {
     let first = complaint.trim_ascii_start();
+    let line = first.split(|b| *b == b'\n').next().unwrap_or_default().to_ascii_lowercase();
+    if line.windows(5).any(|w| w == b"sudo:") && line.windows(9).any(|w| w == b"not found") {
+        return true;
+    }
     first.starts_with(b"sudo:") || first.starts_with(b"su:") || complaint.windows(6).any(|w| w == b"\nsudo:")
 }
 
