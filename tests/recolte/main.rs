@@ -17,5 +17,6 @@ mod collect;
 mod execute;
 mod faults;
 mod job;
+mod mail;
 mod masters;
 mod names;
