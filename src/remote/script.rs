@@ -130,7 +130,7 @@ impl Flow {
         while self.open() {
             let ended = self.marks.status.is_some();
             tokio::select! {
-                why = &mut cut => return Some(why),
+                why = &mut cut, if !ended => return Some(why),
                 read = next(&mut self.stdout.from, &mut out) => match read {
                     Some(bytes) => self.stdout.to.write(bytes).await,
                     None => self.stdout.from = None,

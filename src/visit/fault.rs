@@ -146,18 +146,18 @@ pub fn ran(script: &Script, ran: &Ran) -> Option<Fault> {
 
 /// The script was ended before its time.
 fn cut_short(script: &Script, ran: &Ran, cut: Cause) -> Fault {
-    let why = match (cut, script.timeout) {
-        (Cause::ScriptTimeout, Some(time)) => format!("longer than {}", humantime::format_duration(time)),
-        (Cause::Deadline, _) => "at the run's deadline still".to_owned(),
-        _ => "at the interruption still".to_owned(),
+    let when = match (cut, script.timeout) {
+        (Cause::ScriptTimeout, Some(time)) => format!("ran longer than {}", humantime::format_duration(time)),
+        (Cause::Deadline, _) => "still ran at the run's deadline".to_owned(),
+        _ => "still ran at the interruption".to_owned(),
     };
     let (end, hint) = match (script.supervise, ran.confirmed) {
-        (true, true) if cut == Cause::Interrupted => ("it was ended", "recolte resume collects what it left"),
-        (true, true) => ("it was ended", ""),
+        (true, true) if cut == Cause::ScriptTimeout => ("it was ended", "script.timeout allows more time"),
+        (true, true) => ("it was ended", "recolte resume collects what it left"),
         (true, false) => ("its end could not be confirmed", "look on the host whether it still runs"),
         (false, _) => ("it was left running", "supervise = true would end it"),
     };
-    new(Step::Execute, cut, format!("the script ran {why}; {end}"), hint)
+    new(Step::Execute, cut, format!("the script {when}; {end}"), hint)
 }
 
 /// sudo would not permit the script, or the other user cannot log in.

@@ -88,12 +88,18 @@ fn a_name_that_tries_to_leave_its_folder_stays_in_it() {
     // A shell that answers the listing with names of its own choice: a host can say anything.
     let setup = r#"cat >/usr/local/bin/evil <<'E'
 #!/bin/bash
-case "$2" in *recolte:*"for f in"*)
-    printf 'recolte:'
-    printf '%s\0' /tmp/fichier_log.txt /tmp/../../../etc/hostname /tmp/.. /tmp/x/ relative ../../up
-    exit 0 ;;
-esac
-exec /bin/bash "$@"
+[ "$2" = 'exec sh' ] || exec /bin/bash "$@"
+while IFS= read -r line; do
+    case $line in
+    *recolte:*"for f in"*)
+        mark=$(printf %s "$line" | sed 's/.*printf "\(recolte-[0-9a-f]*\)=.*/\1/')
+        printf 'recolte:'
+        printf '%s\0' /tmp/fichier_log.txt /tmp/../../../etc/hostname /tmp/.. /tmp/x/ relative ../../up
+        printf '%s=0;' "$mark"
+        printf '%s=0;' "$mark" >&2 ;;
+    *) eval "$line" ;;
+    esac
+done
 E
 chmod 755 /usr/local/bin/evil
 sed -i 's|^\(User_VIP:.*:\)/bin/bash$|\1/usr/local/bin/evil|' /etc/passwd; echo /usr/local/bin/evil >>/etc/shells"#;
