@@ -13,6 +13,7 @@
 
 mod lab;
 
+mod cli;
 mod collect;
 mod execute;
 mod faults;
