@@ -76,7 +76,7 @@ fn a_refused_key_is_never_offered_twice() {
 fn a_connection_that_fails_for_a_passing_cause_is_tried_again() {
     let lab = Lab::with(&["h1"]);
     let address = fs::read_to_string(lab.path("lab/hosts/h1/address")).unwrap();
-    let line = format!("exec 3<>/dev/tcp/{}/22; cat <&3 & exec cat >&3", address.trim());
+    let line = format!("exec 3<>/dev/tcp/{}/22; cat <&3 & cat >&3; kill $!", address.trim());
     let proxy =
         lab.write("proxy", format!("#!/bin/bash\n[ -e $0.tried ] || {{ : >$0.tried; exit 1; }}\n{line}\n"));
     lab.sh(&format!("chmod 755 {}", proxy.display()));
@@ -223,21 +223,25 @@ fn without_sftp_the_same_folders_are_told_the_same_way() {
 }
 
 #[test]
-fn a_link_or_file_that_waits_in_the_install_folder_is_not_what_runs() {
-    // A link that leads to a file of somebody else: what it leads to stays as it is, or the host fails; no third way.
-    let setup = "echo precious >/srv/precious; chmod 666 /srv/precious; cd /home/User_VIP/script; \
-                 ln -s /srv/precious Fichier_fourni.sh";
-    let lab = Lab::of(&["linked", "good"]).setup("linked", setup).up();
+fn a_script_that_is_not_what_was_supplied_is_not_run() {
+    // A cp that does what a full disk, a virus or a colleague may do.
+    let cp = "printf '#!/bin/sh\\n/bin/cp \"$@\"; for to; do :; done; echo \"touch /tmp/ran\" >>\"$to\"\\n'";
+    let lab = Lab::of(&["tampers", "good"])
+        .setup("tampers", &format!("{cp} >/usr/local/bin/cp; chmod 755 /usr/local/bin/cp"))
+        .up();
     let run = lab.recolte(&lab.job());
-    run.host("good").succeeded();
-    let precious = fs::read(lab.on("linked", "/srv/precious")).unwrap();
-    let supplied = fs::read(lab.on("linked", "/home/User_VIP/script/Fichier_fourni.sh"));
-    if run.host("linked").word("outcome") == "succeeded" {
-        // As `cp -P` of the old script had it: through the link, which the operator put there.
-        assert_eq!(supplied.unwrap(), crate::lab::WRITES_ONE_FILE.as_bytes());
-    } else {
-        assert_eq!(precious, b"precious\n");
-    }
+    run.host("tampers").ended("failed", "install", "tampered").says("Fichier_fourni.sh").hints("");
+    assert!(!lab.on("tampers", "/tmp/ran").exists() && !lab.on("tampers", "/tmp/fichier_log.txt").exists());
+    neighbours_are_whole(&run, &["good"]);
+}
+
+#[test]
+fn an_older_and_longer_script_in_the_install_folder_is_replaced_as_a_whole() {
+    let old = "yes 'touch /tmp/old' | head -1000 >/home/User_VIP/script/Fichier_fourni.sh; \
+               chown User_VIP /home/User_VIP/script/Fichier_fourni.sh";
+    let lab = Lab::of(&["h1"]).setup_all(old).up();
+    lab.recolte(&lab.job()).succeeded();
+    assert!(!lab.on("h1", "/tmp/old").exists());
 }
 
 #[test]

@@ -13,9 +13,11 @@
 
 mod lab;
 
+mod cli;
 mod collect;
 mod execute;
 mod faults;
 mod job;
+mod mail;
 mod masters;
 mod names;
