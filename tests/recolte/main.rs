@@ -14,3 +14,4 @@
 mod lab;
 
 mod job;
+mod time;
