@@ -14,4 +14,5 @@
 mod lab;
 
 mod job;
+mod signals;
 mod time;
