@@ -11,13 +11,14 @@
     reason = "these are tests: what is not as it should be ends them"
 )]
 
-mod lab;
-
 mod cli;
 mod collect;
 mod execute;
 mod faults;
 mod job;
+mod lab;
 mod mail;
 mod masters;
 mod names;
+mod signals;
+mod time;
