@@ -14,6 +14,7 @@
 mod lab;
 
 mod collect;
+mod dropin;
 mod execute;
 mod faults;
 mod job;
