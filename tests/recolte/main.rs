@@ -13,6 +13,7 @@
 
 mod cli;
 mod collect;
+mod dropin;
 mod execute;
 mod faults;
 mod job;
