@@ -14,5 +14,6 @@
 mod lab;
 
 mod job;
+mod resume;
 mod signals;
 mod time;
