@@ -14,6 +14,9 @@
 mod lab;
 
 mod job;
+mod check;
+mod lock;
 mod resume;
 mod signals;
+mod thresholds;
 mod time;
