@@ -11,6 +11,7 @@
     reason = "these are tests: what is not as it should be ends them"
 )]
 
+mod check;
 mod cli;
 mod collect;
 mod dropin;
@@ -18,8 +19,11 @@ mod execute;
 mod faults;
 mod job;
 mod lab;
+mod lock;
 mod mail;
 mod masters;
 mod names;
+mod resume;
 mod signals;
+mod thresholds;
 mod time;

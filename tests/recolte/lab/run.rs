@@ -48,12 +48,6 @@ impl Running {
         });
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
     /// Waits for its end.
     #[track_caller]
     pub fn end(mut self) -> Run {
