@@ -11,6 +11,7 @@
     reason = "these are tests: what is not as it should be ends them"
 )]
 
+mod breaks;
 mod cli;
 mod collect;
 mod execute;
@@ -20,5 +21,6 @@ mod lab;
 mod mail;
 mod masters;
 mod names;
+mod refused;
 mod signals;
 mod time;

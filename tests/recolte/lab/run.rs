@@ -48,12 +48,6 @@ impl Running {
         });
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
     /// Waits for its end.
     #[track_caller]
     pub fn end(mut self) -> Run {
@@ -115,11 +109,6 @@ impl Run {
     pub fn exits(&self, code: i32) -> &Self {
         assert_eq!(self.code(), code, "the exit code of {self}");
         self
-    }
-
-    /// Whether it made a folder.
-    pub fn has_folder(&self) -> bool {
-        self.folder.is_some()
     }
 
     /// The run's folder, or a path in it.
