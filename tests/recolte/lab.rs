@@ -264,6 +264,11 @@ fn user_of(process: &Path) -> String {
 }
 
 impl Lab {
+    /// The names of its hosts.
+    pub fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
     /// The ssh processes of this gateway, and the control sockets.
     pub fn connections(&self) -> Vec<String> {
         let folders = fs::read_dir(self.sockets()).unwrap().flatten();

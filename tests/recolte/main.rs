@@ -12,15 +12,20 @@
 )]
 
 mod breaks;
+mod check;
 mod cli;
 mod collect;
+mod dropin;
 mod execute;
 mod faults;
 mod job;
 mod lab;
+mod lock;
 mod mail;
 mod masters;
 mod names;
 mod refused;
+mod resume;
 mod signals;
+mod thresholds;
 mod time;

@@ -111,6 +111,11 @@ impl Run {
         self
     }
 
+    /// Whether it made a folder.
+    pub fn has_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
     /// The run's folder, or a path in it.
     #[track_caller]
     pub fn path(&self, name: &str) -> PathBuf {
