@@ -253,7 +253,7 @@ fn the_staging_folder_is_the_jobs_and_the_copy_there_goes_again() {
     let job = lab.job().script(script).set("script.staging", "/srv/staging");
     let run = lab.recolte(&job.set("collect.files", &["/home/User_DollarU/fichier_*"]));
     run.succeeded();
-    // Once it is installed nothing needs the staged copy: the script does not meet it any more.
+    // The copy goes as soon as the script is installed; in /tmp it could not have been made.
     assert_eq!(run.collected("h1", "fichier_log.txt"), b"");
     assert_eq!(fs::read_dir(lab.on("h1", "/srv/staging")).unwrap().count(), 0);
 }

@@ -11,6 +11,7 @@
     reason = "these are tests: what is not as it should be ends them"
 )]
 
+mod breaks;
 mod check;
 mod cli;
 mod collect;
@@ -23,6 +24,7 @@ mod lock;
 mod mail;
 mod masters;
 mod names;
+mod refused;
 mod resume;
 mod signals;
 mod thresholds;
