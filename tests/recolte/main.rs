@@ -15,6 +15,7 @@ mod lab;
 
 mod job;
 mod check;
+mod disk;
 mod lock;
 mod resume;
 mod signals;
