@@ -60,7 +60,13 @@ const WANTING: [Wants; 9] = [
         says: "Permission denied",
         hints: "install",
     },
-    Wants { host: "nosudo", setup: "rm /etc/sudoers.d/vip", item: "sudo", says: "sudo", hints: "su - User_DollarU" },
+    Wants {
+        host: "nosudo",
+        setup: "rm /etc/sudoers.d/vip",
+        item: "sudo",
+        says: "sudo",
+        hints: "su - User_DollarU",
+    },
     Wants {
         host: "nouser",
         setup: "sed -i /^User_DollarU/d /etc/passwd",
@@ -87,7 +93,10 @@ fn below(run: &Run, host: &str) -> String {
 
 /// What is in the folders of a host that a job writes to; of files also when they were changed.
 fn listing(lab: &Lab, host: &str) -> String {
-    lab.on_host(host, "find /tmp /home -printf '%p %m %u' \\( -type f -printf ' %s %T@\\n' -o -printf '\\n' \\) | sort")
+    lab.on_host(
+        host,
+        "find /tmp /home -printf '%p %m %u' \\( -type f -printf ' %s %T@\\n' -o -printf '\\n' \\) | sort",
+    )
 }
 
 #[test]
@@ -122,8 +131,11 @@ fn what_is_wanting_says_no_with_its_way_out_and_nothing_is_left() {
 fn a_fleet_that_is_ready_exits_0_and_a_note_does_not_matter() {
     let lab = Lab::of(&["well", "nosftp", "late"])
         .setup("nosftp", "sed -i /^Subsystem/d /etc/ssh/sshd_config")
-        .setup("late", "printf '#!/bin/sh\\n[ \"$1\" = +%%s ] && echo 1000000000 || exec /bin/date \"$@\"\\n' \
-                        >/usr/local/bin/date; chmod 755 /usr/local/bin/date")
+        .setup(
+            "late",
+            "printf '#!/bin/sh\\n[ \"$1\" = +%%s ] && echo 1000000000 || exec /bin/date \"$@\"\\n' \
+                        >/usr/local/bin/date; chmod 755 /usr/local/bin/date",
+        )
         .up();
     let before = ["well", "nosftp", "late"].map(|host| listing(&lab, host));
     let run = lab.recolte(&lab.job().command("check"));
@@ -198,9 +210,10 @@ fn runs_lists_each_run_with_what_it_came_to() {
     answer.exits(0);
     let lines: Vec<&str> = answer.stdout.lines().collect();
     assert_eq!(lines.len(), 2, "{answer}");
-    for (line, run, totals) in
-        [(lines[0], &first, "1 succeeded, 1 failed of 2 hosts"), (lines[1], &second, "2 succeeded of 2 hosts")]
-    {
+    for (line, run, totals) in [
+        (lines[0], &first, "1 succeeded, 1 failed of 2 hosts"),
+        (lines[1], &second, "2 succeeded of 2 hosts"),
+    ] {
         let id = run.report()["run"].as_str().unwrap().to_owned();
         assert!(line.starts_with(&id) && line.ends_with(totals), "{answer}");
     }

@@ -20,7 +20,10 @@ struct Disk {
 impl Disk {
     fn new(at: &Path, size: &str) -> Self {
         fs::create_dir_all(at).unwrap();
-        let mount = format!("mount -t tmpfs -o mode=755,size={size} none '{}' && echo ready && exec cat", at.display());
+        let mount = format!(
+            "mount -t tmpfs -o mode=755,size={size} none '{}' && echo ready && exec cat",
+            at.display()
+        );
         let mut holder = Command::new("unshare")
             .args(["--mount", "--propagation", "private", "sh", "-c", &mount])
             .stdin(Stdio::piped())
@@ -45,7 +48,8 @@ impl Disk {
     /// Makes room.
     fn grow(&self, size: &str) {
         let options = format!("remount,size={size}");
-        let mount = Command::new("nsenter").args([&self.mounts(), "mount", "-o", &options]).arg(&self.at).status();
+        let mount =
+            Command::new("nsenter").args([&self.mounts(), "mount", "-o", &options]).arg(&self.at).status();
         assert!(mount.unwrap().success());
     }
 
@@ -104,7 +108,10 @@ fn writes(bytes: &str) -> String {
 #[track_caller]
 fn is_home(disk: &Disk, lab: &Lab, host: &str) {
     let here = fs::read(disk.path(&format!("latest/JGE/{host}/fichier_log.txt"))).unwrap();
-    assert!(here == fs::read(lab.on(host, "/tmp/fichier_log.txt")).unwrap(), "{host}: another file came home");
+    assert!(
+        here == fs::read(lab.on(host, "/tmp/fichier_log.txt")).unwrap(),
+        "{host}: another file came home"
+    );
 }
 
 #[test]
@@ -144,7 +151,10 @@ fn full_while_archiving_the_files_stay_and_resume_makes_the_archive() {
     assert!(run.stderr.contains("JGE.tar.gz: the archive could not be made: No space left"), "{run}");
     let left = fs::read_dir(disk.path("latest")).unwrap().flatten();
     let left: Vec<String> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    assert!(!left.iter().any(|name| name.contains("tar") || name.starts_with(".tmp")), "half an archive: {left:?}");
+    assert!(
+        !left.iter().any(|name| name.contains("tar") || name.starts_with(".tmp")),
+        "half an archive: {left:?}"
+    );
     disk.grow("64m");
     lab.tidy_after(disk.resume(&lab)).exits(0);
     let archive = unpack(&disk.path("latest/JGE.tar.gz"));

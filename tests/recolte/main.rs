@@ -13,10 +13,11 @@
 
 mod lab;
 
-mod job;
 mod check;
 mod disk;
+mod job;
 mod lock;
+mod parts;
 mod resume;
 mod signals;
 mod thresholds;

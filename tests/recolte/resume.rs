@@ -217,7 +217,8 @@ fn a_file_that_vanished_or_changed_here_is_fetched_again_and_nothing_runs() {
     first.succeeded();
     let well = first.host("well").0;
     fs::remove_file(first.path("JGE/gone/fichier_log.txt")).unwrap();
-    let mut spoiled = OpenOptions::new().append(true).open(first.path("JGE/spoiled/fichier_log.txt")).unwrap();
+    let mut spoiled =
+        OpenOptions::new().append(true).open(first.path("JGE/spoiled/fichier_log.txt")).unwrap();
     spoiled.write_all(b"more").unwrap();
     let second = resume(&lab, &job, &[]);
     second.succeeded();

@@ -56,7 +56,10 @@ const STUBBORN: &str = "#!/bin/sh\ntrap '' TERM HUP INT\necho half >/tmp/fichier
 /// The script was ended: the report says so, and what it wrote came home.
 #[track_caller]
 fn ended_by_its_timeout(run: &Run, host: &str) {
-    run.host(host).ended("timed_out", "execute", "script_timeout").says("longer than 2s; it was ended").hints("timeout");
+    run.host(host)
+        .ended("timed_out", "execute", "script_timeout")
+        .says("longer than 2s; it was ended")
+        .hints("timeout");
     assert_eq!(run.host(host).exit_status(), None);
     assert_eq!(run.collected(host, "fichier_log.txt"), b"half\n");
 }
@@ -99,7 +102,10 @@ fn at_the_deadline_what_is_there_is_archived_and_every_host_says_how_far_it_came
     let run = lab.tidy_after(lab.start(&job));
     run.exits(1);
     run.host("quick").succeeded();
-    run.host("slow").ended("timed_out", "execute", "deadline").says("at the run's deadline still; it was ended").hints("resume");
+    run.host("slow")
+        .ended("timed_out", "execute", "deadline")
+        .says("at the run's deadline still; it was ended")
+        .hints("resume");
     let late = run.host("late");
     assert_eq!((late.word("outcome"), late.word("cause")), ("not_started", "deadline"), "{run}");
     assert!(late.0["step"].is_null() && late.0["started"].is_null());
