@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 # For the recipe of `run`, as they were typed.
 export JOB HOSTS ARGS
 
-.PHONY: help demo test check run build install clean bench
+.PHONY: help demo test check fmt lint doc shell rules run build install clean bench
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,11 +26,17 @@ test: ## install what the tests need, then check and run all tests (as root)
 	@$(MAKE) --no-print-directory check
 	$(CARGO) test --locked
 
-check: ## the rules that a machine can keep: form, lints, docs, scripts, architecture
+check: fmt lint doc shell rules ## the rules that a machine can keep (make -k check: all that is wrong at once)
+
+fmt:
 	$(CARGO) fmt --check
+lint:
 	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+doc:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --quiet
+shell:
 	grep -rlZE '^#!/(usr/bin/env |bin/)(ba)?sh|^# shellcheck shell=' scripts .ci | xargs -0 shellcheck -x
+rules:
 	scripts/rules
 
 run: build ## run a job: make run JOB=job.toml HOSTS='machine[1-3] test1' ARGS=--no-mail

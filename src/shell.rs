@@ -25,8 +25,19 @@ pub fn line<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
 ///
 /// Programs are made of [`word`]s and of this file's own text, so they hold no newline and no `!` that csh reads.
 pub fn in_sh(program: &str) -> String {
-    let newline = if program.contains(NEWLINE) { "nl=$(printf '\\012.'); nl=${nl%.}; " } else { "" };
-    format!("exec sh -c {}", quote(&format!("{newline}{program}")))
+    format!("exec sh -c {}", quote(&format!("{}{program}", newline_for(program))))
+}
+
+/// `program` as one line for a `sh` that reads its lines from a pipe: it cannot eat the lines that follow, and both its
+/// streams end with `mark`, `=`, its status and `;`.
+pub fn asked(program: &str, mark: &str) -> String {
+    let newline = newline_for(program);
+    format!("( {newline}{program} ) </dev/null; r=$?; printf \"{mark}=$r;\"; printf \"{mark}=$r;\" >&2\n")
+}
+
+/// Sets the variable behind [`NEWLINE`] for a program that uses it.
+fn newline_for(program: &str) -> &'static str {
+    if program.contains(NEWLINE) { "nl=$(printf '\\012.'); nl=${nl%.}; " } else { "" }
 }
 
 /// What stands for a newline in a [`word`]; [`in_sh`] sets the variable where it is used.

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::job::Job;
-use crate::remote::{Plan, launch_line, list_line};
+use crate::remote::{Plan, launch_line, list_program};
 use crate::shell;
 use crate::targets::Resolved;
-use crate::visit::{control_plan, install_line, script_line};
+use crate::visit::{control_plan, install_program, script_line};
 
 /// The commands of all hosts.
 pub fn script(job: &Job, hosts: &[Resolved]) -> String {
@@ -32,19 +32,19 @@ fn of_host(job: &Job, host: &Resolved, sockets: &Path, number: usize) -> String 
     let here = shell::quote(&script.file.to_string_lossy());
     let home = format!("{}/{}", job.name, host.alias);
     let through = |line: &str| shell::line(plan.through(line));
+    let program = |text: &str| through(&shell::in_sh(text));
     let put = format!("put {here} {staged}\nchmod 700 {staged}\n");
     let get: Vec<String> = job.collect.files.iter().map(|g| format!("get -p {g} {home}/\n")).collect();
     let steps = [
         ("connect", launch_line(&plan)),
         ("upload", piped(&put, &plan)),
-        ("install", through(&install_line(script, &staged))),
+        ("install", program(&install_program(script, &staged))),
         ("execute", held(&through(&script_line(script, mark.as_deref())), mark.is_some())),
-        ("collect: what is there", through(&list_line(&job.collect.files))),
+        ("collect: what is there", program(&list_program(&job.collect.files))),
         (
             "collect: bring it home",
             format!("install -d {}\n{}", shell::quote(&home), piped(&get.concat(), &plan)),
         ),
-        ("collect: tidy", piped(&format!("rm {staged}\n"), &plan)),
         ("disconnect", shell::line(plan.order("exit"))),
     ];
     let mut text = format!("\n## {}\n", host.alias);

@@ -1,7 +1,7 @@
 //! From the job file and the command line to a [`Job`]: every value is checked that this machine can check.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -70,7 +70,12 @@ impl Builder<'_> {
         Ok(Job {
             name: over.name.clone().map_or_else(|| self.name(file.name), Ok)?,
             file: self.folder.join(self.source.file.file_name().unwrap_or_default()),
-            output: over.output.clone().or(file.output.map(|p| self.path(&p))).unwrap_or_else(default_output),
+            output: over
+                .output
+                .as_deref()
+                .map(absolute)
+                .or(file.output.map(|p| self.path(&p)))
+                .unwrap_or_else(default_output),
             parallel,
             handshakes: file.handshakes,
             deadline: file.deadline,
@@ -89,7 +94,7 @@ impl Builder<'_> {
     pub fn path(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), home()) {
             (Ok(rest), Some(home)) => home.join(rest),
-            _ => self.folder.join(path),
+            _ => absolute(&self.folder.join(path)),
         }
     }
 
@@ -211,6 +216,19 @@ impl Builder<'_> {
             max_host: collect.max_host,
         })
     }
+}
+
+/// An absolute path without the `..` that a reader would have to work out; links are kept as they are.
+fn absolute(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    whole.components().fold(PathBuf::new(), |mut clean, part| {
+        match part {
+            // Beyond a link `..` is the link's own parent: only the system knows it.
+            Component::ParentDir if !clean.is_symlink() => drop(clean.pop()),
+            other => clean.push(other),
+        }
+        clean
+    })
 }
 
 /// The user's home folder.

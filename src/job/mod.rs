@@ -156,3 +156,6 @@ pub struct Collect {
     /// The most bytes of all files of a host.
     pub max_host: u64,
 }
+
+#[cfg(test)]
+mod tests;

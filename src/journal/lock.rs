@@ -76,7 +76,9 @@ impl Drop for Lock {
 
 /// Writes who holds the lock, for those who are refused.
 fn sign(file: &mut File) -> io::Result<()> {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "?".to_owned());
+    let id = nix::unistd::Uid::current();
+    let named = nix::unistd::User::from_uid(id).ok().flatten();
+    let user = named.map_or_else(|| id.to_string(), |user| user.name);
     file.set_len(0)?;
     file.rewind()?;
     write!(file, "process {} of {user}, since {:.0}", std::process::id(), Timestamp::now())

@@ -17,8 +17,8 @@ use super::{Remote, RemoteError, STALL};
 pub(super) type Running = Child<Arc<openssh::Session>>;
 
 /// How often, and how long after each other, a session that the host refuses is asked for again.
-const SESSION_TRIES: u32 = 40;
-const SESSION_WAIT: Duration = Duration::from_millis(250);
+pub(super) const SESSION_TRIES: u32 = 40;
+pub(super) const SESSION_WAIT: Duration = Duration::from_millis(250);
 
 /// How many bytes are read from a stream at once.
 pub(super) const CHUNK: usize = 16 * 1024;
@@ -40,8 +40,7 @@ impl Remote {
     /// # Errors
     /// The connection broke, the host refuses sessions, or a minute went by without a byte.
     pub async fn run(&self, line: &str, input: &[u8], most: usize) -> Result<Finished, RemoteError> {
-        let mut child =
-            self.spawn(line, if input.is_empty() { Stdio::null() } else { Stdio::piped() }).await?;
+        let mut child = self.spawn(line, if input.is_empty() { Stdio::null } else { Stdio::piped }).await?;
         let (stdin, stdout, stderr) = streams(&mut child);
         let feed = async {
             if let Some(mut stdin) = stdin {
@@ -60,26 +59,30 @@ impl Remote {
         Ok(Finished { status: self.status(child).await?, stdout, stderr })
     }
 
-    /// Starts a line. Where the host allows no further session, SFTP gives its own up and the line waits its turn.
-    pub(super) async fn spawn(&self, line: &str, stdin: Stdio) -> Result<Running, RemoteError> {
-        let mut stdin = Some(stdin);
+    /// Starts a line. Where the host allows no further session, our others give theirs up and the line waits its turn.
+    pub(super) async fn spawn(&self, line: &str, stdin: fn() -> Stdio) -> Result<Running, RemoteError> {
         for attempt in 0..SESSION_TRIES {
-            let mut command = Arc::clone(&self.session).arc_raw_command(line);
-            command
-                .stdin(stdin.take().unwrap_or_else(Stdio::piped))
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped());
-            match timeout(STALL, command.spawn()).await {
-                Ok(Ok(child)) => return Ok(child),
-                Ok(Err(error)) if refused(&error) => {
-                    self.close_sftp().await;
+            match self.try_spawn(line, stdin()).await {
+                Err(RemoteError::NoSession) => {
+                    tokio::join!(self.close_sftp(), self.close_helper());
                     sleep(SESSION_WAIT * attempt.min(4)).await;
                 }
-                Ok(Err(_)) => return Err(RemoteError::Lost),
-                Err(_) => return Err(RemoteError::Stalled),
+                done => return done,
             }
         }
         Err(RemoteError::NoSession)
+    }
+
+    /// Starts a line, if the host has a session for it.
+    pub(super) async fn try_spawn(&self, line: &str, stdin: Stdio) -> Result<Running, RemoteError> {
+        let mut command = Arc::clone(&self.session).arc_raw_command(line);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        match timeout(STALL, command.spawn()).await {
+            Ok(Ok(child)) => Ok(child),
+            Ok(Err(error)) if refused(&error) => Err(RemoteError::NoSession),
+            Ok(Err(_)) => Err(RemoteError::Lost),
+            Err(_) => Err(RemoteError::Stalled),
+        }
     }
 
     /// The exit status of a line whose streams ended.

@@ -65,7 +65,7 @@ impl Remote {
             Get::Login => program,
             Get::As(user) => shell::run_as(user, &program),
         };
-        let mut child = self.spawn(&line, Stdio::null()).await?;
+        let mut child = self.spawn(&line, Stdio::null).await?;
         let (_, stdout, stderr) = streams(&mut child);
         let (mut stderr_text, mut stdout) = (Vec::new(), stdout.ok_or(RemoteError::Lost)?);
         let complaints = async {

@@ -87,7 +87,7 @@ impl Remote {
     /// # Errors
     /// The connection broke, the login shell is noisy, or the names take more than 16 MiB.
     pub async fn list(&self, globs: &[String]) -> Result<Vec<Found>, RemoteError> {
-        let done = self.run(&list_line(globs), b"", NAMES).await?;
+        let done = self.ask(&list_program(globs), NAMES).await?;
         if done.stdout.len() >= NAMES {
             return Err(RemoteError::Nonsense("the names under the glob take more than 16 MiB".to_owned()));
         }
@@ -148,7 +148,7 @@ impl Remote {
     pub(super) async fn stat(&self, name: &[u8]) -> Result<Found, RemoteError> {
         let program =
             format!("LC_ALL=C; export LC_ALL; printf {ANSWER}; stat -c '%f %s %Y' -- {}", shell::word(name));
-        let done = self.run(&shell::in_sh(&program), b"", 1024).await?;
+        let done = self.ask(&program, 1024).await?;
         if done.status != Some(0) {
             return Err(complaint(&done.stderr));
         }
@@ -166,13 +166,13 @@ impl Remote {
     }
 }
 
-/// The line that lets the host expand the globs.
-pub fn list_line(globs: &[String]) -> String {
+/// The program that lets the host expand the globs.
+pub fn list_program(globs: &[String]) -> String {
     let globs: Vec<String> = globs.iter().map(|glob| shell::glob(glob)).collect();
-    shell::in_sh(&format!(
+    format!(
         "printf {ANSWER}; for f in {}; do if [ -e \"$f\" ] || [ -h \"$f\" ]; then printf \"%s\\\\0\" \"$f\"; fi; done",
         globs.join(" ")
-    ))
+    )
 }
 
 /// What follows [`ANSWER`]. Anything before it is a login shell that talks.

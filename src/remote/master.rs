@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::ssh_text::{self, Refusal};
-use super::{Remote, sftp};
+use super::{Remote, helper, sftp};
 use crate::outcome::Cause;
 use crate::shell;
 
@@ -168,7 +168,13 @@ impl Remote {
 
     fn over(session: Session, master: Master) -> Self {
         let session = Arc::new(session);
-        Self { session, master, sftp: sftp::Slot::default(), unclean: false.into() }
+        Self {
+            session,
+            master,
+            sftp: sftp::Slot::default(),
+            helper: helper::Slot::default(),
+            unclean: false.into(),
+        }
     }
 }
 

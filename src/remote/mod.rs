@@ -1,12 +1,13 @@
 //! One host, reached through one ssh master: the only files that name `openssh` and `openssh_sftp_client`.
 //!
 //! `master` makes the connection or adopts the user's own and ends it; `ssh_text` reads what ssh says; `command` runs
-//! short lines and `script` the supplied script, whose supervisor `marks` listens to; `sftp` is the SFTP channel;
+//! lines, `helper` our own small programs, `script` the supplied script, whose supervisor `marks` listens to; `sftp` is the SFTP channel;
 //! `transfer` uploads, `list` looks at what is there, `fetch` copies one file home into a `sink`. Limits: the host is
 //! Linux or another Unix with a POSIX `sh`.
 
 mod command;
 mod fetch;
+mod helper;
 mod list;
 mod marks;
 mod master;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use fetch::Get;
-pub use list::{FileKind, Found, list_line};
+pub use list::{FileKind, Found, list_program};
 pub use master::{Control, Plan, end_all, fits, launch_line};
 pub use script::{Ran, Script};
 pub use sink::{Sink, Written};
@@ -40,6 +41,8 @@ pub struct Remote {
     master: master::Master,
     /// The SFTP channel, once one was opened.
     sftp: sftp::Slot,
+    /// The shell for our own small programs, once one was opened.
+    helper: helper::Slot,
     /// Whether a channel was left open, so that the master must be told to exit at once.
     unclean: std::sync::atomic::AtomicBool,
 }
@@ -88,7 +91,7 @@ pub enum RemoteError {
 impl Remote {
     /// Ends the connection if it is our own. Never fails: what is left ends by itself within a minute.
     pub async fn end(self) {
-        self.close_sftp().await;
+        tokio::join!(self.close_sftp(), self.close_helper());
         let unclean = self.unclean.load(std::sync::atomic::Ordering::Relaxed);
         self.master.end(self.session, unclean).await;
     }

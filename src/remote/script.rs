@@ -59,8 +59,7 @@ impl Remote {
     /// The connection broke.
     pub async fn execute(&self, script: Script, stop: &Stop) -> Result<Ran, RemoteError> {
         let supervised = script.mark.is_some();
-        let mut child =
-            self.spawn(&script.line, if supervised { Stdio::piped() } else { Stdio::null() }).await?;
+        let mut child = self.spawn(&script.line, if supervised { Stdio::piped } else { Stdio::null }).await?;
         let (lifeline, stdout, stderr) = streams(&mut child);
         let late = until(script.timeout.map(|time| Instant::now() + time));
         let mut flow = Flow::new(script, stdout, stderr);
@@ -131,7 +130,7 @@ impl Flow {
         while self.open() {
             let ended = self.marks.status.is_some();
             tokio::select! {
-                why = &mut cut => return Some(why),
+                why = &mut cut, if !ended => return Some(why),
                 read = next(&mut self.stdout.from, &mut out) => match read {
                     Some(bytes) => self.stdout.to.write(bytes).await,
                     None => self.stdout.from = None,

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use openssh_sftp_client::error::SftpErrorKind;
 use openssh_sftp_client::{Error, Sftp, SftpOptions};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use super::command::{SESSION_TRIES, SESSION_WAIT};
 use super::{Remote, RemoteError, STALL};
 use crate::printable::summary;
 
@@ -34,6 +35,19 @@ impl Remote {
     /// # Errors
     /// The host offers none, its login shell is noisy, or the connection broke.
     pub(super) async fn sftp(&self) -> Result<Arc<Sftp>, RemoteError> {
+        for attempt in 0..SESSION_TRIES {
+            match self.try_sftp().await {
+                Err(RemoteError::NoSession) => {
+                    self.close_helper().await;
+                    sleep(SESSION_WAIT * attempt.min(4)).await;
+                }
+                done => return done,
+            }
+        }
+        Err(RemoteError::NoSession)
+    }
+
+    async fn try_sftp(&self) -> Result<Arc<Sftp>, RemoteError> {
         let mut slot = self.sftp.lock().await;
         match &*slot {
             Channel::Open(sftp) => return Ok(Arc::clone(sftp)),

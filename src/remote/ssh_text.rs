@@ -23,7 +23,7 @@ pub struct Refusal {
 type Rule = (&'static str, Cause, bool, &'static str);
 
 /// From the most particular to the most general.
-const RULES: [Rule; 26] = [
+const RULES: [Rule; 27] = [
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
         Cause::HostKeyChanged,
@@ -44,6 +44,12 @@ const RULES: [Rule; 26] = [
         Cause::AuthDenied,
         false,
         "is the key in the host's authorized_keys? try: ssh {host} true",
+    ),
+    (
+        "Temporary failure in name resolution",
+        Cause::Unresolved,
+        true,
+        "does this machine's name server answer?",
     ),
     (
         "Could not resolve hostname",

@@ -75,9 +75,7 @@ impl Remote {
         let removed = match self.sftp().await {
             Ok(sftp) => asked(sftp.fs().remove_file(path)).await,
             Err(RemoteError::NoSftp) => {
-                let done = self
-                    .run(&shell::in_sh(&format!("rm -f {}", shell::word(path.as_bytes()))), b"", 0)
-                    .await?;
+                let done = self.ask(&format!("rm -f {}", shell::word(path.as_bytes())), 0).await?;
                 if done.status == Some(0) { Ok(()) } else { Err(complaint(&done.stderr)) }
             }
             Err(error) => Err(error),

@@ -178,7 +178,7 @@ async fn install(remote: &Remote, script: &Script) -> Found {
          if [ -e {file} ]; then t={file}; else t={folder}; fi; \
          if [ -w \"$t\" ]; then df -Pk {folder}; else echo \"Permission denied: $t\" >&2; exit 1; fi"
     );
-    let done = match remote.run(&shell::in_sh(&program), b"", 4096).await {
+    let done = match remote.ask(&program, 4096).await {
         Ok(done) => done,
         Err(error) => return Found::Wanting(fault::of(Step::Install, &script.install, error)),
     };
@@ -218,7 +218,7 @@ async fn sudo(remote: &Remote, script: &Script) -> Found {
 
 /// How far the host's clock is from ours. The job goes by the host's own, so this is only told.
 async fn clock(remote: &Remote) -> Found {
-    let done = match remote.run(&shell::in_sh("date +%s"), b"", 200).await {
+    let done = match remote.ask("date +%s", 200).await {
         Ok(done) => done,
         Err(error) => return Found::Wanting(fault::of(Step::Install, "", error)),
     };

@@ -11,14 +11,22 @@
     reason = "these are tests: what is not as it should be ends them"
 )]
 
-mod lab;
-
 mod check;
+mod cli;
+mod collect;
 mod disk;
+mod dropin;
+mod execute;
+mod faults;
 mod job;
+mod lab;
 mod lock;
+mod mail;
+mod masters;
+mod names;
 mod parts;
 mod resume;
 mod signals;
+mod supervise;
 mod thresholds;
 mod time;

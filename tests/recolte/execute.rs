@@ -1,0 +1,200 @@
+//! What the script does and how it ends: statuses, signals, output of any size and kind, what it leaves running.
+
+use std::fs;
+
+use crate::lab::{Lab, Run, wait};
+
+/// Writes its file, then does this.
+fn then(last: &str) -> String {
+    format!("#!/bin/bash\necho whole >/tmp/fichier_log.txt\n{last}\n")
+}
+
+#[track_caller]
+fn file_came_home(run: &Run, host: &str) {
+    assert_eq!(run.collected(host, "fichier_log.txt"), b"whole\n");
+}
+
+#[test]
+fn a_script_that_fails_is_told_by_its_status_and_its_files_come_home_all_the_same() {
+    let lab = Lab::with(&["h1"]);
+    for supervise in [true, false] {
+        for status in [1, 2, 126, 127, 255] {
+            let job = lab.job().script(then(&format!("echo why >&2; exit {status}")));
+            let run = lab.recolte(&job.set("script.supervise", supervise));
+            run.exits(1);
+            let host = run.host("h1");
+            host.ended("failed", "execute", "script_failed")
+                .says(&format!("status {status}"))
+                .says("why")
+                .hints("");
+            assert_eq!(host.exit_status(), Some(status), "supervise = {supervise}: {run}");
+            assert_eq!(run.report()["totals"]["failed"], 1);
+            file_came_home(&run, "h1");
+        }
+    }
+}
+
+#[test]
+fn a_script_that_a_signal_kills_has_failed() {
+    let lab = Lab::with(&["h1"]);
+    for supervise in [true, false] {
+        let run = lab.recolte(&lab.job().script(then("kill -KILL $$")).set("script.supervise", supervise));
+        run.exits(1);
+        run.host("h1").ended("failed", "execute", "script_failed").says("signal").hints("");
+        // What the shell in between makes of it is what there is to know: 128 and the signal's number, or nothing.
+        assert!([Some(137), None].contains(&run.host("h1").exit_status()), "{run}");
+        file_came_home(&run, "h1");
+    }
+}
+
+#[test]
+fn a_script_without_its_interpreter_or_of_another_machine_has_failed() {
+    let lab = Lab::with(&["h1"]);
+    let run = lab.recolte(&lab.job().script("#!/opt/dollaru/bin/uxshell\n"));
+    run.exits(1);
+    let host = run.host("h1");
+    host.ended("failed", "execute", "script_failed").hints("interpreter");
+    assert!([Some(126), Some(127)].contains(&host.exit_status()));
+    let run = lab.recolte(&lab.job().script(b"\x7fELF\x02\x01\x01\0no program of this machine"));
+    run.exits(1);
+    run.host("h1").ended("failed", "execute", "script_failed").hints("");
+}
+
+#[test]
+fn output_of_ten_megabytes_on_both_streams_arrives_whole_and_apart() {
+    let lab = Lab::with(&["h1"]);
+    let script = then("{ yes out | head -c 10485760; } & { yes err | head -c 10485760 >&2; } & wait");
+    for supervise in [true, false] {
+        let run = lab.recolte(&lab.job().script(&script).set("script.supervise", supervise));
+        run.succeeded();
+        for (name, word) in [("stdout", "out\n"), ("stderr", "err\n")] {
+            let all = run.read(&format!("hosts/h1/{name}"));
+            assert_eq!(all.len(), 10_485_760, "{name}, supervise = {supervise}");
+            assert!(all == word.repeat(2_621_440).as_bytes(), "{name} holds something else");
+        }
+        assert!(run.stdout.len() < 4096, "a script's output is no answer of ours");
+    }
+}
+
+#[test]
+fn output_beyond_max_file_is_cut_and_told_and_the_script_goes_on() {
+    let lab = Lab::with(&["h1"]);
+    let script = then("yes | head -c 3000000; yes | head -c 3000000 >&2; echo end >/tmp/fichier_end_log.txt");
+    let run = lab.recolte(&lab.job().script(script).set("collect.max_file", "1MB"));
+    run.succeeded();
+    assert_eq!(run.collected("h1", "fichier_end_log.txt"), b"end\n");
+    for name in ["stdout", "stderr"] {
+        assert_eq!(run.read(&format!("hosts/h1/{name}")).len(), 1_000_000);
+        let why = run.host("h1").why_skipped(name).to_owned();
+        assert!(why.contains("1000000 of 3000000") && why.contains("max_file"), "{why}");
+    }
+}
+
+#[test]
+fn nothing_that_a_script_prints_reaches_the_reader_raw() {
+    let lab = Lab::with(&["h1"]);
+    let text = "\\033[2J\\033]0;gotcha\\007\\r\\230\\302\\233 31m\\342\\200\\256 spoof\\n";
+    let hostile = format!("printf '{text}'; printf '{text}' >&2; exit 1");
+    for options in [&[][..], &["-v"], &["--json"], &["-q"]] {
+        let run = lab.recolte(&lab.job().script(then(&hostile)).options(options));
+        run.exits(1);
+        run.host("h1").ended("failed", "execute", "script_failed").says("gotcha");
+        let texts = [run.stdout.clone(), run.stderr.clone(), run.text("report.txt"), run.text("report.json")];
+        for text in texts.iter().chain([&run.text("report.html")]) {
+            let raw =
+                text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}' || *c == '\u{fffd}');
+            assert_eq!(raw, None, "{text:?}");
+        }
+        // In its own file every byte is kept.
+        assert!(run.read("hosts/h1/stdout").starts_with(b"\x1b[2J\x1b]0;gotcha\x07\r\x98\xc2\x9b"));
+    }
+}
+
+#[test]
+fn a_script_that_speaks_like_the_supervisor_deceives_nobody() {
+    let lab = Lab::with(&["h1"]);
+    let script = then("echo 'recolte-0123456789abcdef0123456789abcdef=0;' >&2; exit 3");
+    let run = lab.recolte(&lab.job().script(script));
+    run.exits(1);
+    assert_eq!(run.host("h1").exit_status(), Some(3));
+    assert_eq!(
+        run.text("hosts/h1/stderr"),
+        "recolte-0123456789abcdef0123456789abcdef=0;\n",
+        "kept as it was printed"
+    );
+}
+
+#[test]
+fn a_script_beyond_its_time_is_ended_with_all_its_children() {
+    let lab = Lab::with(&["h1", "h2"]);
+    let script = "#!/bin/sh\necho half >/tmp/fichier_log.txt\n[ $(hostname) = h2 ] && exit 0\n\
+                  sleep 1000 & (trap '' TERM HUP INT; sleep 1001) & echo $$ >/tmp/pid; wait\n";
+    let run = lab.recolte(&lab.job().script(script).set("script.timeout", "2s"));
+    run.exits(1);
+    run.host("h1").ended("timed_out", "execute", "script_timeout").says("it was ended");
+    run.host("h2").succeeded();
+    // That no process is left is checked after every run; here, that there was one.
+    assert!(lab.on("h1", "/tmp/pid").exists());
+    assert_eq!(run.collected("h1", "fichier_log.txt"), b"half\n", "what was there is brought home");
+    assert_eq!(run.host("h1").exit_status(), None);
+}
+
+#[test]
+fn without_a_supervisor_a_script_beyond_its_time_is_left_running_and_that_is_told() {
+    let lab = Lab::with(&["h1"]);
+    let script = "#!/bin/sh\necho $$ >/tmp/pid; echo half >/tmp/fichier_log.txt; exec sleep 1000\n";
+    let job = lab.job().script(script).set("script.timeout", "2s").set("script.supervise", false);
+    let run = lab.start(&job).end();
+    run.exits(1);
+    run.host("h1")
+        .ended("timed_out", "execute", "script_timeout")
+        .says("left running")
+        .hints("supervise = true");
+    lab.gateway_is_tidy(&run);
+    lab.nothing_staged("h1", &run);
+    lab.on_host("h1", "kill -0 $(cat /tmp/pid)");
+}
+
+#[test]
+fn a_daemon_that_holds_the_output_holds_nobody_up_and_lives_on() {
+    let lab = Lab::with(&["h1"]);
+    let script = then(
+        "setsid sh -c 'echo $$ >/tmp/daemon; exec sleep 1000' & \
+                       until [ -s /tmp/daemon ]; do :; done; echo said; exit 0",
+    );
+    let run = lab.start(&lab.job().script(script)).end();
+    run.succeeded();
+    assert_eq!(run.printed("h1"), "said\n");
+    file_came_home(&run, "h1");
+    assert!(run.stderr.contains("h1: the script left a process behind"), "{run}");
+    lab.gateway_is_tidy(&run);
+    lab.nothing_staged("h1", &run);
+    lab.on_host("h1", "kill -0 $(cat /tmp/daemon)");
+}
+
+#[test]
+fn a_child_left_in_the_background_with_no_output_of_ours_is_no_matter() {
+    let lab = Lab::with(&["h1"]);
+    let script = then("setsid sleep 1000 >/dev/null 2>&1 </dev/null &\nexit 0");
+    let run = lab.start(&lab.job().script(script)).end();
+    run.succeeded();
+    assert!(!run.stderr.contains("left a process"), "{run}");
+    lab.gateway_is_tidy(&run);
+    assert_eq!(lab.processes("h1"), ["sleep 1000"]);
+}
+
+#[test]
+fn output_is_on_disk_while_the_script_still_runs() {
+    let lab = Lab::with(&["h1"]);
+    let script = then("echo first; until [ -e /tmp/go ]; do sleep 0.1; done; echo last");
+    let job = lab.job().script(script);
+    let running = lab.start(&job);
+    wait::until("the first line on disk", || {
+        let so_far = fs::read_to_string(job.output().join("latest/hosts/h1/stdout")).ok()?;
+        (so_far == "first\n").then_some(())
+    });
+    lab.on_host("h1", "touch /tmp/go");
+    let run = lab.tidy_after(running);
+    run.succeeded();
+    assert_eq!(run.printed("h1"), "first\nlast\n");
+}
