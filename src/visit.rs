@@ -24,7 +24,7 @@ pub use ready::{Found, Item, Readiness, Trial, ready};
 
 use crate::event::{Event, Events, Stop};
 use crate::job::{Job, Script};
-use crate::journal::{Entry, Journal, Place, RunFolder};
+use crate::journal::{Entry, Journal, Place, RunFolder, Taken};
 use crate::outcome::{Fault, HostReport, Step, StepTime};
 use crate::remote::{Remote, RemoteError};
 use crate::shell;
@@ -39,6 +39,8 @@ pub struct Run {
     pub job: Job,
     /// The run's folder.
     pub folder: RunFolder,
+    /// The names of files that the run's accounts hold.
+    pub taken: Taken,
     /// The run's journal.
     pub journal: Journal,
     /// What the staged copies' names are made from.
@@ -110,14 +112,7 @@ impl Visit {
     async fn job(&mut self, remote: &Remote) -> Result<(), Fault> {
         let run = Arc::clone(&self.run);
         let (script, staged) = (&run.job.script, self.staged.clone());
-        // 13: scp Fichier_fourni.sh $SERVEUR:/tmp
-        let uploaded = self.step(Step::Upload, upload(remote, script, &staged, run.again)).await;
-        // 15, 17: cp -P /tmp/Fichier_fourni.sh /home/User_VIP/script; chmod 775 …
-        let installed = match uploaded {
-            Ok(()) => self.step(Step::Install, install(remote, script, &staged)).await,
-            Err(fault) => Err(fault),
-        };
-        let since = match installed {
+        let since = match self.bring_script(remote, script, &staged, run.again).await {
             Ok(since) => since,
             Err(fault) => {
                 self.tidy(remote).await;
@@ -133,14 +128,26 @@ impl Visit {
         ran.and(collected)
     }
 
-    /// Brings home what matches the globs, and tidies the host meanwhile.
+    /// Uploads and installs the script. Returns the host's clock before it runs.
+    async fn bring_script(
+        &mut self,
+        remote: &Remote,
+        script: &Script,
+        staged: &str,
+        again: bool,
+    ) -> Result<i64, Fault> {
+        // 13: scp Fichier_fourni.sh $SERVEUR:/tmp
+        self.step(Step::Upload, upload(remote, script, staged, again)).await?;
+        // 15, 17: cp -P /tmp/Fichier_fourni.sh /home/User_VIP/script; chmod 775 …
+        self.step(Step::Install, install(remote, script, staged)).await
+    }
+
+    /// Brings home what matches the globs.
     async fn collect(&mut self, remote: &Remote, since: i64) -> Result<(), Fault> {
         let run = Arc::clone(&self.run);
-        let place = Place::new(&run.folder, &self.host, run.job.collect.layout);
+        let place = Place::new(&run.folder, &self.host, run.job.collect.layout, &run.taken);
         let known = self.report.files.clone();
-        let tidied = tidy(Arc::clone(&run), Arc::clone(&self.host), remote, self.staged.clone());
-        let home = self.step(Step::Collect, collect::collect(remote, &run.job, since, &place, &known));
-        let (home, ()) = tokio::join!(home, tidied);
+        let home = self.step(Step::Collect, collect::collect(remote, &run.job, since, &place, &known)).await;
         self.bring(home?)
     }
 
@@ -165,9 +172,11 @@ impl Visit {
         }
     }
 
-    /// Removes the staged copy.
+    /// Removes the staged copy of a visit that did not come to install it.
     async fn tidy(&self, remote: &Remote) {
-        tidy(Arc::clone(&self.run), Arc::clone(&self.host), remote, self.staged.clone()).await;
+        if !matches!(timeout(TIDY, remote.remove(&self.staged)).await, Ok(Ok(()))) {
+            self.run.events.note(format!("{}: {} could not be removed", self.host, self.staged));
+        }
     }
 
     /// Begins a step, times it, and ends it at once when the order to stop comes.
@@ -222,8 +231,8 @@ async fn upload(remote: &Remote, script: &Script, staged: &str, again: bool) -> 
     uploaded.map_err(|e| fault::of(Step::Upload, &script.staging, e))
 }
 
-/// Copies the script to its place, makes it executable, and reads back what will run. Returns the host's clock before
-/// the script ran, in seconds since 1970.
+/// Copies the script to its place, makes it executable, reads back what will run, and removes the staged copy, which
+/// nothing needs any more. Returns the host's clock before the script ran, in seconds since 1970.
 async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, Fault> {
     let most = script.bytes.len() + 64;
     let done = remote.ask(&install_program(script, staged), most).await;
@@ -246,13 +255,7 @@ pub fn install_program(script: &Script, staged: &str) -> String {
     let (from, to) = (shell::quote(staged), shell::quote(&script.installed()));
     let mode = &script.mode;
     format!(
-        "LC_ALL=C; export LC_ALL; cp -P -- {from} {to} && chmod {mode} -- {to} && date +%s && cat -- {to}"
+        "LC_ALL=C; export LC_ALL; if [ -h {to} ]; then echo {to} is a link, nothing is written through it >&2; exit 1; fi; \
+         cp -P -- {from} {to} && chmod {mode} -- {to} && date +%s && cat -- {to} && rm -f -- {from}"
     )
-}
-
-/// Removes the staged copy, however the visit went.
-async fn tidy(run: Arc<Run>, host: Arc<str>, remote: &Remote, staged: String) {
-    if !matches!(timeout(TIDY, remote.remove(&staged)).await, Ok(Ok(()))) {
-        run.events.note(format!("{host}: {staged} could not be removed"));
-    }
 }

@@ -45,7 +45,6 @@ fn of_host(job: &Job, host: &Resolved, sockets: &Path, number: usize) -> String 
             "collect: bring it home",
             format!("install -d {}\n{}", shell::quote(&home), piped(&get.concat(), &plan)),
         ),
-        ("collect: tidy", piped(&format!("rm {staged}\n"), &plan)),
         ("disconnect", shell::line(plan.order("exit"))),
     ];
     let mut text = format!("\n## {}\n", host.alias);

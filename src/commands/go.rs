@@ -17,8 +17,8 @@ use crate::cli::Telling;
 use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
 use crate::job::Job;
-use crate::journal::{Begin, Entry, Journal, RunFolder};
-use crate::outcome::{Cause, ExitStatus, HostReport};
+use crate::journal::{Begin, Entry, Journal, RunFolder, Taken};
+use crate::outcome::{Cause, Collected, ExitStatus, HostReport};
 use crate::remote;
 use crate::report::style::{self, View};
 use crate::report::text::summary;
@@ -64,6 +64,9 @@ pub async fn go(go: Go, telling: &Telling) -> Result<ExitStatus, Refused> {
         Some(at) => journal.write(&Entry::Resumed { at: *at }).await?,
         None => journal.write(&Entry::Started(go.begin.clone())).await?,
     }
+    if !go.resumed.is_empty() {
+        go.folder.sweep()?;
+    }
     let sockets = sockets()?;
     let (events, ear) = Events::channel();
     let listener = listen(telling, ear);
@@ -94,6 +97,7 @@ async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop:
     let run = Arc::new(visit::Run {
         job: job.clone(),
         folder: folder.clone(),
+        taken: Taken::of(files_of(&done, &left)),
         journal,
         secret: begin.secret,
         again: !resumed.is_empty(),
@@ -102,7 +106,9 @@ async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop:
         events: events.clone(),
         stop: stop.clone(),
     });
-    let limits = Limits { parallel: job.parallel, canary: job.canary, max_failures: job.max_failures };
+    // Who resumes has seen what became of the canary.
+    let canary = if resumed.is_empty() { job.canary } else { 0 };
+    let limits = Limits { parallel: job.parallel, canary, max_failures: job.max_failures };
     let hosts = left.into_iter().map(|(host, task)| (host.alias.clone(), (host, task))).collect();
     let each = |number, (host, task)| visit(Arc::clone(&run), host, number, task);
     let ended = |report: &HostReport| events.emit(Event::Ended(Box::new(report.clone())));
@@ -112,6 +118,15 @@ async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop:
         json::Script { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
     let report = RunReport::new(&folder.id, &job.name, script, begin.started, Timestamp::now(), hosts);
     harvest::deliver(&job, &folder, RunReport { resumed, ..report }, &events).await
+}
+
+/// The files that earlier goes brought home and that stay.
+fn files_of<'a>(done: &'a [HostReport], left: &'a [(Resolved, Task)]) -> impl Iterator<Item = &'a Collected> {
+    let earlier = left.iter().filter_map(|(_, task)| match task {
+        Task::Collect { earlier, .. } => earlier.as_deref(),
+        Task::Whole => None,
+    });
+    done.iter().chain(earlier).flat_map(|report| &report.files)
 }
 
 /// The accounts of all hosts, in the order the run began with.

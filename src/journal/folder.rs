@@ -11,6 +11,9 @@ use jiff::tz::TimeZone;
 /// The machine's account in the archive.
 pub const MANIFEST: &str = "manifest.json";
 
+/// How the passing name of a file begins that is being copied.
+pub(super) const PART: &str = ".part-";
+
 /// The script as it was supplied, kept for a later go.
 pub const SCRIPT: &str = "script";
 
@@ -76,6 +79,25 @@ impl RunFolder {
         let path = self.path.join("hosts").join(host);
         private().recursive(true).create(&path)?;
         Ok(path)
+    }
+
+    /// Removes what a go that was broken off left half copied.
+    ///
+    /// # Errors
+    /// The harvest cannot be read.
+    pub fn sweep(&self) -> io::Result<()> {
+        let mut folders = vec![self.harvest()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.path());
+                } else if entry.file_name().as_encoded_bytes().starts_with(PART.as_bytes()) {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes a file of the run's own, whole or not at all.

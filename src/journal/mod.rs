@@ -12,5 +12,5 @@ mod resume;
 pub use folder::{MANIFEST, REPORT, RunFolder, SCRIPT};
 pub use lock::{Lock, LockError};
 pub use log::{Begin, Entry, Journal};
-pub use place::Place;
+pub use place::{Place, Taken};
 pub use resume::{Earlier, Left, find};

@@ -3,20 +3,41 @@
 //! Names are kept where they are harmless. Bytes that a terminal or another system would trip over are written `%1B`;
 //! a name met twice, or one of our own, is told apart by the host and a number.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use super::folder::{MANIFEST, REPORT, RunFolder, private};
+use super::folder::{MANIFEST, PART, REPORT, RunFolder, private};
 use crate::job::Layout;
+use crate::outcome::Collected;
 
 /// The longest name that common file systems take, in bytes.
 const LONGEST: usize = 255;
 
 /// How many names are tried for one file.
 const TRIES: usize = 100_000;
+
+/// The names below the run folder that an account of the run holds. Whatever else lies there is of a go that was broken
+/// off, and is replaced. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Taken(Arc<Mutex<HashSet<String>>>);
+
+impl Taken {
+    /// The names of these files.
+    pub fn of<'a>(files: impl IntoIterator<Item = &'a Collected>) -> Self {
+        Self(Arc::new(Mutex::new(files.into_iter().map(|file| file.path.clone()).collect())))
+    }
+
+    /// Takes a name, if nobody has it.
+    fn claim(&self, name: &str) -> bool {
+        // A thread that panicked with the names in hand left them whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
+    }
+}
 
 /// Where the files of one host go.
 #[derive(Debug, Clone)]
@@ -29,17 +50,20 @@ pub struct Place {
     host: String,
     /// Whether names of our own live in the folder.
     shared: bool,
+    /// The names that are taken.
+    taken: Taken,
 }
 
 impl Place {
     /// The place of a host's files. Its folder is made with its first file.
-    pub fn new(run: &RunFolder, host: &str, layout: Layout) -> Self {
+    pub fn new(run: &RunFolder, host: &str, layout: Layout, taken: &Taken) -> Self {
         let folder = match layout {
             Layout::Flat => run.harvest(),
             Layout::ByHost if [MANIFEST, REPORT].contains(&host) => run.harvest().join(format!("{host}_")),
             Layout::ByHost => run.harvest().join(host),
         };
-        Self { run: run.path.clone(), folder, host: host.to_owned(), shared: layout == Layout::Flat }
+        let shared = layout == Layout::Flat;
+        Self { run: run.path.clone(), folder, host: host.to_owned(), shared, taken: taken.clone() }
     }
 
     /// A file in the making, on the same file system, gone if it is not settled.
@@ -48,7 +72,7 @@ impl Place {
     /// It cannot be made.
     pub fn begin(&self) -> io::Result<NamedTempFile> {
         private().recursive(true).create(&self.folder)?;
-        tempfile::Builder::new().prefix(".part-").tempfile_in(&self.folder)
+        tempfile::Builder::new().prefix(PART).tempfile_in(&self.folder)
     }
 
     /// Gives a whole file its final name, made from its path on the host; returns it relative to the run folder.
@@ -58,17 +82,15 @@ impl Place {
     pub fn settle(&self, part: TempPath, remote: &[u8]) -> io::Result<String> {
         let base = remote.rsplit(|b| *b == b'/').next().unwrap_or_default();
         let name = local_name(base);
-        let mut part = part;
         for number in 0..TRIES {
             let candidate = candidate(&name, &self.host, number);
             if self.shared && [MANIFEST, REPORT].contains(&candidate.as_str()) {
                 continue;
             }
             let path = self.folder.join(&candidate);
-            match part.persist_noclobber(&path) {
-                Ok(()) => return Ok(self.relative(&path)),
-                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => part = error.path,
-                Err(error) => return Err(error.error),
+            let relative = self.relative(&path);
+            if self.taken.claim(&relative) {
+                return part.persist(&path).map(|()| relative).map_err(|error| error.error);
             }
         }
         Err(io::Error::other(format!("{name}: a hundred thousand files bear this name")))
@@ -139,9 +161,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn place(dir: &Path, host: &str, layout: Layout) -> Place {
+    fn place(dir: &Path, taken: &Taken, host: &str, layout: Layout) -> Place {
         let run = RunFolder { path: dir.to_owned(), id: "r".to_owned(), name: "JGE".to_owned() };
-        Place::new(&run, host, layout)
+        Place::new(&run, host, layout, taken)
     }
 
     fn put(place: &Place, remote: &[u8]) -> String {
@@ -151,13 +173,27 @@ mod tests {
     #[test]
     fn a_name_met_twice_is_told_apart() {
         let dir = tempfile::tempdir().unwrap();
-        let (one, two) = (place(dir.path(), "h1", Layout::Flat), place(dir.path(), "h2", Layout::Flat));
+        let taken = Taken::default();
+        let place = |host, layout| place(dir.path(), &taken, host, layout);
+        let (one, two) = (place("h1", Layout::Flat), place("h2", Layout::Flat));
         assert_eq!(put(&one, b"/tmp/fichier_log.txt"), "JGE/fichier_log.txt");
         assert_eq!(put(&two, b"/tmp/fichier_log.txt"), "JGE/fichier_log.h2.txt");
         assert_eq!(put(&two, b"/var/fichier_log.txt"), "JGE/fichier_log.h2.2.txt");
         assert_eq!(put(&two, b"/var/report.txt"), "JGE/report.h2.txt");
-        assert_eq!(put(&place(dir.path(), "h3", Layout::ByHost), b"/tmp/report.txt"), "JGE/h3/report.txt");
-        assert_eq!(put(&place(dir.path(), "report.txt", Layout::ByHost), b"/tmp/x"), "JGE/report.txt_/x");
+        assert_eq!(put(&place("h3", Layout::ByHost), b"/tmp/report.txt"), "JGE/h3/report.txt");
+        assert_eq!(put(&place("report.txt", Layout::ByHost), b"/tmp/x"), "JGE/report.txt_/x");
+    }
+
+    #[test]
+    fn what_no_account_holds_is_replaced_by_its_successor() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = place(dir.path(), &Taken::default(), "h1", Layout::ByHost);
+        let kept = put(&before, b"/tmp/kept.txt");
+        put(&before, b"/tmp/orphan.txt");
+        let file = Collected { remote: String::new(), path: kept, bytes: 0, sha256: String::new() };
+        let after = place(dir.path(), &Taken::of([&file]), "h1", Layout::ByHost);
+        assert_eq!(put(&after, b"/tmp/orphan.txt"), "JGE/h1/orphan.txt");
+        assert_eq!(put(&after, b"/tmp/kept.txt"), "JGE/h1/kept.h1.txt");
     }
 
     #[test]

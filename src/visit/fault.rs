@@ -13,6 +13,9 @@ const SHOWN: usize = 300;
 /// The way out of most failures of a script.
 const READ_ITS_OUTPUT: &str = "read what it printed in the run folder: hosts/<host>/stderr";
 
+/// The way out where the script began, was broken off, and its files are here.
+const ONCE_MORE: &str = "recolte resume --execute-again runs it once more";
+
 /// A fault from its parts.
 pub fn new(step: Step, cause: Cause, message: impl Into<String>, hint: &str) -> Fault {
     let hint = (!hint.is_empty()).then(|| hint.to_owned());
@@ -91,17 +94,23 @@ pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
             message: Some(message),
             hint,
             ..
-        }) => Err(Fault { step: Step::Execute, cause: *cause, message: message.clone(), hint: hint.clone() }),
+        }) => Err(Fault {
+            step: Step::Execute,
+            cause: *cause,
+            message: message.clone(),
+            hint: broken_off(*cause).or(hint.clone()),
+        }),
         _ => {
             let message = "the script began before the run was broken off; its end was not seen";
-            Err(new(
-                Step::Execute,
-                Cause::Interrupted,
-                message,
-                "recolte resume --execute-again runs it once more",
-            ))
+            Err(new(Step::Execute, Cause::Interrupted, message, ONCE_MORE))
         }
     }
+}
+
+/// The way out of a script that did not come to its own end.
+fn broken_off(cause: Cause) -> Option<String> {
+    let cut = [Cause::Interrupted, Cause::Deadline, Cause::ScriptTimeout, Cause::ConnectionLost];
+    cut.contains(&cause).then(|| ONCE_MORE.to_owned())
 }
 
 /// `cp` or `chmod` failed.
@@ -170,9 +179,13 @@ pub fn is_refusal(fault: &Fault) -> bool {
     matches!(fault.cause, Cause::SudoDenied | Cause::NoSuchUser | Cause::Other)
 }
 
-/// Whether it was sudo or su, not the script, that spoke last.
+/// Whether it was sudo or su, or the shell that found no sudo, and not the script, that spoke.
 fn refused(complaint: &[u8]) -> bool {
     let first = complaint.trim_ascii_start();
+    let line = first.split(|b| *b == b'\n').next().unwrap_or_default().to_ascii_lowercase();
+    if line.windows(5).any(|w| w == b"sudo:") && line.windows(9).any(|w| w == b"not found") {
+        return true;
+    }
     first.starts_with(b"sudo:") || first.starts_with(b"su:") || complaint.windows(6).any(|w| w == b"\nsudo:")
 }
 

@@ -3,11 +3,11 @@
 use std::fs;
 
 use crate::job::{ODD, WRITES_ARGUMENTS};
-use crate::lab::{Lab, Run, wait};
+use crate::lab::{Lab, Run};
 
 /// Healthy neighbours succeeded, their files are whole, and the run says that not all did.
 #[track_caller]
-fn neighbours_are_whole(run: &Run, neighbours: &[&str]) {
+pub fn neighbours_are_whole(run: &Run, neighbours: &[&str]) {
     run.exits(1);
     for host in neighbours {
         run.host(host).succeeded();
@@ -76,7 +76,7 @@ fn a_refused_key_is_never_offered_twice() {
 fn a_connection_that_fails_for_a_passing_cause_is_tried_again() {
     let lab = Lab::with(&["h1"]);
     let address = fs::read_to_string(lab.path("lab/hosts/h1/address")).unwrap();
-    let line = format!("exec 3<>/dev/tcp/{}/22; cat <&3 & exec cat >&3", address.trim());
+    let line = format!("exec 3<>/dev/tcp/{}/22; cat <&3 & cat >&3; kill $!", address.trim());
     let proxy =
         lab.write("proxy", format!("#!/bin/bash\n[ -e $0.tried ] || {{ : >$0.tried; exit 1; }}\n{line}\n"));
     lab.sh(&format!("chmod 755 {}", proxy.display()));
@@ -168,11 +168,9 @@ fn a_sudo_that_refuses_and_a_user_that_is_missing_are_told_apart() {
         run.host("nosudo").ended("failed", "execute", "sudo_denied").says("sudo").hints("");
         let nologin = run.host("nologin");
         assert_eq!((nologin.word("outcome"), nologin.word("step")), ("failed", "execute"), "{run}");
-        assert!(
-            nologin.word("message").contains("not") && !nologin.word("hint").is_empty(),
-            "{:#}",
-            nologin.0
-        );
+        // A bare command does not tell whether it was the login that ended with 1, or the script.
+        let told = nologin.word("message").contains("not") || !supervise;
+        assert!(told && !nologin.word("hint").is_empty(), "{run}");
         neighbours_are_whole(&run, &["good"]);
     }
 }
@@ -225,98 +223,33 @@ fn without_sftp_the_same_folders_are_told_the_same_way() {
 }
 
 #[test]
-fn a_link_or_file_that_waits_in_the_install_folder_is_not_what_runs() {
-    // A link that leads to a file of somebody else: what it leads to stays as it is, or the host fails; no third way.
-    let setup = "echo precious >/srv/precious; chmod 666 /srv/precious; cd /home/User_VIP/script; \
-                 ln -s /srv/precious Fichier_fourni.sh";
+fn a_script_that_is_not_what_was_supplied_is_not_run() {
+    // A cp that does what a full disk, a virus or a colleague may do.
+    let cp = "printf '#!/bin/sh\\n/bin/cp \"$@\"; for to; do :; done; echo \"touch /tmp/ran\" >>\"$to\"\\n'";
+    let lab = Lab::of(&["tampers", "good"])
+        .setup("tampers", &format!("{cp} >/usr/local/bin/cp; chmod 755 /usr/local/bin/cp"))
+        .up();
+    let run = lab.recolte(&lab.job());
+    run.host("tampers").ended("failed", "install", "tampered").says("Fichier_fourni.sh").hints("");
+    assert!(!lab.on("tampers", "/tmp/ran").exists() && !lab.on("tampers", "/tmp/fichier_log.txt").exists());
+    neighbours_are_whole(&run, &["good"]);
+}
+
+#[test]
+fn an_older_and_longer_script_in_the_install_folder_is_replaced_as_a_whole() {
+    let old = "yes 'touch /tmp/old' | head -1000 >/home/User_VIP/script/Fichier_fourni.sh; \
+               chown User_VIP /home/User_VIP/script/Fichier_fourni.sh";
+    let lab = Lab::of(&["h1"]).setup_all(old).up();
+    lab.recolte(&lab.job()).succeeded();
+    assert!(!lab.on("h1", "/tmp/old").exists());
+}
+
+#[test]
+fn a_link_that_waits_in_the_install_folder_is_not_written_through() {
+    let setup = "echo precious >/srv/precious; chmod 666 /srv/precious; \
+                 ln -s /srv/precious /home/User_VIP/script/Fichier_fourni.sh";
     let lab = Lab::of(&["linked", "good"]).setup("linked", setup).up();
     let run = lab.recolte(&lab.job());
     run.host("good").succeeded();
-    let precious = fs::read(lab.on("linked", "/srv/precious")).unwrap();
-    let supplied = fs::read(lab.on("linked", "/home/User_VIP/script/Fichier_fourni.sh"));
-    if run.host("linked").word("outcome") == "succeeded" {
-        // As `cp -P` of the old script had it: through the link, which the operator put there.
-        assert_eq!(supplied.unwrap(), crate::lab::WRITES_ONE_FILE.as_bytes());
-    } else {
-        assert_eq!(precious, b"precious\n");
-    }
-}
-
-#[test]
-fn a_connection_that_breaks_while_the_script_runs_ends_the_script_and_is_told() {
-    let lab = Lab::with(&["broken", "good"]);
-    let script = "#!/bin/sh\n[ $(hostname) = good ] || { : >/tmp/began; sleep 1000; }\n\
-                  echo \"$(hostname) $1\" >/tmp/fichier_log.txt\n";
-    let running = lab.start(&lab.job().script(script));
-    lab.appears("broken", "/tmp/began");
-    lab.on_host("broken", "pkill -KILL -u User_VIP sshd");
-    let run = running.end();
-    run.host("broken").ended("failed", "execute", "connection_lost").hints("resume");
-    assert_eq!(run.host("broken").exit_status(), None);
-    neighbours_are_whole(&run, &["good"]);
-    lab.gateway_is_tidy(&run);
-    wait::until("the end of the script", || lab.processes("broken").is_empty().then_some(()));
-}
-
-#[test]
-fn a_network_that_goes_silent_is_noticed_by_the_users_own_keepalive() {
-    let lab = Lab::with(&["silent", "good"]);
-    lab.configure("Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 2\n");
-    let script = "#!/bin/sh\n[ $(hostname) = good ] || { : >/tmp/began; sleep 1000; }\n\
-                  echo \"$(hostname) $1\" >/tmp/fichier_log.txt\n";
-    let running = lab.start(&lab.job().script(script));
-    lab.appears("silent", "/tmp/began");
-    lab.on_host("silent", "ip link set eth0 down");
-    let run = running.end();
-    run.host("silent").ended("failed", "execute", "connection_lost").hints("");
-    neighbours_are_whole(&run, &["good"]);
-    lab.gateway_is_tidy(&run);
-}
-
-#[test]
-fn a_host_that_loses_its_power_while_its_files_are_read_leaves_no_half_copy() {
-    let lab = Lab::with(&["dies", "good"]);
-    lab.configure("Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 2\n");
-    let script = "#!/bin/sh\n[ $(hostname) = good ] || head -c 2000000000 /dev/zero >/tmp/fichier_big_log.txt\n\
-                  echo \"$(hostname) $1\" >/tmp/fichier_log.txt\n";
-    let job = lab.job().script(script).set("collect.max_file", "4GiB");
-    let running = lab.start(&job);
-    let folder = job.output().join("latest/JGE/dies");
-    wait::until("a copy under way", || {
-        let parts = fs::read_dir(&folder).ok()?.flatten();
-        parts.filter_map(|part| part.metadata().ok()).any(|meta| meta.len() > 1_000_000).then_some(())
-    });
-    lab.sh(&format!("kill -9 {}", lab.pid("dies")));
-    let run = running.end();
-    run.host("dies").ended("failed", "collect", "connection_lost").hints("resume");
-    neighbours_are_whole(&run, &["good"]);
-    let left = run.harvest();
-    assert!(left.iter().all(|name| !name.contains("big") && !name.contains(".part")), "{left:?}");
-    lab.gateway_is_tidy(&run);
-}
-
-#[test]
-fn as_many_hosts_at_a_time_as_asked_and_no_connection_waits_for_a_script() {
-    let lab = Lab::with(&["h1", "h2", "h3"]);
-    // Each script waits until all three have begun, which one handshake at a time must not hinder.
-    let script =
-        "#!/bin/sh\n: >/tmp/began; until [ -e /tmp/go ]; do sleep 0.1; done; echo x >/tmp/fichier_log.txt\n";
-    let running = lab.start(&lab.job().script(script).set("handshakes", 1));
-    for host in ["h1", "h2", "h3"] {
-        lab.appears(host, "/tmp/began");
-    }
-    for host in ["h1", "h2", "h3"] {
-        lab.on_host(host, "touch /tmp/go");
-    }
-    lab.tidy_after(running).succeeded();
-    let run = lab.recolte(&lab.job().options(&["-p", "1"]));
-    run.succeeded();
-    let report = run.report();
-    let mut visits: Vec<(&str, &str)> = report["hosts"].as_array().unwrap().iter().map(times).collect();
-    visits.sort_unstable();
-    assert!(visits.windows(2).all(|pair| pair[0].1 <= pair[1].0), "one after the other: {visits:?}");
-}
-
-fn times(host: &serde_json::Value) -> (&str, &str) {
-    (host["started"].as_str().unwrap(), host["ended"].as_str().unwrap())
+    assert_eq!(fs::read(lab.on("linked", "/srv/precious")).unwrap(), b"precious\n");
 }

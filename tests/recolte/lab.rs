@@ -262,3 +262,18 @@ fn user_of(process: &Path) -> String {
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
     line.split_whitespace().next().unwrap_or_default().to_owned()
 }
+
+impl Lab {
+    /// The names of its hosts.
+    pub fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    /// The ssh processes of this gateway, and the control sockets.
+    pub fn connections(&self) -> Vec<String> {
+        let folders = fs::read_dir(self.sockets()).unwrap().flatten();
+        let inside = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
+        let sockets = inside.map(|entry| entry.path().display().to_string());
+        sockets.chain(commands_with(&self.sockets())).collect()
+    }
+}

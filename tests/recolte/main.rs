@@ -11,11 +11,24 @@
     reason = "these are tests: what is not as it should be ends them"
 )]
 
-mod lab;
-
+mod breaks;
+mod check;
+mod cli;
 mod collect;
+mod disk;
+mod dropin;
 mod execute;
 mod faults;
 mod job;
+mod lab;
+mod lock;
+mod mail;
 mod masters;
 mod names;
+mod parts;
+mod refused;
+mod resume;
+mod signals;
+mod supervise;
+mod thresholds;
+mod time;

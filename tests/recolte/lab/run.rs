@@ -267,3 +267,17 @@ impl Host {
         entry.unwrap_or_else(|| panic!("{remote} was not skipped: {:#}", self.0))["why"].as_str().unwrap()
     }
 }
+
+impl Running {
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal by its name, like `INT`.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status();
+        assert!(sent.unwrap().success(), "no {name} for {}", self.line);
+    }
+}

@@ -1,0 +1,256 @@
+//! `recolte resume` after every kind of end: nothing that came home is lost, and no script runs twice unasked.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+
+use serde_json::Value;
+
+use crate::lab::{Job, Lab, Run, Running, files, unpack, wait};
+
+/// Counts its runs on the host, writes its file, and where it is told to, stays.
+const COUNTS: &str = "#!/bin/sh\necho ran >>/tmp/count\necho \"$(hostname) whole\" >/tmp/fichier_log.txt\n\
+                      if [ -e /tmp/stay ]; then sleep 1000 & echo up >/tmp/up; wait; fi\n";
+
+/// A lab where the script stays on some hosts.
+fn lab(hosts: &[&str], stay: &[&str]) -> Lab {
+    stay.iter().fold(Lab::of(hosts), |lab, host| lab.setup(host, ": >/tmp/stay")).up()
+}
+
+/// How often the script ran on a host.
+fn count(lab: &Lab, host: &str) -> usize {
+    fs::read_to_string(lab.on(host, "/tmp/count")).unwrap_or_default().lines().count()
+}
+
+/// Starts a run, and waits until the script stays on these hosts and the others are done.
+fn started(lab: &Lab, job: &Job, stay: &[&str], done: &[&str]) -> Running {
+    let running = lab.start(job);
+    stay.iter().for_each(|host| lab.appears(host, "/tmp/up"));
+    done.iter().for_each(|host| running.says(&format!("{host}: succeeded")));
+    running
+}
+
+/// Ends a run as the kernel or a power cut would, and waits for the end of its scripts.
+fn killed(lab: &Lab, running: Running, stay: &[&str]) -> Run {
+    running.signal("KILL");
+    let run = running.end();
+    assert_eq!(run.code(), 1009);
+    for host in stay {
+        let gone = || !lab.processes(host).iter().any(|line| line.contains("sleep 1000"));
+        wait::until("the end of the script", || gone().then_some(()));
+    }
+    run
+}
+
+/// `recolte resume` with these words on the runs of a job.
+fn resuming(lab: &Lab, job: &Job, words: &[&str]) -> Job {
+    let output = job.output();
+    let mut all = vec!["resume", "--output", output.to_str().unwrap()];
+    all.extend(words);
+    lab.job_for(&[]).set("output", output.as_path()).words(&all)
+}
+
+/// Resumes, and checks that this left nothing on the hosts, but for the masters of a go that was killed: these take
+/// their minute.
+#[track_caller]
+fn resume(lab: &Lab, job: &Job, words: &[&str]) -> Run {
+    let run = lab.start(&resuming(lab, job, words)).end();
+    for host in lab.hosts() {
+        lab.nothing_staged(host, &run);
+        let left = || lab.processes(host).into_iter().find(|line| !line.starts_with("sshd"));
+        wait::until("no process of ours", || left().is_none().then_some(()));
+    }
+    run
+}
+
+#[track_caller]
+fn archive_holds(run: &Run, hosts: &[&str]) {
+    let archive = unpack(&run.path("JGE.tar.gz"));
+    for host in hosts {
+        let packed = archive.get(&format!("JGE/{host}/fichier_log.txt"));
+        let bytes = &packed.unwrap_or_else(|| panic!("no {host} in {:?}: {run}", archive.keys())).bytes;
+        assert_eq!(String::from_utf8_lossy(bytes), format!("{host} whole\n"));
+    }
+    assert_eq!(archive.len(), hosts.len() + 2, "{:?}", archive.keys());
+    let manifest: Value = serde_json::from_slice(&archive["JGE/manifest.json"].bytes).unwrap();
+    assert_eq!(manifest["hosts"], run.report()["hosts"]);
+}
+
+fn resumed(run: &Run) -> usize {
+    run.report()["resumed"].as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn after_an_interruption_the_rest_is_done_and_the_results_are_of_both() {
+    let lab = lab(&["done", "stay", "late"], &["stay"]);
+    let mails = lab.folder("mails");
+    let transport = format!("file:{}", mails.display());
+    let job = lab.job().script(COUNTS).set("parallel", 1).set("mail.transport", transport.as_str());
+    let job = job.set("mail.from", "recolte@vip.example.fr").set("mail.to", &["x@example.fr"]);
+    let running = started(&lab, &job, &["stay"], &["done"]);
+    running.signal("INT");
+    let first = lab.tidy_after(running);
+    first.exits(130);
+    assert_eq!(first.host("late").word("outcome"), "not_started");
+    assert_eq!(first.host("late").word("cause"), "interrupted");
+    assert_eq!(resumed(&first), 0);
+    let done = first.host("done").0;
+    assert_eq!(files(&mails).len(), 1);
+
+    lab.on_host("stay", "rm /tmp/stay");
+    let second = resume(&lab, &job, &[]);
+    second.exits(1);
+    assert_eq!(second.path(""), first.path(""), "the same run");
+    assert_eq!(second.host("done").0, done, "left alone");
+    second.host("late").succeeded();
+    second.host("stay").ended("cancelled", "execute", "interrupted").hints("--execute-again");
+    assert_eq!(["done", "stay", "late"].map(|host| count(&lab, host)), [1, 1, 1]);
+    archive_holds(&second, &["done", "stay", "late"]);
+    assert_eq!(resumed(&second), 1);
+    assert!(second.text("report.txt").contains("resumed"), "{}", second.text("report.txt"));
+    assert_eq!(files(&mails).len(), 2, "the mail goes again, with all of it");
+
+    let third = resume(&lab, &job, &["--execute-again"]);
+    third.succeeded();
+    assert_eq!(third.host("done").0, done);
+    assert_eq!(["done", "stay", "late"].map(|host| count(&lab, host)), [1, 2, 1]);
+    archive_holds(&third, &["done", "stay", "late"]);
+    assert_eq!((resumed(&third), files(&mails).len()), (2, 3));
+}
+
+#[test]
+fn after_a_kill_no_script_that_began_runs_again_unasked_and_its_files_come_home() {
+    let lab = lab(&["done", "stay", "late"], &["stay"]);
+    let job = lab.job().script(COUNTS).set("parallel", 1);
+    let first = killed(&lab, started(&lab, &job, &["stay"], &["done"]), &["stay"]);
+    assert!(!first.path("report.json").exists() && first.path("journal.jsonl").exists());
+    assert_eq!(first.collected("done", "fichier_log.txt"), b"done whole\n", "home when its host ended");
+    let listed = lab.words(&["runs", "--output", job.output().to_str().unwrap()]);
+    assert!(listed.stdout.contains("broken off: 1 of 3 hosts ended"), "{listed}");
+
+    let second = resume(&lab, &job, &[]);
+    second.exits(1);
+    second.host("done").succeeded();
+    second.host("late").succeeded();
+    second.host("stay").ended("cancelled", "execute", "interrupted").hints("--execute-again");
+    assert_eq!(["done", "stay", "late"].map(|host| count(&lab, host)), [1, 1, 1]);
+    archive_holds(&second, &["done", "stay", "late"]);
+    assert_eq!(second.harvest().len(), 3);
+
+    // Asked for, by the run's folder.
+    lab.on_host("stay", "rm /tmp/stay");
+    let third = resume(&lab, &job, &["--execute-again", second.path("").to_str().unwrap()]);
+    third.succeeded();
+    assert_eq!(["done", "stay", "late"].map(|host| count(&lab, host)), [1, 2, 1]);
+    archive_holds(&third, &["done", "stay", "late"]);
+}
+
+#[test]
+fn a_host_that_was_killed_before_its_script_began_is_visited_whole() {
+    let keys = "printf '%s\\n' '#!/bin/sh' ': >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done' \
+                'cat /home/User_VIP/.ssh/authorized_keys' >/etc/ssh/keys; chmod 755 /etc/ssh/keys\n\
+                printf '%s\\n' 'AuthorizedKeysFile none' 'AuthorizedKeysCommand /etc/ssh/keys' \
+                'AuthorizedKeysCommandUser root' >>/etc/ssh/sshd_config; : >/tmp/stay";
+    let sftp = "printf '%s\\n' '#!/bin/sh' ': >/tmp/up; [ -e /tmp/stay ] || exec /usr/lib/openssh/sftp-server' \
+                'while read -r x; do :; done' >/usr/local/bin/mute; chmod 755 /usr/local/bin/mute\n\
+                sed -i 's,^Subsystem.*,Subsystem sftp /usr/local/bin/mute,' /etc/ssh/sshd_config; : >/tmp/stay";
+    let cp = "printf '%s\\n' '#!/bin/sh' ': >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done' \
+              'exec /bin/cp \"$@\"' >/usr/local/bin/cp; chmod 755 /usr/local/bin/cp; : >/tmp/stay";
+    let hosts = ["connect", "upload", "install"];
+    let lab = Lab::of(&hosts).setup("connect", keys).setup("upload", sftp).setup("install", cp).up();
+    let job = lab.job().script(COUNTS);
+    let first = killed(&lab, started(&lab, &job, &hosts, &[]), &[]);
+    for host in hosts {
+        lab.on_host(host, "rm /tmp/stay /tmp/up");
+    }
+    let second = resume(&lab, &job, &[]);
+    second.succeeded();
+    assert_eq!(second.path(""), first.path(""));
+    assert_eq!(hosts.map(|host| count(&lab, host)), [1, 1, 1]);
+    archive_holds(&second, &hosts);
+}
+
+#[test]
+fn a_line_that_was_torn_by_a_power_cut_costs_no_file_and_no_second_run() {
+    let lab = Lab::with(&["h1", "h2"]);
+    let job = lab.job().script(COUNTS);
+    let first = lab.recolte(&job.set("parallel", 1));
+    first.succeeded();
+    let journal = first.path("journal.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    let last = text.trim_end().lines().last().unwrap();
+    assert!(last.contains("\"ended\"") && last.contains("h2"), "{text}");
+    for torn in [1, last.len() / 2, last.len()] {
+        // The power went in the middle of the last line, and took the reports with it.
+        let kept = text.len() - 1 - last.len() + torn;
+        fs::write(&journal, &text.as_bytes()[..kept]).unwrap();
+        for name in ["report.json", "report.txt", "report.html", "JGE.tar.gz"] {
+            fs::remove_file(first.path(name)).unwrap();
+        }
+        let run = lab.words(&["resume", first.path("").to_str().unwrap()]);
+        run.exits(1);
+        let report: Value = serde_json::from_slice(&first.read("report.json")).unwrap();
+        assert_eq!(report["hosts"][0]["outcome"], "succeeded");
+        // How its script ended was in the line that was lost.
+        assert_eq!(report["hosts"][1]["cause"], "interrupted", "{run}");
+        assert_eq!(["h1", "h2"].map(|host| count(&lab, host)), [1, 1]);
+        archive_holds(&first, &["h1", "h2"]);
+        assert_eq!(first.harvest(), ["h1/fichier_log.txt", "h2/fichier_log.txt"], "each file once");
+        let now = fs::read_to_string(&journal).unwrap();
+        assert!(now.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{now}");
+    }
+}
+
+#[test]
+fn a_journal_that_says_nothing_of_the_beginning_is_refused() {
+    let lab = Lab::with(&["h1"]);
+    let first = lab.recolte(&lab.job());
+    let journal = first.path("journal.jsonl");
+    fs::write(&journal, "{\"event\":\"start").unwrap();
+    let run = lab.words(&["resume", first.path("").to_str().unwrap()]);
+    run.exits(2);
+    assert!(run.stderr.contains(journal.to_str().unwrap()) && run.stderr.contains("new run"), "{run}");
+}
+
+#[test]
+fn a_file_that_vanished_or_changed_here_is_fetched_again_and_nothing_runs() {
+    let lab = Lab::with(&["gone", "spoiled", "well"]);
+    let job = lab.job().script(COUNTS);
+    let first = lab.recolte(&job);
+    first.succeeded();
+    let well = first.host("well").0;
+    fs::remove_file(first.path("JGE/gone/fichier_log.txt")).unwrap();
+    let mut spoiled =
+        OpenOptions::new().append(true).open(first.path("JGE/spoiled/fichier_log.txt")).unwrap();
+    spoiled.write_all(b"more").unwrap();
+    let second = resume(&lab, &job, &[]);
+    second.succeeded();
+    assert_eq!(["gone", "spoiled", "well"].map(|host| count(&lab, host)), [1, 1, 1]);
+    archive_holds(&second, &["gone", "spoiled", "well"]);
+    assert_eq!(second.harvest().len(), 3, "each file once");
+    assert_eq!(second.host("well").0, well, "left alone");
+}
+
+#[test]
+fn runs_are_found_by_id_by_folder_and_as_the_latest_and_an_unknown_one_is_refused() {
+    let lab = Lab::with(&["h1"]);
+    let job = lab.job().script(COUNTS);
+    let (older, latest) = (lab.recolte(&job), lab.recolte(&job));
+    let id = |run: &Run| run.report()["run"].as_str().unwrap().to_owned();
+    let output = job.output();
+    let (output, folder) = (output.to_str().unwrap(), older.path(""));
+    for (words, wanted) in [
+        (vec!["resume", "--output", output], &latest),
+        (vec!["resume", "--output", output, &id(&older)], &older),
+        (vec!["resume", folder.to_str().unwrap()], &older),
+    ] {
+        let before = resumed(wanted);
+        lab.words(&words).exits(0);
+        assert_eq!(resumed(wanted), before + 1, "{words:?}");
+    }
+    assert_eq!(count(&lab, "h1"), 2, "two runs, and nothing more");
+    for words in [vec!["resume", "--output", output, "20200101-000000-JGE"], vec!["resume", "/no/such/run"]] {
+        let run = lab.words(&words);
+        run.exits(2);
+        assert!(run.stderr.contains(words.last().unwrap()) && run.stderr.contains("recolte runs"), "{run}");
+    }
+}
