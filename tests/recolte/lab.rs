@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 pub use archive::unpack;
 pub use gateway::{Gateway, SCRIPT};
 pub use job::{IntoValue, Job, WRITES_ONE_FILE};
-pub use run::{Run, Running, files};
+pub use run::{Host, Run, Running, files};
 
 /// Runs as root on a host before its sshd starts: MaxSessions and the like are set there.
 type Setup = (String, String);

@@ -71,7 +71,9 @@ fn a_script_that_ignores_term_is_killed_with_its_children_after_the_grace() {
     for run_as in [true, false] {
         let job = lab.job().script(&script).set("script.timeout", "2s").options(&["-v"]);
         let job = if run_as { job } else { job.without("script.run_as") };
-        ["h1", "h2"].map(|host| lab.on_host(host, "rm -f /tmp/up /tmp/fichier_log.txt"));
+        for host in ["h1", "h2"] {
+            lab.on_host(host, "rm -f /tmp/up /tmp/fichier_log.txt");
+        }
         let running = lab.start(&job);
         running.says("h2: succeeded");
         lab.appears("h1", "/tmp/up");
@@ -104,7 +106,7 @@ fn at_the_deadline_what_is_there_is_archived_and_every_host_says_how_far_it_came
     run.host("quick").succeeded();
     run.host("slow")
         .ended("timed_out", "execute", "deadline")
-        .says("at the run's deadline still; it was ended")
+        .says("still ran at the run's deadline; it was ended")
         .hints("resume");
     let late = run.host("late");
     assert_eq!((late.word("outcome"), late.word("cause")), ("not_started", "deadline"), "{run}");

@@ -1,0 +1,219 @@
+//! A full disk on the gateway: it is said, what was there stays, and `resume` finishes once there is room.
+//!
+//! The runs live on a small file system that only these processes see.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::lab::{Job, Lab, Running, unpack, wait};
+
+/// A file system of a certain size, seen by those who enter its process's mounts. It ends with the value.
+struct Disk {
+    holder: Child,
+    at: PathBuf,
+}
+
+impl Disk {
+    fn new(at: &Path, size: &str) -> Self {
+        fs::create_dir_all(at).unwrap();
+        let mount = format!(
+            "mount -t tmpfs -o mode=755,size={size} none '{}' && echo ready && exec cat",
+            at.display()
+        );
+        let mut holder = Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-c", &mount])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n", "a small file system");
+        Self { holder, at: at.to_owned() }
+    }
+
+    /// A path on it, as those outside see it.
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{}/{name}", self.holder.id(), self.at.display()))
+    }
+
+    fn mounts(&self) -> String {
+        format!("--mount=/proc/{}/ns/mnt", self.holder.id())
+    }
+
+    /// Makes room.
+    fn grow(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let mount =
+            Command::new("nsenter").args([&self.mounts(), "mount", "-o", &options]).arg(&self.at).status();
+        assert!(mount.unwrap().success());
+    }
+
+    /// Takes all of its room.
+    fn fill(&self) {
+        let filler = File::create(self.path("filler"));
+        let full = std::io::copy(&mut std::io::repeat(b'x'), &mut filler.unwrap()).unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    /// Starts recolte where this file system is seen.
+    fn start(&self, lab: &Lab, job: &Job) -> Running {
+        let said = lab.folder("said");
+        let mut command = lab.command("nsenter");
+        command.args([&self.mounts(), "--", env!("CARGO_BIN_EXE_recolte")]).args(job.arguments());
+        command.stdout(File::create(said.join("stdout")).unwrap());
+        command.stderr(File::create(said.join("stderr")).unwrap());
+        Running::new(command, job, &said)
+    }
+
+    /// `recolte resume` of the latest run.
+    fn resume(&self, lab: &Lab) -> Running {
+        self.start(lab, &lab.job_for(&[]).words(&["resume", "--output", self.at.to_str().unwrap()]))
+    }
+
+    fn report(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.path("latest/report.json")).unwrap()).unwrap()
+    }
+
+    /// An entry of the report.
+    #[track_caller]
+    fn host(&self, name: &str) -> crate::lab::Host {
+        let report = self.report();
+        let host = report["hosts"].as_array().unwrap().iter().find(|host| host["host"] == name);
+        crate::lab::Host(host.unwrap().clone())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(self.holder.kill());
+        drop(self.holder.wait());
+    }
+}
+
+fn count(lab: &Lab, host: &str) -> usize {
+    fs::read_to_string(lab.on(host, "/tmp/count")).unwrap_or_default().lines().count()
+}
+
+/// Counts its runs, and writes so many random bytes.
+fn writes(bytes: &str) -> String {
+    format!("#!/bin/bash\necho ran >>/tmp/count\nhead -c {bytes} /dev/urandom >/tmp/fichier_log.txt\n")
+}
+
+/// A file is here as it is there.
+#[track_caller]
+fn is_home(disk: &Disk, lab: &Lab, host: &str) {
+    let here = fs::read(disk.path(&format!("latest/JGE/{host}/fichier_log.txt"))).unwrap();
+    assert!(
+        here == fs::read(lab.on(host, "/tmp/fichier_log.txt")).unwrap(),
+        "{host}: another file came home"
+    );
+}
+
+#[test]
+fn full_while_collecting_one_host_fails_and_resume_fetches_its_files_once_there_is_room() {
+    let lab = Lab::of(&["big", "small"]).up();
+    let disk = Disk::new(&lab.path("disk"), "1m");
+    let job = lab.job().script(writes("$([ $(hostname) = big ] && echo 3000000 || echo 100000)"));
+    let job = job.set("output", lab.path("disk").as_path());
+    let run = lab.tidy_after(disk.start(&lab, &job));
+    run.exits(1);
+    disk.host("small").succeeded();
+    let big = disk.host("big");
+    big.ended("failed", "collect", "local_disk_full").says("No space left").hints("make room");
+    assert!(big.files().is_empty() && big.exit_status() == Some(0), "{run}");
+    is_home(&disk, &lab, "small");
+    assert_eq!(unpack(&disk.path("latest/JGE.tar.gz")).len(), 3);
+    let left = crate::lab::files(&disk.path("latest/JGE"));
+    assert_eq!(left, ["small/fichier_log.txt"], "no half copy stays");
+    disk.grow("64m");
+    let run = lab.tidy_after(disk.resume(&lab));
+    run.exits(0);
+    ["big", "small"].map(|host| is_home(&disk, &lab, host));
+    ["big", "small"].map(|host| disk.host(host).succeeded().exit_status());
+    assert_eq!(["big", "small"].map(|host| count(&lab, host)), [1, 1]);
+    assert_eq!(unpack(&disk.path("latest/JGE.tar.gz")).len(), 4);
+}
+
+#[test]
+fn full_while_archiving_the_files_stay_and_resume_makes_the_archive() {
+    let lab = Lab::with(&["h1"]);
+    let disk = Disk::new(&lab.path("disk"), "1m");
+    let job = lab.job().script(writes("600000")).set("output", lab.path("disk").as_path());
+    let run = lab.tidy_after(disk.start(&lab, &job));
+    run.exits(3);
+    disk.host("h1").succeeded();
+    is_home(&disk, &lab, "h1");
+    assert!(run.stderr.contains("JGE.tar.gz: the archive could not be made: No space left"), "{run}");
+    let left = fs::read_dir(disk.path("latest")).unwrap().flatten();
+    let left: Vec<String> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert!(
+        !left.iter().any(|name| name.contains("tar") || name.starts_with(".tmp")),
+        "half an archive: {left:?}"
+    );
+    disk.grow("64m");
+    lab.tidy_after(disk.resume(&lab)).exits(0);
+    let archive = unpack(&disk.path("latest/JGE.tar.gz"));
+    assert_eq!(archive["JGE/h1/fichier_log.txt"].bytes.len(), 600_000);
+    assert_eq!(count(&lab, "h1"), 1);
+}
+
+#[test]
+fn full_while_a_script_runs_its_output_is_lost_but_neither_its_files_nor_the_account() {
+    let lab = Lab::with(&["h1"]);
+    let disk = Disk::new(&lab.path("disk"), "4m");
+    let script = "#!/bin/bash\necho ran >>/tmp/count; echo whole >/tmp/fichier_log.txt; : >/tmp/up\n\
+                  until [ -e /tmp/go ]; do sleep 0.1; done; head -c 300000 /dev/zero\n";
+    let job = lab.job().script(script).set("output", lab.path("disk").as_path());
+    let running = disk.start(&lab, &job);
+    lab.appears("h1", "/tmp/up");
+    disk.fill();
+    lab.on_host("h1", "touch /tmp/go");
+    let run = lab.tidy_after(running);
+    // Not even the report can be written; the terminal still has the whole account.
+    run.exits(3);
+    assert!(run.stdout.contains("h1") && run.stdout.contains("No space left"), "{run}");
+    assert!(run.stderr.contains("the reports could not be written"), "{run}");
+    fs::remove_file(disk.path("filler")).unwrap();
+    let run = lab.tidy_after(disk.resume(&lab));
+    is_home(&disk, &lab, "h1");
+    assert_eq!(count(&lab, "h1"), 1, "the script began: it does not run again");
+    assert_eq!(disk.report()["resumed"].as_array().map(Vec::len), Some(1));
+    run.exits(0);
+    // How it ended is known, its file is here: it succeeded. That its output is not whole is said all the same.
+    disk.host("h1").succeeded();
+    assert!(!disk.host("h1").why_skipped("stdout").is_empty());
+}
+
+#[test]
+fn full_from_the_beginning_no_host_is_touched() {
+    let lab = Lab::with(&["h1"]);
+    let disk = Disk::new(&lab.path("disk"), "256k");
+    disk.fill();
+    let job = lab.job().set("output", lab.path("disk").as_path());
+    let run = disk.start(&lab, &job).end();
+    run.exits(2);
+    assert!(run.stderr.contains("No space left"), "{run}");
+    let log = lab.path("lab/hosts/h1/sshd.log");
+    assert!(!fs::read_to_string(log).unwrap().contains("Connection from"), "{run}");
+    wait::until("nothing left", || lab.connections().is_empty().then_some(()));
+}
+
+#[test]
+fn a_copy_that_finds_no_room_leaves_the_earlier_one_and_is_told() {
+    let lab = Lab::with(&["h1"]);
+    let disk = Disk::new(&lab.path("disk"), "256k");
+    fs::write(disk.path("copy.tar.gz"), "the earlier one").unwrap();
+    let copy = lab.path("disk/copy.tar.gz");
+    let job = lab.job().script(writes("600000")).set("archive.copy_to", copy.as_path());
+    let run = lab.tidy_after(disk.start(&lab, &job));
+    run.exits(3);
+    assert!(run.stderr.contains("copy.tar.gz: the archive could not be put there: No space left"), "{run}");
+    assert_eq!(fs::read(disk.path("copy.tar.gz")).unwrap(), b"the earlier one");
+    assert_eq!(fs::read_dir(disk.path("")).unwrap().count(), 1, "no half copy");
+    assert_eq!(unpack(&run.path("JGE.tar.gz")).len(), 3);
+}
