@@ -159,7 +159,9 @@ fn a_host_that_was_killed_before_its_script_began_is_visited_whole() {
     let lab = Lab::of(&hosts).setup("connect", keys).setup("upload", sftp).setup("install", cp).up();
     let job = lab.job().script(COUNTS);
     let first = killed(&lab, started(&lab, &job, &hosts, &[]), &[]);
-    hosts.map(|host| lab.on_host(host, "rm /tmp/stay /tmp/up"));
+    for host in hosts {
+        lab.on_host(host, "rm /tmp/stay /tmp/up");
+    }
     let second = resume(&lab, &job, &[]);
     second.succeeded();
     assert_eq!(second.path(""), first.path(""));

@@ -50,7 +50,9 @@ impl Hold {
 
     /// Starts a run and waits until one host is held in the step and the other one is done.
     fn start(&self, lab: &Lab) -> Running {
-        ["held", "well"].map(|host| lab.on_host(host, "rm -f /tmp/held /tmp/fichier_log.txt"));
+        for host in ["held", "well"] {
+            lab.on_host(host, "rm -f /tmp/held /tmp/fichier_log.txt");
+        }
         let script = format!("#!/bin/sh\necho whole >/tmp/fichier_log.txt\n{}\n", self.script);
         let running = lab.start(&lab.job().script(script).options(&["-v"]));
         running.says(&format!("held: {}", self.step));
@@ -146,7 +148,9 @@ fn after_kill_the_script_ends_the_masters_end_by_themselves_and_the_next_run_is_
                   (trap '' TERM; sleep 1000; :) & : >/tmp/up; wait\n";
     let job = lab.job().script(script);
     let running = lab.start(&job);
-    ["h1", "h2"].map(|host| lab.appears(host, "/tmp/up"));
+    for host in ["h1", "h2"] {
+        lab.appears(host, "/tmp/up");
+    }
     running.signal("KILL");
     assert_eq!(running.end().code(), 1009);
     let begun = Instant::now();

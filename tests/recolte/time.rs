@@ -71,7 +71,9 @@ fn a_script_that_ignores_term_is_killed_with_its_children_after_the_grace() {
     for run_as in [true, false] {
         let job = lab.job().script(&script).set("script.timeout", "2s").options(&["-v"]);
         let job = if run_as { job } else { job.without("script.run_as") };
-        ["h1", "h2"].map(|host| lab.on_host(host, "rm -f /tmp/up /tmp/fichier_log.txt"));
+        for host in ["h1", "h2"] {
+            lab.on_host(host, "rm -f /tmp/up /tmp/fichier_log.txt");
+        }
         let running = lab.start(&job);
         running.says("h2: succeeded");
         lab.appears("h1", "/tmp/up");
