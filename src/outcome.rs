@@ -193,6 +193,11 @@ impl HostReport {
         }
     }
 
+    /// Whether the script is known not to have begun although it was about to: sudo or su refused.
+    pub fn script_refused(&self) -> bool {
+        matches!(self.cause, Some(Cause::SudoDenied | Cause::NoSuchUser))
+    }
+
     /// Ends the account: succeeded without a fault, else as the fault says.
     pub fn end(&mut self, fault: Option<Fault>) {
         self.ended = Some(Timestamp::now());

@@ -106,7 +106,9 @@ async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop:
         events: events.clone(),
         stop: stop.clone(),
     });
-    let limits = Limits { parallel: job.parallel, canary: job.canary, max_failures: job.max_failures };
+    // Who resumes has seen what became of the canary.
+    let canary = if resumed.is_empty() { job.canary } else { 0 };
+    let limits = Limits { parallel: job.parallel, canary, max_failures: job.max_failures };
     let hosts = left.into_iter().map(|(host, task)| (host.alias.clone(), (host, task))).collect();
     let each = |number, (host, task)| visit(Arc::clone(&run), host, number, task);
     let ended = |report: &HostReport| events.emit(Event::Ended(Box::new(report.clone())));

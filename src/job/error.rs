@@ -74,7 +74,8 @@ impl Source<'_> {
 impl From<(Source<'_>, toml::de::Error)> for JobError {
     /// What the TOML reader says, with its line.
     fn from((source, error): (Source<'_>, toml::de::Error)) -> Self {
-        let message = error.message().to_owned();
+        // Rust's name for a count is nobody else's.
+        let message = error.message().replace("expected usize", "expected a whole number, like 8");
         match error.span() {
             Some(place) => source.wrong(&place, message),
             None => source.lacks(message),

@@ -134,6 +134,7 @@ impl Earlier {
             (Some(report), _) if report.outcome == Outcome::Succeeded && !lost(&report) => {
                 Left::Nothing(report)
             }
+            (Some(report), _) if report.script_refused() => Left::Visit,
             (ended, Some(since)) if !execute_again => Left::Collect { since: *since, earlier: ended },
             _ => Left::Visit,
         }

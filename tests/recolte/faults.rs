@@ -3,11 +3,11 @@
 use std::fs;
 
 use crate::job::{ODD, WRITES_ARGUMENTS};
-use crate::lab::{Lab, Run, wait};
+use crate::lab::{Lab, Run};
 
 /// Healthy neighbours succeeded, their files are whole, and the run says that not all did.
 #[track_caller]
-fn neighbours_are_whole(run: &Run, neighbours: &[&str]) {
+pub fn neighbours_are_whole(run: &Run, neighbours: &[&str]) {
     run.exits(1);
     for host in neighbours {
         run.host(host).succeeded();
@@ -245,80 +245,11 @@ fn an_older_and_longer_script_in_the_install_folder_is_replaced_as_a_whole() {
 }
 
 #[test]
-fn a_connection_that_breaks_while_the_script_runs_ends_the_script_and_is_told() {
-    let lab = Lab::with(&["broken", "good"]);
-    let script = "#!/bin/sh\n[ $(hostname) = good ] || { : >/tmp/began; sleep 1000; }\n\
-                  echo \"$(hostname) $1\" >/tmp/fichier_log.txt\n";
-    let running = lab.start(&lab.job().script(script));
-    lab.appears("broken", "/tmp/began");
-    lab.on_host("broken", "pkill -KILL -u User_VIP sshd");
-    let run = running.end();
-    run.host("broken").ended("failed", "execute", "connection_lost").hints("resume");
-    assert_eq!(run.host("broken").exit_status(), None);
-    neighbours_are_whole(&run, &["good"]);
-    lab.gateway_is_tidy(&run);
-    wait::until("the end of the script", || lab.processes("broken").is_empty().then_some(()));
-}
-
-#[test]
-fn a_network_that_goes_silent_is_noticed_by_the_users_own_keepalive() {
-    let lab = Lab::with(&["silent", "good"]);
-    lab.configure("Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 2\n");
-    let script = "#!/bin/sh\n[ $(hostname) = good ] || { : >/tmp/began; sleep 1000; }\n\
-                  echo \"$(hostname) $1\" >/tmp/fichier_log.txt\n";
-    let running = lab.start(&lab.job().script(script));
-    lab.appears("silent", "/tmp/began");
-    lab.on_host("silent", "ip link set eth0 down");
-    let run = running.end();
-    run.host("silent").ended("failed", "execute", "connection_lost").hints("");
-    neighbours_are_whole(&run, &["good"]);
-    lab.gateway_is_tidy(&run);
-}
-
-#[test]
-fn a_host_that_loses_its_power_while_its_files_are_read_leaves_no_half_copy() {
-    let lab = Lab::with(&["dies", "good"]);
-    lab.configure("Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 2\n");
-    let script = "#!/bin/sh\n[ $(hostname) = good ] || head -c 2000000000 /dev/zero >/tmp/fichier_big_log.txt\n\
-                  echo \"$(hostname) $1\" >/tmp/fichier_log.txt\n";
-    let job = lab.job().script(script).set("collect.max_file", "4GiB");
-    let running = lab.start(&job);
-    let folder = job.output().join("latest/JGE/dies");
-    wait::until("a copy under way", || {
-        let parts = fs::read_dir(&folder).ok()?.flatten();
-        parts.filter_map(|part| part.metadata().ok()).any(|meta| meta.len() > 1_000_000).then_some(())
-    });
-    lab.sh(&format!("kill -9 {}", lab.pid("dies")));
-    let run = running.end();
-    run.host("dies").ended("failed", "collect", "connection_lost").hints("resume");
-    neighbours_are_whole(&run, &["good"]);
-    let left = run.harvest();
-    assert!(left.iter().all(|name| !name.contains("big") && !name.contains(".part")), "{left:?}");
-    lab.gateway_is_tidy(&run);
-}
-
-#[test]
-fn as_many_hosts_at_a_time_as_asked_and_no_connection_waits_for_a_script() {
-    let lab = Lab::with(&["h1", "h2", "h3"]);
-    // Each script waits until all three have begun, which one handshake at a time must not hinder.
-    let script =
-        "#!/bin/sh\n: >/tmp/began; until [ -e /tmp/go ]; do sleep 0.1; done; echo x >/tmp/fichier_log.txt\n";
-    let running = lab.start(&lab.job().script(script).set("handshakes", 1));
-    for host in ["h1", "h2", "h3"] {
-        lab.appears(host, "/tmp/began");
-    }
-    for host in ["h1", "h2", "h3"] {
-        lab.on_host(host, "touch /tmp/go");
-    }
-    lab.tidy_after(running).succeeded();
-    let run = lab.recolte(&lab.job().options(&["-p", "1"]));
-    run.succeeded();
-    let report = run.report();
-    let mut visits: Vec<(&str, &str)> = report["hosts"].as_array().unwrap().iter().map(times).collect();
-    visits.sort_unstable();
-    assert!(visits.windows(2).all(|pair| pair[0].1 <= pair[1].0), "one after the other: {visits:?}");
-}
-
-fn times(host: &serde_json::Value) -> (&str, &str) {
-    (host["started"].as_str().unwrap(), host["ended"].as_str().unwrap())
+fn a_link_that_waits_in_the_install_folder_is_not_written_through() {
+    let setup = "echo precious >/srv/precious; chmod 666 /srv/precious; \
+                 ln -s /srv/precious /home/User_VIP/script/Fichier_fourni.sh";
+    let lab = Lab::of(&["linked", "good"]).setup("linked", setup).up();
+    let run = lab.recolte(&lab.job());
+    run.host("good").succeeded();
+    assert_eq!(fs::read(lab.on("linked", "/srv/precious")).unwrap(), b"precious\n");
 }

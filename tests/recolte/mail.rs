@@ -1,7 +1,7 @@
 //! The mail: through a real Postfix to a real mailbox, through a server that wants TLS and a login, and when it fails.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::process::{Child, Stdio};
 
 use mailparse::{MailHeaderMap as _, ParsedMail, parse_mail};

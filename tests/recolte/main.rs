@@ -11,6 +11,7 @@
     reason = "these are tests: what is not as it should be ends them"
 )]
 
+mod breaks;
 mod check;
 mod cli;
 mod collect;
@@ -25,6 +26,7 @@ mod mail;
 mod masters;
 mod names;
 mod parts;
+mod refused;
 mod resume;
 mod signals;
 mod supervise;

@@ -106,7 +106,7 @@ fn at_the_deadline_what_is_there_is_archived_and_every_host_says_how_far_it_came
     run.host("quick").succeeded();
     run.host("slow")
         .ended("timed_out", "execute", "deadline")
-        .says("at the run's deadline still; it was ended")
+        .says("still ran at the run's deadline; it was ended")
         .hints("resume");
     let late = run.host("late");
     assert_eq!((late.word("outcome"), late.word("cause")), ("not_started", "deadline"), "{run}");
