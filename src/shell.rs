@@ -129,10 +129,11 @@ pub fn supervise<S: AsRef<str>>(words: impl IntoIterator<Item = S>, mark: &str) 
         "trap \"\" HUP INT TERM; read -r x <&3; kill -USR1 $$; kill -TERM 0; n=0; \
          while kill -0 $$ && [ $n -lt {GRACE_SECONDS} ]; do sleep 1; n=$((n+1)); done; kill -KILL 0"
     );
-    // The shell's own stderr is closed off: bash would report there how the script died.
+    // The shell's own stderr is closed off: bash and dash report there how the script died; dash goes by the
+    // redirections of a command, hence the subshell. ksh93 says 256 and the signal's number where others say 128.
     in_sh(&format!(
         "exec 3<&0 4>&2 </dev/null 2>/dev/null; t=; trap t=1 USR1; trap : HUP INT TERM; \
-         ( {watch} ) >/dev/null 4>&- & w=$! ; printf {mark}+ >&4; {} 3<&- 2>&4 4>&-; r=$?; \
+         ( {watch} ) >/dev/null 4>&- & w=$! ; printf {mark}+ >&4; ( exec {} 3<&- 2>&4 4>&- ); r=$?; [ $r -le 256 ] || r=$((r-128)); \
          if [ \"$t\" ]; then sleep 1; kill -KILL 0; fi; \
          kill -KILL $w; wait $w; printf \"{mark}=$r;\" >&4; exit $r",
         words.join(" ")

@@ -169,6 +169,11 @@ impl Visit {
         if let Task::Collect { earlier: Some(earlier), .. } = task {
             self.report.exit_status = earlier.exit_status;
             self.report.files = earlier.files;
+            let streams = earlier
+                .skipped
+                .into_iter()
+                .filter(|left| ["stdout", "stderr"].contains(&left.remote.as_str()));
+            self.report.skipped.extend(streams);
         }
     }
 

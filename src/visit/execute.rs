@@ -93,7 +93,11 @@ async fn ended(run: &Run, host: &str, ran: Ran) -> Executed {
     for (name, written) in [("stdout", stdout), ("stderr", stderr)] {
         match written {
             Ok(written) => skipped.extend(cut(name, &written)),
-            Err(error) => lost = lost.or(Some(here(error))),
+            Err(error) => {
+                let why = format!("not all of it could be kept: {error}");
+                skipped.push(Skipped { remote: name.to_owned(), why });
+                lost = lost.or(Some(here(error)));
+            }
         }
     }
     // What sudo or su exit with when they refuse is not the script's status.

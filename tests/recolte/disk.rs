@@ -133,8 +133,12 @@ fn full_while_collecting_one_host_fails_and_resume_fetches_its_files_once_there_
     disk.grow("64m");
     let run = lab.tidy_after(disk.resume(&lab));
     run.exits(0);
-    ["big", "small"].map(|host| is_home(&disk, &lab, host));
-    ["big", "small"].map(|host| disk.host(host).succeeded().exit_status());
+    for host in ["big", "small"] {
+        is_home(&disk, &lab, host);
+    }
+    for host in ["big", "small"] {
+        disk.host(host).succeeded().exit_status();
+    }
     assert_eq!(["big", "small"].map(|host| count(&lab, host)), [1, 1]);
     assert_eq!(unpack(&disk.path("latest/JGE.tar.gz")).len(), 4);
 }

@@ -163,7 +163,7 @@ impl Lab {
             files.chain(commands_with(&sockets)).collect()
         };
         // A master ends with its last channel, a moment after it was asked to.
-        if wait::within(wait::PATIENCE, || left().is_empty().then_some(())).is_none() {
+        if wait::within(wait::TIDYING, || left().is_empty().then_some(())).is_none() {
             panic!("left on the gateway: {:?} after {run}", left());
         }
     }
@@ -173,7 +173,7 @@ impl Lab {
     pub fn hosts_are_tidy(&self, run: &Run) {
         for host in &self.hosts {
             self.nothing_staged(host, run);
-            if wait::within(wait::PATIENCE, || self.processes(host).is_empty().then_some(())).is_none() {
+            if wait::within(wait::TIDYING, || self.processes(host).is_empty().then_some(())).is_none() {
                 panic!("still runs on {host}: {:?} after {run}", self.processes(host));
             }
         }

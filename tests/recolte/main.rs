@@ -17,6 +17,7 @@ mod cli;
 mod collect;
 mod disk;
 mod dropin;
+mod duplicates;
 mod execute;
 mod faults;
 mod job;

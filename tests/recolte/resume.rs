@@ -159,6 +159,8 @@ fn a_host_that_was_killed_before_its_script_began_is_visited_whole() {
     let lab = Lab::of(&hosts).setup("connect", keys).setup("upload", sftp).setup("install", cp).up();
     let job = lab.job().script(COUNTS);
     let first = killed(&lab, started(&lab, &job, &hosts, &[]), &[]);
+    let staged = lab.on_host("install", "ls -A /tmp");
+    assert!(staged.contains(".recolte-"), "what resume has to remove: {staged}");
     for host in hosts {
         lab.on_host(host, "rm /tmp/stay /tmp/up");
     }

@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 /// The longest wait for one event: long enough for a busy machine, short enough to be told of.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The longest time that something of ours may take to go: less than the minute after which our masters end by
+/// themselves, which is no tidying.
+pub const TIDYING: Duration = Duration::from_secs(30);
+
 /// How often is looked.
 const PERIOD: Duration = Duration::from_millis(20);
 
