@@ -28,7 +28,7 @@ use crate::journal::{Entry, Journal, Place, RunFolder, Taken};
 use crate::outcome::{Fault, HostReport, Step, StepTime};
 use crate::remote::{Remote, RemoteError};
 use crate::shell;
-use crate::targets::Resolved;
+use crate::targets::Host;
 
 /// How long the tidying of a host may take.
 const TIDY: Duration = Duration::from_secs(10);
@@ -80,7 +80,7 @@ struct Visit {
 }
 
 /// Visits one host: the old loop's body, from its first `scp` to its last. Its account is on disk when this returns.
-pub async fn visit(run: Arc<Run>, host: Resolved, number: usize, task: Task) -> HostReport {
+pub async fn visit(run: Arc<Run>, host: Host, number: usize, task: Task) -> HostReport {
     let mut report = HostReport::new(&host.alias);
     report.started = Some(Timestamp::now());
     let staged = run.job.script.staged(&run.secret, &host.alias);
@@ -115,14 +115,12 @@ impl Visit {
         let since = match self.bring_script(remote, script, &staged, run.again).await {
             Ok(since) => since,
             Err(fault) => {
-                self.tidy(remote).await;
+                forget(remote, &run.events, &self.host, &staged).await;
                 return Err(fault);
             }
         };
         // 19: sudo su - User_DollarU -c 'Fichier_fourni.sh SOC_PRODUCTION'
-        let host = Arc::clone(&self.host);
-        let ran = self.timed(Step::Execute, execute::execute(remote, &run, &host, since)).await;
-        let ran = self.keep(ran);
+        let ran = self.execute(remote, since).await;
         // 21: scp $SERVEUR:/tmp/fichier_*log.txt /tmp/JGE. A script that fails still has its files collected.
         let collected = self.collect(remote, since).await;
         ran.and(collected)
@@ -140,6 +138,22 @@ impl Visit {
         self.step(Step::Upload, upload(remote, script, staged, again)).await?;
         // 15, 17: cp -P /tmp/Fichier_fourni.sh /home/User_VIP/script; chmod 775 …
         self.step(Step::Install, install(remote, script, staged)).await
+    }
+
+    /// Runs the script. Its staged copy, which nothing needs any more, goes at the same time.
+    async fn execute(&mut self, remote: &Remote, since: i64) -> Result<(), Fault> {
+        let (run, host, staged) = (Arc::clone(&self.run), Arc::clone(&self.host), self.staged.clone());
+        let forgotten = forget(remote, &run.events, &host, &staged);
+        let executed = execute::execute(remote, &run, &host, since);
+        let executed = self.timed(Step::Execute, async {
+            if remote.has_sftp_open().await {
+                return tokio::join!(executed, forgotten).0;
+            }
+            forgotten.await;
+            executed.await
+        });
+        let executed = executed.await;
+        self.keep(executed)
     }
 
     /// Brings home what matches the globs.
@@ -174,13 +188,6 @@ impl Visit {
                 .into_iter()
                 .filter(|left| ["stdout", "stderr"].contains(&left.remote.as_str()));
             self.report.skipped.extend(streams);
-        }
-    }
-
-    /// Removes the staged copy of a visit that did not come to install it.
-    async fn tidy(&self, remote: &Remote) {
-        if !matches!(timeout(TIDY, remote.remove(&self.staged)).await, Ok(Ok(()))) {
-            self.run.events.note(format!("{}: {} could not be removed", self.host, self.staged));
         }
     }
 
@@ -236,8 +243,15 @@ async fn upload(remote: &Remote, script: &Script, staged: &str, again: bool) -> 
     uploaded.map_err(|e| fault::of(Step::Upload, &script.staging, e))
 }
 
-/// Copies the script to its place, makes it executable, reads back what will run, and removes the staged copy, which
-/// nothing needs any more. Returns the host's clock before the script ran, in seconds since 1970.
+/// Removes the staged copy.
+async fn forget(remote: &Remote, events: &Events, host: &str, staged: &str) {
+    if !matches!(timeout(TIDY, remote.remove(staged)).await, Ok(Ok(()))) {
+        events.note(format!("{host}: {staged} could not be removed"));
+    }
+}
+
+/// Copies the script to its place, makes it executable, and reads back what will run. Returns the host's clock before it
+/// runs, in seconds since 1970.
 async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, Fault> {
     let most = script.bytes.len() + 64;
     let done = remote.ask(&install_program(script, staged), most).await;
@@ -261,6 +275,6 @@ pub fn install_program(script: &Script, staged: &str) -> String {
     let mode = &script.mode;
     format!(
         "LC_ALL=C; export LC_ALL; if [ -h {to} ]; then echo {to} is a link, nothing is written through it >&2; exit 1; fi; \
-         cp -P -- {from} {to} && chmod {mode} -- {to} && date +%s && cat -- {to} && rm -f -- {from}"
+         cp -P -- {from} {to} && chmod {mode} -- {to} && date +%s && cat -- {to}"
     )
 }

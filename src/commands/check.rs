@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::go::{handshakes, sockets};
-use super::{Answer, chosen, load, print, say};
+use super::{Answer, load, print, say, ways};
 use crate::cli;
 use crate::event::Stop;
 use crate::fleet::{self, Limits};
@@ -14,12 +14,14 @@ use crate::outcome::{ExitStatus, Outcome};
 use crate::report::grid::{self, Row};
 use crate::report::style::View;
 use crate::signals::Signals;
+use crate::targets::{self, Selected};
 use crate::visit::{Found, Item, Readiness, Trial, ready};
 
 /// Tries every host.
 pub async fn check(args: cli::Check) -> Answer {
     let job = load(&args.common, true)?;
-    let (hosts, notes) = chosen(&job).await?;
+    let Selected { targets, notes } = targets::select(&job.targets)?;
+    let (hosts, _twins) = ways(&job, targets).await?;
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
     let limits = Limits { parallel: job.parallel, canary: 0, max_failures: None };

@@ -8,11 +8,11 @@ use std::path::Path;
 use crate::job::Job;
 use crate::remote::{Plan, launch_line, list_program};
 use crate::shell;
-use crate::targets::Resolved;
+use crate::targets::Host;
 use crate::visit::{control_plan, install_program, script_line};
 
 /// The commands of all hosts.
-pub fn script(job: &Job, hosts: &[Resolved]) -> String {
+pub fn script(job: &Job, hosts: &[Host]) -> String {
     let sockets = std::env::temp_dir().join("recolte-dry-run");
     let mut text = format!("# dry run of {}: nothing was touched\n", job.file.display());
     let folder = shell::quote(&sockets.to_string_lossy());
@@ -24,7 +24,7 @@ pub fn script(job: &Job, hosts: &[Resolved]) -> String {
 }
 
 /// The commands of one host, step by step.
-fn of_host(job: &Job, host: &Resolved, sockets: &Path, number: usize) -> String {
+fn of_host(job: &Job, host: &Host, sockets: &Path, number: usize) -> String {
     let plan = control_plan(&job.ssh, host, sockets, number);
     let script = &job.script;
     let staged = script.staged(&shell::mark(), &host.alias);
@@ -39,6 +39,7 @@ fn of_host(job: &Job, host: &Resolved, sockets: &Path, number: usize) -> String 
         ("connect", launch_line(&plan)),
         ("upload", piped(&put, &plan)),
         ("install", program(&install_program(script, &staged))),
+        ("install: the staged copy goes", piped(&format!("rm {staged}\n"), &plan)),
         ("execute", held(&through(&script_line(script, mark.as_deref())), mark.is_some())),
         ("collect: what is there", program(&list_program(&job.collect.files))),
         (

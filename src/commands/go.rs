@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::harvest::{self, Delivered};
-use super::{Refused, print, say};
+use super::{Refused, per_core, print, say};
 use crate::cli::Telling;
 use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
@@ -24,7 +24,7 @@ use crate::report::style::{self, View};
 use crate::report::text::summary;
 use crate::report::{Mode, Progress, RunReport, Style, json};
 use crate::signals::Signals;
-use crate::targets::Resolved;
+use crate::targets::Host;
 use crate::visit::{self, Task, visit};
 
 /// How many connections are made at once for each processor, unless the job says: a handshake waits for the host
@@ -43,7 +43,7 @@ pub struct Go {
     /// What the run was begun with.
     pub begin: Begin,
     /// The hosts that are left, with what is left to do.
-    pub left: Vec<(Resolved, Task)>,
+    pub left: Vec<(Host, Task)>,
     /// The accounts of those that are not.
     pub done: Vec<HostReport>,
     /// When the run was taken up again, this time included.
@@ -121,7 +121,7 @@ async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop:
 }
 
 /// The files that earlier goes brought home and that stay.
-fn files_of<'a>(done: &'a [HostReport], left: &'a [(Resolved, Task)]) -> impl Iterator<Item = &'a Collected> {
+fn files_of<'a>(done: &'a [HostReport], left: &'a [(Host, Task)]) -> impl Iterator<Item = &'a Collected> {
     let earlier = left.iter().filter_map(|(_, task)| match task {
         Task::Collect { earlier, .. } => earlier.as_deref(),
         Task::Whole => None,
@@ -159,8 +159,7 @@ pub(super) fn sockets() -> Result<TempDir, String> {
 
 /// How many connections are made at once.
 pub(super) fn handshakes(job: &Job) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if job.handshakes > 0 { job.handshakes } else { cores * HANDSHAKES_PER_CORE }
+    if job.handshakes > 0 { job.handshakes } else { per_core(HANDSHAKES_PER_CORE) }
 }
 
 /// Starts the listener: a thread that tells the terminal.

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Answer, chosen, load, print, say};
+use super::{Answer, QUESTIONS_PER_CORE, load, per_core, print, say};
 use crate::cli;
 use crate::outcome::ExitStatus;
 use crate::printable::printable;
-use crate::targets::{Resolved, same_machine};
+use crate::targets::{self, Resolved, Selected, same_machine};
 
 /// The JSON answer.
 #[derive(Serialize)]
@@ -18,7 +18,9 @@ struct Listing<'a> {
 /// Prints the hosts of a job.
 pub async fn hosts(args: cli::Hosts) -> Answer {
     let job = load(&args.common, true)?;
-    let (hosts, notes) = chosen(&job).await?;
+    let Selected { targets, notes } = targets::select(&job.targets)?;
+    let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
+    let hosts = targets::resolve(targets, config, identity, per_core(QUESTIONS_PER_CORE)).await?;
     if !args.telling.quiet {
         notes.iter().for_each(|note| say(&format!("note: {note}")));
     }

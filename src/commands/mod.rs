@@ -21,7 +21,7 @@ use crate::job::{self, Job, Overrides};
 use crate::journal::{self, Earlier};
 use crate::outcome::ExitStatus;
 use crate::report::out::{print, say};
-use crate::targets::{self, Resolved, Selected, Target, words};
+use crate::targets::{self, Host, Target, words};
 
 /// Why a command did nothing: the command line, the job, the gateway.
 pub type Refused = Box<dyn Error + Send + Sync>;
@@ -100,17 +100,15 @@ fn read_stdin() -> io::Result<String> {
     Ok(text)
 }
 
-/// The hosts to visit, as OpenSSH sees them, and what is worth telling of their choice.
-async fn chosen(job: &Job) -> Result<(Vec<Resolved>, Vec<String>), Refused> {
-    let Selected { targets, notes } = targets::select(&job.targets)?;
-    Ok((resolve(job, targets).await?, notes))
+/// How many of something at once, at so many for each processor.
+fn per_core(each: usize) -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from) * each
 }
 
-/// Where the targets lead, by the job's ssh_config.
-async fn resolve(job: &Job, targets: Vec<Target>) -> Result<Vec<Resolved>, Refused> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+/// The ways to the targets, by the job's ssh_config, and the names that lead to the same machine, in groups.
+async fn ways(job: &Job, targets: Vec<Target>) -> Result<(Vec<Host>, Vec<Vec<String>>), Refused> {
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
-    Ok(targets::resolve(targets, config, identity, cores * QUESTIONS_PER_CORE).await?)
+    Ok(targets::ways(targets, config, identity, per_core(QUESTIONS_PER_CORE)).await?)
 }
 
 /// An earlier run: by its folder, by its id, or the latest.

@@ -8,7 +8,7 @@ use crate::cli;
 use crate::job::{self, Job, Overrides};
 use crate::journal::{Earlier, Left, Lock, SCRIPT};
 use crate::outcome::HostReport;
-use crate::targets::{self, Resolved};
+use crate::targets::{self, Host};
 use crate::visit::Task;
 
 /// Finishes a run.
@@ -20,7 +20,7 @@ pub async fn resume(args: cli::Resume) -> Answer {
     // Read again: the holder of the lock may have gone on until now.
     let earlier = Earlier::read(&earlier.folder.path)?;
     let (mut left, mut done) = (Vec::new(), Vec::new());
-    for host in resolved(&job).await? {
+    for host in hosts(&job).await? {
         match earlier.left(&host.alias, args.execute_again) {
             Left::Nothing(report) => done.push(*report),
             Left::Collect { since, earlier } => left.push((host, Task::Collect { since, earlier })),
@@ -49,18 +49,18 @@ pub(super) fn job_of(earlier: &Earlier, parallel: Option<usize>, no_mail: bool) 
     Ok(job::load(&begin.job_file, overrides)?)
 }
 
-/// The hosts of the run, as OpenSSH sees them now.
-async fn resolved(job: &Job) -> Result<Vec<Resolved>, Refused> {
+/// The hosts of the run, and how they are reached now.
+async fn hosts(job: &Job) -> Result<Vec<Host>, Refused> {
     let all = job
         .targets
         .hosts
         .iter()
         .map(|host| targets::Target { host: host.clone(), source: "the run".to_owned() });
-    super::resolve(job, all.collect()).await
+    Ok(super::ways(job, all.collect()).await?.0)
 }
 
 /// What will be done, in a line each.
-fn notes(left: &[(Resolved, Task)], done: &[HostReport]) -> Vec<String> {
+fn notes(left: &[(Host, Task)], done: &[HostReport]) -> Vec<String> {
     let fold = |hosts: Vec<&str>| targets::range::fold(&hosts);
     let collect: Vec<&str> = left
         .iter()

@@ -3,21 +3,22 @@
 use jiff::Timestamp;
 
 use super::go::{Go, go};
-use super::{Answer, chosen, dry_run, load, print};
+use super::{Answer, dry_run, load, print, ways};
 use crate::cli;
 use crate::job::Job;
 use crate::journal::{Begin, Lock, RunFolder};
 use crate::outcome::ExitStatus;
 use crate::shell;
-use crate::targets::{Resolved, same_machine};
+use crate::targets::{self, Selected};
 use crate::visit::Task;
 
 /// Does the job.
 pub async fn run(args: cli::Run) -> Answer {
     let job = load(&args.common, args.no_mail)?;
-    let (hosts, notes) = chosen(&job).await?;
+    let Selected { targets, notes } = targets::select(&job.targets)?;
+    let (hosts, twins) = ways(&job, targets).await?;
     if !args.allow_duplicates {
-        refuse_duplicates(&hosts)?;
+        refuse_duplicates(&twins)?;
     }
     if args.dry_run {
         print(&dry_run::script(&job, &hosts));
@@ -41,8 +42,8 @@ pub async fn run(args: cli::Run) -> Answer {
 }
 
 /// The script must not run twice on one machine, whatever names lead there.
-fn refuse_duplicates(hosts: &[Resolved]) -> Result<(), String> {
-    let groups: Vec<String> = same_machine(hosts).into_iter().map(|names| names.join(", ")).collect();
+fn refuse_duplicates(twins: &[Vec<String>]) -> Result<(), String> {
+    let groups: Vec<String> = twins.iter().map(|names| names.join(", ")).collect();
     if groups.is_empty() {
         return Ok(());
     }

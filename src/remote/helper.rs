@@ -1,8 +1,10 @@
-//! One `sh` on the host that runs our own small programs, so that each costs no channel and no shell of its own.
+//! One `sh` on the host that runs the script and our own small programs, so that each costs no channel and no shell of
+//! its own.
 //!
-//! A program is one line; its answer ends at a mark that nobody can guess, on both streams. A shell that a program was
-//! taken away from in the middle is not used again. Where the host allows no further session, each program has a
-//! channel of its own, one after the other. Limits: a program gets no input here; `Remote::run` feeds one.
+//! A program is one line; its answer stands between marks that nobody can guess. A shell that a program was taken away
+//! from in the middle is not used again, nor one whose streams somebody else writes into, such as a daemon that the
+//! script left. Where the host allows no further session, each program has a channel of its own, one after the other.
+//! Limits: a program gets no input here; `Remote::run` feeds one.
 
 use openssh::{ChildStderr, ChildStdin, ChildStdout, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,20 +15,23 @@ use super::command::{CHUNK, Finished, Running, find, streams};
 use super::{Remote, RemoteError, STALL};
 use crate::shell;
 
+/// The line that becomes it.
+const HELPER: &str = "exec sh";
+
 /// The helper of a host, once it was needed and as long as it is whole.
 pub(super) type Slot = Mutex<Option<Helper>>;
 
-/// The most bytes that stand before a mark: the mark itself, a status, a little of what a profile may say.
+/// The most bytes of marks and a status that an answer holds.
 const SPARE: usize = 1024;
 
 /// A `sh` that waits for programs.
 pub(super) struct Helper {
     /// It lives as long as this.
-    child: Running,
-    stdin: ChildStdin,
-    stdout: ChildStdout,
-    stderr: ChildStderr,
-    mark: String,
+    pub child: Running,
+    pub stdin: ChildStdin,
+    pub stdout: ChildStdout,
+    pub stderr: ChildStderr,
+    pub mark: String,
 }
 
 impl Remote {
@@ -49,9 +54,33 @@ impl Remote {
             },
         };
         let mut helper = Guard { remote: self, helper: Some(helper) };
-        let finished = helper.ask(program, most).await?;
-        *slot = helper.helper.take();
-        Ok(finished)
+        match helper.ask(program, most).await {
+            Ok(finished) => {
+                *slot = helper.helper.take();
+                Ok(finished)
+            }
+            Err(RemoteError::Noisy) => {
+                drop((slot, helper));
+                self.run(&shell::in_sh(program), b"", most).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for something that is read by `read`; once more on a channel of its own if somebody talked into it.
+    ///
+    /// # Errors
+    /// As [`Remote::ask`], and those of `read`.
+    pub(super) async fn ask_for<T>(
+        &self,
+        program: &str,
+        most: usize,
+        read: impl Fn(&Finished) -> Result<T, RemoteError>,
+    ) -> Result<T, RemoteError> {
+        match read(&self.ask(program, most).await?) {
+            Err(RemoteError::Noisy) => read(&self.run(&shell::in_sh(program), b"", most).await?),
+            answer => answer,
+        }
     }
 
     /// Opens the helper ahead of its first program, where the host has a session for it.
@@ -63,14 +92,22 @@ impl Remote {
         }
     }
 
-    async fn open_helper(&self) -> Result<Helper, RemoteError> {
-        let mut child = self.try_spawn("exec sh", Stdio::piped()).await?;
-        match streams(&mut child) {
-            (Some(stdin), Some(stdout), Some(stderr)) => {
-                Ok(Helper { child, stdin, stdout, stderr, mark: shell::mark() })
-            }
-            _ => Err(RemoteError::Lost),
+    /// The helper, for a line that has its streams to itself. Our other sessions make room for it if need be.
+    pub(super) async fn take_helper(&self) -> Result<Helper, RemoteError> {
+        let there = self.helper.lock().await.take();
+        match there {
+            Some(helper) => Ok(helper),
+            None => Helper::of(self.spawn(HELPER, Stdio::piped).await?),
         }
+    }
+
+    /// Gives the helper back for further programs.
+    pub(super) async fn give_back(&self, helper: Helper) {
+        *self.helper.lock().await = Some(helper);
+    }
+
+    async fn open_helper(&self) -> Result<Helper, RemoteError> {
+        Helper::of(self.try_spawn(HELPER, Stdio::piped()).await?)
     }
 
     /// Gives the helper up, so that a host with few sessions has one more; at its end it has nothing left to do.
@@ -81,6 +118,23 @@ impl Remote {
         if !matches!(timeout(STALL / 30, child.wait()).await, Ok(Ok(_))) {
             self.leave_unclean();
         }
+    }
+}
+
+impl Helper {
+    fn of(mut child: Running) -> Result<Self, RemoteError> {
+        match streams(&mut child) {
+            (Some(stdin), Some(stdout), Some(stderr)) => {
+                Ok(Self { child, stdin, stdout, stderr, mark: shell::mark() })
+            }
+            _ => Err(RemoteError::Lost),
+        }
+    }
+
+    /// Tells it a line.
+    pub async fn tell(&mut self, line: &str) -> Result<(), RemoteError> {
+        let told = timeout(STALL, self.stdin.write_all(line.as_bytes())).await;
+        told.ok().ok_or(RemoteError::Stalled)?.ok().ok_or(RemoteError::Lost)
     }
 }
 
@@ -101,11 +155,13 @@ impl Drop for Guard<'_> {
 impl Guard<'_> {
     async fn ask(&mut self, program: &str, most: usize) -> Result<Finished, RemoteError> {
         let Some(helper) = &mut self.helper else { return Err(RemoteError::Lost) };
-        let Helper { stdin, stdout, stderr, mark, .. } = helper;
-        let line = shell::asked(program, mark);
-        let told = timeout(STALL, async { stdin.write_all(line.as_bytes()).await });
-        told.await.ok().ok_or(RemoteError::Stalled)?.ok().ok_or(RemoteError::Lost)?;
-        let (out, err) = tokio::try_join!(until_mark(stdout, mark, most), until_mark(stderr, mark, CHUNK))?;
+        helper.tell(&shell::asked(program, &helper.mark)).await?;
+        let Helper { stdout, stderr, mark, .. } = helper;
+        let begin = format!("{mark}:");
+        let (out, err) = tokio::try_join!(
+            until_mark(stdout, mark, begin.as_bytes(), most),
+            until_mark(stderr, mark, b"", CHUNK)
+        )?;
         Ok(Finished { status: out.status, stdout: out.text, stderr: err.text })
     }
 }
@@ -116,13 +172,15 @@ struct Answer {
     status: Option<i32>,
 }
 
-/// Reads a stream up to its mark, `=`, a status and `;`, and keeps `most` bytes.
+/// Reads a stream from `begin` up to its mark, `=`, a status and `;`, and keeps `most` bytes of what is between.
 async fn until_mark<R: AsyncRead + Unpin>(
     from: &mut R,
     mark: &str,
+    begin: &[u8],
     most: usize,
 ) -> Result<Answer, RemoteError> {
     let (mut text, mut buffer) = (Vec::new(), vec![0; CHUNK]);
+    let most = most + begin.len();
     loop {
         let read = match timeout(STALL, from.read(&mut buffer)).await {
             Ok(read) => read.unwrap_or(0),
@@ -132,12 +190,18 @@ async fn until_mark<R: AsyncRead + Unpin>(
         // A mark may have begun in what was read before.
         let seen = text.len().saturating_sub(mark.len() + 16);
         text.extend_from_slice(bytes);
+        let length = text.len().min(begin.len());
+        if text.get(..length) != begin.get(..length) {
+            return Err(RemoteError::Noisy);
+        }
+        let seen = seen.max(begin.len()).min(text.len());
         if let Some(at) = find(text.get(seen..).unwrap_or_default(), mark.as_bytes()).map(|at| seen + at)
             && let Some(end) = text.iter().skip(at).position(|b| *b == b';').map(|end| at + end)
         {
             let digits = text.get(at + mark.len() + 1..end).unwrap_or_default();
             let status = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
             text.truncate(at.min(most));
+            text.drain(..begin.len().min(text.len()));
             return Ok(Answer { text, status });
         }
         if text.len() > most + SPARE {
@@ -154,20 +218,28 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_ends_at_its_mark_wherever_the_stream_is_cut() {
-        let stream = b"one\ntwo recolte-x recolte-1=7;";
+        let stream = b"recolte-1:one\ntwo recolte-x recolte-1=7;";
         for cut in 1..stream.len() {
             let (head, tail) = stream.split_at(cut);
-            let answer = until_mark(&mut head.chain(tail), "recolte-1", 100).await.unwrap();
+            let answer = until_mark(&mut head.chain(tail), "recolte-1", b"recolte-1:", 100).await.unwrap();
             assert_eq!((answer.text.as_slice(), answer.status), (&b"one\ntwo recolte-x "[..], Some(7)));
         }
-        assert!(matches!(until_mark(&mut &b"no mark"[..], "recolte-1", 100).await, Err(RemoteError::Lost)));
+        let lost = until_mark(&mut &b"no mark"[..], "recolte-1", b"", 100).await;
+        assert!(matches!(lost, Err(RemoteError::Lost)));
+    }
+
+    #[tokio::test]
+    async fn who_talks_before_an_answer_is_noticed() {
+        let mut stream = &b"daemon: hello\nrecolte-1:one recolte-1=7;"[..];
+        let answer = until_mark(&mut stream, "recolte-1", b"recolte-1:", 100).await;
+        assert!(matches!(answer, Err(RemoteError::Noisy)));
     }
 
     #[tokio::test]
     async fn an_endless_answer_takes_bounded_memory_and_still_ends() {
         let mut stream = vec![b'x'; 500_000];
         stream.extend(b"recolte-1=0;");
-        let answer = until_mark(&mut stream.as_slice(), "recolte-1", 1000).await.unwrap();
+        let answer = until_mark(&mut stream.as_slice(), "recolte-1", b"", 1000).await.unwrap();
         assert_eq!((answer.text.len(), answer.status), (1000, Some(0)));
     }
 }

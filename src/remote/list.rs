@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use openssh_sftp_client::Sftp;
 use openssh_sftp_client::metadata::MetaData;
 
-use super::command::find;
+use super::command::Finished;
 use super::sftp::asked;
 use super::transfer::complaint;
 use super::{Remote, RemoteError};
@@ -78,7 +78,7 @@ const NAMES: usize = 16 * 1024 * 1024;
 /// How many questions about files are under way at once.
 const QUESTIONS: usize = 64;
 
-/// What stands before an answer, so that a login shell's own words are noticed.
+/// What stands before each answer, so that words of anybody else are noticed.
 const ANSWER: &str = "recolte:";
 
 impl Remote {
@@ -87,18 +87,7 @@ impl Remote {
     /// # Errors
     /// The connection broke, the login shell is noisy, or the names take more than 16 MiB.
     pub async fn list(&self, globs: &[String]) -> Result<Vec<Found>, RemoteError> {
-        let done = self.ask(&list_program(globs), NAMES).await?;
-        if done.stdout.len() >= NAMES {
-            return Err(RemoteError::Nonsense("the names under the glob take more than 16 MiB".to_owned()));
-        }
-        let answer = answer(&done.stdout)?;
-        let mut names: Vec<Vec<u8>> = Vec::new();
-        let mut known = HashSet::new();
-        for name in answer.split(|b| *b == 0).filter(|name| !name.is_empty()) {
-            if known.insert(name) {
-                names.push(name.to_vec());
-            }
-        }
+        let names = self.ask_for(&list_program(globs), NAMES, |done| names(&done.stdout)).await?;
         self.look(names).await
     }
 
@@ -146,23 +135,12 @@ impl Remote {
 
     /// What one name is, without SFTP.
     pub(super) async fn stat(&self, name: &[u8]) -> Result<Found, RemoteError> {
-        let program =
-            format!("LC_ALL=C; export LC_ALL; printf {ANSWER}; stat -c '%f %s %Y' -- {}", shell::word(name));
-        let done = self.ask(&program, 1024).await?;
-        if done.status != Some(0) {
-            return Err(complaint(&done.stderr));
-        }
-        let text = String::from_utf8_lossy(answer(&done.stdout)?).into_owned();
-        let mut fields = text.split_whitespace();
-        let mut next = || fields.next().ok_or_else(|| RemoteError::Nonsense(summary(text.as_bytes(), 200)));
-        let (mode, bytes, modified) = (next()?, next()?, next()?);
-        let nonsense = || RemoteError::Nonsense(summary(text.as_bytes(), 200));
-        Ok(Found {
-            name: name.to_owned(),
-            kind: FileKind::of(u32::from_str_radix(mode, 16).ok().ok_or_else(nonsense)?),
-            bytes: bytes.parse().ok().ok_or_else(nonsense)?,
-            modified: modified.parse().ok().ok_or_else(nonsense)?,
-        })
+        let program = format!("LC_ALL=C; export LC_ALL; stat -c '{ANSWER}%f %s %Y' -- {}", shell::word(name));
+        let read = |done: &Finished| match done.status {
+            Some(0) => stated(name, &done.stdout),
+            _ => Err(complaint(&done.stderr)),
+        };
+        self.ask_for(&program, 1024, read).await
     }
 }
 
@@ -170,18 +148,40 @@ impl Remote {
 pub fn list_program(globs: &[String]) -> String {
     let globs: Vec<String> = globs.iter().map(|glob| shell::glob(glob)).collect();
     format!(
-        "printf {ANSWER}; for f in {}; do if [ -e \"$f\" ] || [ -h \"$f\" ]; then printf \"%s\\\\0\" \"$f\"; fi; done",
+        "for f in {}; do if [ -e \"$f\" ] || [ -h \"$f\" ]; then printf \"{ANSWER}%s\\\\0\" \"$f\"; fi; done",
         globs.join(" ")
     )
 }
 
-/// What follows [`ANSWER`]. Anything before it is a login shell that talks.
-fn answer(stdout: &[u8]) -> Result<&[u8], RemoteError> {
-    match find(stdout, ANSWER.as_bytes()) {
-        Some(0) => Ok(stdout.get(ANSWER.len()..).unwrap_or_default()),
-        Some(_) => Err(RemoteError::Noisy),
-        None => Err(RemoteError::Nonsense(summary(stdout, 200))),
+/// The names that [`list_program`] printed, each once.
+fn names(stdout: &[u8]) -> Result<Vec<Vec<u8>>, RemoteError> {
+    if stdout.len() >= NAMES {
+        return Err(RemoteError::Nonsense("the names under the glob take more than 16 MiB".to_owned()));
     }
+    let (mut names, mut known) = (Vec::new(), HashSet::new());
+    for entry in stdout.split(|b| *b == 0).filter(|entry| !entry.is_empty()) {
+        let name = entry.strip_prefix(ANSWER.as_bytes()).ok_or(RemoteError::Noisy)?;
+        if known.insert(name) {
+            names.push(name.to_vec());
+        }
+    }
+    Ok(names)
+}
+
+/// What `stat` said of a name.
+fn stated(name: &[u8], stdout: &[u8]) -> Result<Found, RemoteError> {
+    let text = stdout.strip_prefix(ANSWER.as_bytes()).ok_or(RemoteError::Noisy)?;
+    let text = String::from_utf8_lossy(text);
+    let mut fields = text.split_whitespace();
+    let mut next = || fields.next().ok_or_else(|| RemoteError::Nonsense(summary(stdout, 200)));
+    let (mode, bytes, modified) = (next()?, next()?, next()?);
+    let nonsense = || RemoteError::Nonsense(summary(stdout, 200));
+    Ok(Found {
+        name: name.to_owned(),
+        kind: FileKind::of(u32::from_str_radix(mode, 16).ok().ok_or_else(nonsense)?),
+        bytes: bytes.parse().ok().ok_or_else(nonsense)?,
+        modified: modified.parse().ok().ok_or_else(nonsense)?,
+    })
 }
 
 /// What SFTP says of a name.

@@ -1,15 +1,17 @@
-//! The supervisor's words in the script's stderr: found wherever the stream is cut, and taken out.
+//! The words of the supervisor and of the shell around it in the script's streams: found wherever a stream is cut, and
+//! taken out.
 
 use super::command::find;
 
-/// Finds the supervisor's words among the script's, and takes them out.
+/// Finds the words behind a mark among the script's, and takes them out.
 pub struct Marks {
-    /// The mark; none for a bare command.
-    pub mark: Option<String>,
-    /// Whether the script began.
+    mark: String,
+    /// Whether the script began, by its supervisor.
     pub began: bool,
-    /// The status it ended with.
+    /// The status it ended with, by its supervisor.
     pub status: Option<i32>,
+    /// The status of the whole line, once the stream has nothing more of it.
+    pub over: Option<i32>,
     /// Bytes that may be the beginning of a mark.
     held: Vec<u8>,
     /// The last bytes of what is the script's own.
@@ -19,10 +21,11 @@ pub struct Marks {
 /// How much of the script's last words is kept for messages.
 const TAIL: usize = 2 * 1024;
 
-/// What the supervisor says behind a mark.
+/// What is said behind a mark.
 enum Word {
     Began,
     Ended(Option<i32>),
+    Over(Option<i32>),
     None,
 }
 
@@ -31,11 +34,12 @@ impl Word {
     fn read(after: &[u8]) -> Option<(Self, usize)> {
         match after.first()? {
             b'+' => Some((Self::Began, 1)),
-            b'=' => {
+            kind @ (b'=' | b'.') => {
                 let end = after.iter().position(|b| *b == b';').or((after.len() > 8).then_some(0))?;
                 let digits = after.get(1..end).unwrap_or_default();
                 let status = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
-                Some((Self::Ended(status), end + 1))
+                let word = if *kind == b'=' { Self::Ended(status) } else { Self::Over(status) };
+                Some((word, end + 1))
             }
             _ => Some((Self::None, 0)),
         }
@@ -44,33 +48,30 @@ impl Word {
 
 impl Marks {
     /// Marks of a stream that is still to come.
-    pub fn new(mark: Option<String>) -> Self {
-        Self { mark, began: false, status: None, held: Vec::new(), tail: Vec::new() }
+    pub fn new(mark: String) -> Self {
+        Self { mark, began: false, status: None, over: None, held: Vec::new(), tail: Vec::new() }
     }
 
     /// What of these bytes, and of those held back, is the script's own.
     pub fn strip(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.held.extend_from_slice(bytes);
         let mut own = Vec::new();
-        let Some(mark) = self.mark.clone() else {
-            own.append(&mut self.held);
-            return self.keep(own);
-        };
-        while let Some(at) = find(&self.held, mark.as_bytes()) {
-            let after = self.held.get(at + mark.len()..).unwrap_or_default();
-            let Some((word, length)) = Word::read(after) else { break };
+        let length = self.mark.len();
+        let mut found = find(&self.held, self.mark.as_bytes());
+        while let Some(at) = found {
+            let after = self.held.get(at + length..).unwrap_or_default();
+            let Some((word, said)) = Word::read(after) else { break };
             match word {
                 Word::Began => self.began = true,
                 Word::Ended(status) => self.status = status,
+                Word::Over(status) => self.over = status,
                 Word::None => {}
             }
             own.extend(self.held.drain(..at));
-            self.held.drain(..mark.len() + length);
+            self.held.drain(..length + said);
+            found = find(&self.held, self.mark.as_bytes());
         }
-        let certain = match find(&self.held, mark.as_bytes()) {
-            Some(at) => at,
-            None => self.held.len() - partial(&self.held, mark.as_bytes()),
-        };
+        let certain = found.unwrap_or_else(|| self.held.len() - partial(&self.held, self.mark.as_bytes()));
         own.extend(self.held.drain(..certain));
         self.keep(own)
     }
@@ -101,22 +102,22 @@ mod tests {
 
     #[test]
     fn a_mark_is_found_wherever_the_stream_is_cut() {
-        let stream = b"profile noise\nrecolte-ab+one recolte-ax\nrecolte-ab=143;two";
+        let stream = b"profile noise\nrecolte-ab+one recolte-ax\nrecolte-ab=143;tworecolte-ab.1;";
         for cut in 0..=stream.len() {
-            let mut marks = Marks::new(Some("recolte-ab".to_owned()));
+            let mut marks = Marks::new("recolte-ab".to_owned());
             let (head, tail) = stream.split_at(cut);
             let mut own = marks.strip(head);
             own.extend(marks.strip(tail));
             own.extend(marks.rest());
             assert_eq!(String::from_utf8(own).unwrap(), "profile noise\none recolte-ax\ntwo");
-            assert_eq!((marks.began, marks.status), (true, Some(143)));
+            assert_eq!((marks.began, marks.status, marks.over), (true, Some(143), Some(1)));
         }
     }
 
     proptest! {
         #[test]
         fn without_marks_nothing_is_taken(parts in prop::collection::vec("[recolt-]{0,12}", 0..6)) {
-            let mut marks = Marks::new(Some("recolte-0".to_owned()));
+            let mut marks = Marks::new("recolte-0".to_owned());
             let mut own: Vec<u8> = parts.iter().flat_map(|part| marks.strip(part.as_bytes())).collect();
             own.extend(marks.rest());
             prop_assert_eq!(own, parts.concat().into_bytes());

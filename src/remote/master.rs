@@ -5,12 +5,13 @@
 //! bounds waits. Limits: an inner `ssh` of ProxyJump gets none of our options, so it runs without a terminal to ask at.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use openssh::Session;
@@ -204,22 +205,24 @@ async fn adopt(theirs: Option<&Path>) -> Option<Session> {
 
 /// One try to launch our master. ssh goes to the background once it is connected and listening.
 async fn launch(plan: &Plan) -> Result<(), Refusal> {
-    let log = plan.control.ours.with_extension("log");
     let failed = |error: &io::Error| Refusal {
         cause: Cause::Other,
         message: format!("ssh cannot be started: {error}"),
         hint: Some("is OpenSSH's client installed, and in PATH?".to_owned()),
         passing: false,
     };
-    let mut child = File::create(&log)
-        .and_then(|file| {
+    // Neither a pipe, whose end a living master would keep from coming, nor a file on a disk that may be full.
+    let (mut child, log) = memfd_create("ssh", MFdFlags::MFD_CLOEXEC)
+        .map_err(io::Error::from)
+        .and_then(|memory| {
+            let log = File::from(memory);
             let mut ssh = command(&plan.launch());
             alone(&mut ssh);
-            ssh.stderr(file).spawn()
+            Ok((ssh.stderr(log.try_clone()?).spawn()?, log))
         })
         .map_err(|error| failed(&error))?;
     let ended = timeout(plan.connect_timeout, child.wait()).await;
-    let said = read_log(&log);
+    let said = read_log(log);
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(_)) => Err(ssh_text::read(&plan.host, &said)),
@@ -241,12 +244,20 @@ fn command(words: &[String]) -> Command {
     command
 }
 
-/// A session of its own, without a terminal: a Ctrl-C at ours does not reach it, and no jump host can ask there.
+/// Whether we have a terminal that what we start could read from.
+static TERMINAL: LazyLock<bool> = LazyLock::new(|| File::open("/dev/tty").is_ok());
+
+/// A session of its own, without a terminal: a Ctrl-C at ours does not reach it, and no jump host can ask there. Where
+/// there is none anyway, a process group does, which spares a copy of our memory for each ssh.
 #[expect(
     unsafe_code,
     reason = "std has no stable setsid; the call is async-signal-safe and allocates nothing"
 )]
 fn alone(command: &mut Command) {
+    if !*TERMINAL {
+        command.process_group(0);
+        return;
+    }
     // SAFETY: setsid(2) is async-signal-safe, and the closure touches no memory of the parent.
     unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
 }
@@ -260,13 +271,10 @@ async fn kill(child: &mut Child) {
     let _reaped = timeout(PATIENCE, child.wait()).await;
 }
 
-/// What ssh wrote, bounded. The file is gone afterwards.
-fn read_log(log: &Path) -> Vec<u8> {
+/// What ssh wrote, bounded.
+fn read_log(mut log: File) -> Vec<u8> {
     let mut said = Vec::new();
-    if let Ok(file) = File::open(log) {
-        let _partial_is_fine = file.take(LOG).read_to_end(&mut said);
-    }
-    let _stays_in_the_private_folder = std::fs::remove_file(log);
+    let _partial_is_fine = log.rewind().and_then(|()| log.take(LOG).read_to_end(&mut said));
     said
 }
 

@@ -1,29 +1,32 @@
 //! The script's run: its output goes to disk as it comes, its supervisor's words are taken out, and its end is seen.
 //!
-//! Limits: without a supervisor nothing tells when the script ended while a process that it left behind still holds
-//! its output; then only the time-out ends the wait.
+//! It runs in the host's helper shell, which tells when the line is over, whoever still holds its output. Limits: what a
+//! process that the script left behind prints afterwards is not kept.
 
 use std::time::Duration;
 
-use openssh::{ChildStderr, ChildStdout, Stdio};
+use openssh::{ChildStderr, ChildStdout};
 use tokio::time::{Instant, sleep};
 
-use super::command::{CHUNK, next, streams};
+use super::command::{CHUNK, next};
+use super::helper::Helper;
 use super::marks::Marks;
 use super::{Remote, RemoteError, Sink};
 use crate::event::Stop;
 use crate::outcome::Cause;
-use crate::shell::GRACE_SECONDS;
+use crate::shell::{self, GRACE_SECONDS};
 
-/// How long a stream may stay open after the script's end: whoever holds it then is a daemon it left.
+/// How long `sudo` and `su` may take to end after the script's end: who waits longer waits for a process it left.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The script, ready to run.
 pub struct Script {
     /// The whole line.
     pub line: String,
-    /// The supervisor's mark, if it is supervised.
-    pub mark: Option<String>,
+    /// The mark of what is said beside its own words.
+    pub mark: String,
+    /// Whether it runs under the supervisor.
+    pub supervised: bool,
     /// How long it may run.
     pub timeout: Option<Duration>,
     /// Where its output goes.
@@ -42,7 +45,7 @@ pub struct Ran {
     pub cut: Option<Cause>,
     /// Whether its end was seen.
     pub confirmed: bool,
-    /// Whether a process that it left behind still held its output.
+    /// Whether a process that it left behind kept `sudo` from ending.
     pub left_daemon: bool,
     /// The end of its complaints, bounded.
     pub complaint: Vec<u8>,
@@ -58,9 +61,9 @@ impl Remote {
     /// # Errors
     /// The connection broke.
     pub async fn execute(&self, script: Script, stop: &Stop) -> Result<Ran, RemoteError> {
-        let supervised = script.mark.is_some();
-        let mut child = self.spawn(&script.line, if supervised { Stdio::piped } else { Stdio::null }).await?;
-        let (lifeline, stdout, stderr) = streams(&mut child);
+        let mut helper = self.take_helper().await?;
+        helper.tell(&shell::executed(&script.line, &script.mark, script.supervised)).await?;
+        let Helper { child, stdin, stdout, stderr, mark } = helper;
         let late = until(script.timeout.map(|time| Instant::now() + time));
         let mut flow = Flow::new(script, stdout, stderr);
         let cut = flow.pump(async {
@@ -72,19 +75,25 @@ impl Remote {
         });
         let cut = cut.await;
         if cut.is_some() {
-            drop(lifeline);
-            flow.see_the_end(supervised).await;
+            drop(stdin);
+            flow.see_the_end().await;
+            if flow.open() {
+                self.leave_unclean();
+            }
+            return Ok(flow.ended(None, cut));
         }
-        let open = flow.open();
-        let status = match (flow.marks.status, open) {
-            (Some(status), _) => Some(status),
-            (None, false) if cut.is_none() => self.status(child).await?,
-            _ => None,
+        let status = match (flow.status(), flow.streams()) {
+            (status, Some((stdout, stderr))) => {
+                self.give_back(Helper { child, stdin, stdout, stderr, mark }).await;
+                status
+            }
+            (Some(status), None) => {
+                self.leave_unclean();
+                Some(status)
+            }
+            (None, None) => self.status(child).await?,
         };
-        if open {
-            self.leave_unclean();
-        }
-        Ok(flow.ended(status, cut))
+        Ok(flow.ended(status, None))
     }
 }
 
@@ -92,22 +101,47 @@ impl Remote {
 struct Flow {
     stdout: Stream<ChildStdout>,
     stderr: Stream<ChildStderr>,
-    marks: Marks,
+    supervised: bool,
     left_daemon: bool,
 }
 
-/// One stream: where it comes from while it is open, and where it goes.
+/// One stream.
 struct Stream<R> {
+    /// Where it comes from, while there is more.
     from: Option<R>,
+    /// The same once the line is over.
+    rested: Option<R>,
+    marks: Marks,
     to: Sink,
 }
 
+impl<R> Stream<R> {
+    fn new(from: R, mark: &str, to: Sink) -> Self {
+        Self { from: Some(from), rested: None, marks: Marks::new(mark.to_owned()), to }
+    }
+
+    /// Takes what came, or the stream's end.
+    async fn take(&mut self, read: Option<&[u8]>) {
+        let own = match read {
+            Some(bytes) => self.marks.strip(bytes),
+            None => {
+                self.from = None;
+                self.marks.rest()
+            }
+        };
+        self.to.write(&own).await;
+        if self.marks.over.is_some() {
+            self.rested = self.from.take();
+        }
+    }
+}
+
 impl Flow {
-    fn new(script: Script, stdout: Option<ChildStdout>, stderr: Option<ChildStderr>) -> Self {
+    fn new(script: Script, stdout: ChildStdout, stderr: ChildStderr) -> Self {
         Self {
-            stdout: Stream { from: stdout, to: script.stdout },
-            stderr: Stream { from: stderr, to: script.stderr },
-            marks: Marks::new(script.mark),
+            stdout: Stream::new(stdout, &script.mark, script.stdout),
+            stderr: Stream::new(stderr, &script.mark, script.stderr),
+            supervised: script.supervised,
             left_daemon: false,
         }
     }
@@ -116,26 +150,33 @@ impl Flow {
         self.stdout.from.is_some() || self.stderr.from.is_some()
     }
 
+    /// The script's status by its supervisor, else that of the whole line.
+    fn status(&self) -> Option<i32> {
+        self.stderr.marks.status.or(self.stderr.marks.over)
+    }
+
+    /// The streams of a line that is over.
+    fn streams(&mut self) -> Option<(ChildStdout, ChildStderr)> {
+        Some((self.stdout.rested.take()?, self.stderr.rested.take()?))
+    }
+
     /// Gives a script whose lifeline was cut the time to end. Without a supervisor nothing ends it: no wait.
-    async fn see_the_end(&mut self, supervised: bool) {
-        let grace = Duration::from_secs(if supervised { u64::from(GRACE_SECONDS) + 10 } else { 0 });
+    async fn see_the_end(&mut self) {
+        let grace = Duration::from_secs(if self.supervised { u64::from(GRACE_SECONDS) + 10 } else { 0 });
         let _ended_or_not = self.pump(async { sleep(grace).await }).await;
     }
 
-    /// Moves bytes until both streams end, or the script ended and nothing came for [`LINGER`], or until `cut` says
-    /// so, whose word is returned. Nothing that was read is lost by a cut.
+    /// Moves bytes until the line is over or both streams end, or the script ended and nothing came for [`LINGER`], or
+    /// until `cut` says so, whose word is returned. Nothing that was read is lost by a cut.
     async fn pump<T>(&mut self, cut: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(cut);
         let (mut out, mut err) = (vec![0; CHUNK], vec![0; CHUNK]);
         while self.open() {
-            let ended = self.marks.status.is_some();
+            let ended = self.stderr.marks.status.is_some();
             tokio::select! {
                 why = &mut cut, if !ended => return Some(why),
-                read = next(&mut self.stdout.from, &mut out) => match read {
-                    Some(bytes) => self.stdout.to.write(bytes).await,
-                    None => self.stdout.from = None,
-                },
-                read = next(&mut self.stderr.from, &mut err) => self.complain(read).await,
+                read = next(&mut self.stdout.from, &mut out) => self.stdout.take(read).await,
+                read = next(&mut self.stderr.from, &mut err) => self.stderr.take(read).await,
                 () = sleep(LINGER), if ended => {
                     self.left_daemon = true;
                     break;
@@ -145,27 +186,15 @@ impl Flow {
         None
     }
 
-    /// Takes what came on stderr, or its end.
-    async fn complain(&mut self, read: Option<&[u8]>) {
-        let own = match read {
-            Some(bytes) => self.marks.strip(bytes),
-            None => {
-                self.stderr.from = None;
-                self.marks.rest()
-            }
-        };
-        self.stderr.to.write(&own).await;
-    }
-
     fn ended(self, status: Option<i32>, cut: Option<Cause>) -> Ran {
-        let confirmed = !self.open() || self.marks.status.is_some();
+        let confirmed = !self.open() || self.stderr.marks.status.is_some();
         Ran {
-            began: self.marks.mark.is_some().then_some(self.marks.began),
-            status: status.filter(|_| cut.is_none()),
+            began: self.supervised.then_some(self.stderr.marks.began),
+            status,
             cut,
             confirmed,
             left_daemon: self.left_daemon,
-            complaint: self.marks.tail,
+            complaint: self.stderr.marks.tail,
             stdout: self.stdout.to,
             stderr: self.stderr.to,
         }

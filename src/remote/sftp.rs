@@ -47,6 +47,19 @@ impl Remote {
         Err(RemoteError::NoSession)
     }
 
+    /// The SFTP channel, if it is open.
+    pub(super) async fn open_sftp(&self) -> Option<Arc<Sftp>> {
+        match &*self.sftp.lock().await {
+            Channel::Open(sftp) => Some(Arc::clone(sftp)),
+            Channel::Closed | Channel::Absent => None,
+        }
+    }
+
+    /// Whether SFTP is open, so that a file can be seen to while a line runs.
+    pub async fn has_sftp_open(&self) -> bool {
+        self.open_sftp().await.is_some()
+    }
+
     async fn try_sftp(&self) -> Result<Arc<Sftp>, RemoteError> {
         let mut slot = self.sftp.lock().await;
         match &*slot {

@@ -57,8 +57,8 @@ impl Remote {
 
     /// The shell's `set -C` creates as exclusively as SFTP does.
     async fn upload_by_command(&self, path: &str, bytes: &[u8]) -> Result<(), RemoteError> {
-        let path = shell::word(path.as_bytes());
-        let program = format!("LC_ALL=C; export LC_ALL; umask 077; set -C; cat > {path} && chmod 700 {path}");
+        let word = shell::word(path.as_bytes());
+        let program = format!("LC_ALL=C; export LC_ALL; umask 077; set -C; cat > {word} && chmod 700 {word}");
         let done = self.run(&shell::in_sh(&program), bytes, 1024).await?;
         match done.status {
             Some(0) if done.stdout.is_empty() => Ok(()),
@@ -67,18 +67,17 @@ impl Remote {
         }
     }
 
-    /// Removes a file. One that is not there is as good.
+    /// Removes a file, over SFTP where that is open. One that is not there is as good.
     ///
     /// # Errors
     /// It is still there, or the connection broke.
     pub async fn remove(&self, path: &str) -> Result<(), RemoteError> {
-        let removed = match self.sftp().await {
-            Ok(sftp) => asked(sftp.fs().remove_file(path)).await,
-            Err(RemoteError::NoSftp) => {
+        let removed = match self.open_sftp().await {
+            Some(sftp) => asked(sftp.fs().remove_file(path)).await,
+            None => {
                 let done = self.ask(&format!("rm -f {}", shell::word(path.as_bytes())), 0).await?;
                 if done.status == Some(0) { Ok(()) } else { Err(complaint(&done.stderr)) }
             }
-            Err(error) => Err(error),
         };
         match removed {
             Err(RemoteError::Missing) => Ok(()),

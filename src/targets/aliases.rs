@@ -1,16 +1,20 @@
-//! The `Host` aliases of the ssh_config in use, and the choice of some by a pattern.
+//! The `Host` aliases of the ssh_config in use, the choice of some by a pattern, and what else it holds in all.
 //!
-//! Reads `Host` and `Include` and nothing else: everything about a host comes from `ssh -G`. Which aliases there are
-//! does not depend on the blocks an `Include` stands in. Left out are wildcard and negated entries, and names that
+//! What a line means for one host is ssh's business: `ssh -G` tells. Which aliases there are does not depend on the
+//! blocks an `Include` stands in. Left out are wildcard and negated entries, and names that
 //! ssh would refuse on its command line. `${VAR}` and `%` tokens in `Include`, new in OpenSSH 10, are not expanded.
 //! At most [`MAX_FILES`] files and [`MAX_BYTES`] are read in all.
 
+mod error;
+mod facts;
 mod files;
 mod line;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+pub use self::error::AliasError;
+pub use self::facts::Facts;
 use self::files::{expand, load};
 use self::line::{Line, parse};
 use super::name;
@@ -41,66 +45,18 @@ pub struct Alias {
     pub line: u64,
 }
 
-/// Why the aliases cannot be told. `place` is a file, with its line where it is known.
-#[derive(Debug, thiserror::Error)]
-pub enum AliasError {
-    /// The operating system refused.
-    #[error("{place}: cannot be read")]
-    Read {
-        /// The file, and its line where it is known.
-        place: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The name is not that of a file.
-    #[error("{place}: {file} is not a regular file; name an ssh_config")]
-    NoFile {
-        /// The file, and its line where it is known.
-        place: String,
-        /// The file named there.
-        file: String,
-    },
-    /// An `Include` leads back to a file that is being read.
-    #[error("{place}: this Include leads in a circle: {chain}; remove one of them")]
-    Loop {
-        /// The file, and its line where it is known.
-        place: String,
-        /// The files of the circle.
-        chain: String,
-    },
-    /// Includes nest deeper than ssh allows.
-    #[error(
-        "{place}: includes nest deeper than the {MAX_DEPTH} that ssh allows; include this file from a higher one"
-    )]
-    Depth {
-        /// The file, and its line.
-        place: String,
-    },
-    /// More than is read here.
-    #[error("{place}: the ssh_config and its includes come to more than {MAX_FILES} files or {} MiB; use -F with a smaller one", MAX_BYTES >> 20)]
-    TooLarge {
-        /// The file, and its line where it is known.
-        place: String,
-    },
-    /// A line that ssh would refuse.
-    #[error("{place}: a quote is never closed; close it on its line")]
-    OpenQuote {
-        /// The file, and its line where it is known.
-        place: String,
-    },
-    /// The pattern stands for none of them.
-    #[error("{pattern}: no Host alias of the ssh_config in use is like this; {hint}")]
-    NoMatch {
-        /// The pattern, cut where it is long.
-        pattern: String,
-        /// What it may have meant.
-        hint: String,
-    },
-}
-
 /// The aliases of `config`, or of `~/.ssh/config` and `/etc/ssh/ssh_config` as far as they exist; in the order of the
 /// files, each name once. With a `config`, it alone is read, as by `ssh -F`; `none` is ssh's word for no file.
 pub fn aliases(config: Option<&Path>) -> Result<Vec<Alias>, AliasError> {
+    read(config).map(|reader| reader.aliases)
+}
+
+/// What the same files hold that a host may be about.
+pub fn facts(config: Option<&Path>) -> Result<Facts, AliasError> {
+    read(config).map(|reader| reader.facts)
+}
+
+fn read(config: Option<&Path>) -> Result<Reader, AliasError> {
     let home = files::home();
     let user = home.join(".ssh");
     let mut reader = Reader::new(home);
@@ -116,7 +72,7 @@ pub fn aliases(config: Option<&Path>) -> Result<Vec<Alias>, AliasError> {
             )?;
         }
     }
-    Ok(reader.aliases)
+    Ok(reader)
 }
 
 /// The aliases that `pattern` stands for, in their order; at least one.
@@ -159,11 +115,23 @@ struct Reader {
     bytes: u64,
     seen: HashSet<String>,
     aliases: Vec<Alias>,
+    /// The names of the `Host` block that is being read.
+    block: Vec<String>,
+    facts: Facts,
 }
 
 impl Reader {
     fn new(home: PathBuf) -> Self {
-        Self { home, open: Vec::new(), files: 0, bytes: 0, seen: HashSet::new(), aliases: Vec::new() }
+        Self {
+            home,
+            open: Vec::new(),
+            files: 0,
+            bytes: 0,
+            seen: HashSet::new(),
+            aliases: Vec::new(),
+            block: vec!["*".to_owned()],
+            facts: Facts::default(),
+        }
     }
 
     /// Reads `file` where it exists, as ssh does with files that nobody named to it.
@@ -177,7 +145,9 @@ impl Reader {
     /// Reads `file`, which `place` names; relative includes are looked for in `folder`.
     fn read(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), AliasError> {
         self.enter(file, place)?;
+        let block = self.block.clone();
         let read = self.lines(file, folder, place);
+        self.block = block;
         self.open.pop();
         read
     }
@@ -215,6 +185,7 @@ impl Reader {
         match parse(line) {
             Line::Host(names) => self.host(file, number, names),
             Line::Include(patterns) => {
+                self.facts.include(&patterns);
                 let place = format!("{}, line {number}", shown(file));
                 for pattern in patterns {
                     for included in expand(&pattern, folder, &self.home) {
@@ -225,6 +196,9 @@ impl Reader {
             Line::OpenQuote => {
                 return Err(AliasError::OpenQuote { place: format!("{}, line {number}", shown(file)) });
             }
+            Line::HostName(words) => self.facts.host_name(&self.block, words),
+            Line::ControlPath(words) => self.facts.control_path(&self.home, words),
+            Line::Deciding => self.facts.deciding = true,
             Line::Other => {}
         }
         Ok(())
@@ -233,6 +207,7 @@ impl Reader {
     fn host(&mut self, file: &Path, line: u64, names: Vec<String>) {
         // What was no UTF-8 cannot be told from U+FFFD any more.
         let odd = |name: &str| is_pattern(name) || name.starts_with('!') || name.contains('\u{fffd}');
+        self.block.clone_from(&names);
         for name in names {
             if !odd(&name) && name::check(&name).is_ok() && self.seen.insert(name.clone()) {
                 self.aliases.push(Alias { name, file: file.to_owned(), line });

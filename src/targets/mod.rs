@@ -10,6 +10,7 @@ pub mod pattern;
 pub mod range;
 pub mod register;
 mod resolve;
+mod ways;
 pub mod words;
 
 use std::collections::HashSet;
@@ -24,6 +25,7 @@ use self::register::{Register, RegisterError};
 use crate::printable::printable;
 
 pub use self::resolve::{Resolved, resolve, same_machine};
+pub use self::ways::{Host, ways};
 
 /// One host to visit.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,10 +39,10 @@ pub struct Resolved {
     pub source: String,
     /// Where the user's own master would listen.
     #[serde(skip)]
-    pub control_path: Option<PathBuf>,
+    pub(super) control_path: Option<PathBuf>,
     /// After how many seconds ssh gives a dead link up; none if it never does.
     #[serde(skip)]
-    pub notices_dead_link_within: Option<u64>,
+    pub(super) notices_dead_link_within: Option<u64>,
 }
 
 /// Why a name leads nowhere.

@@ -10,7 +10,7 @@ use super::Visit;
 use crate::job::Ssh;
 use crate::outcome::{Fault, Step};
 use crate::remote::{Control, Plan, Refusal, Remote};
-use crate::targets::Resolved;
+use crate::targets::Host;
 
 /// The wait before the second try; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -19,7 +19,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// How a host is reached: the job's settings, the user's own, and a socket of ours.
-pub fn control_plan(ssh: &Ssh, host: &Resolved, sockets: &Path, number: usize) -> Plan {
+pub fn control_plan(ssh: &Ssh, host: &Host, sockets: &Path, number: usize) -> Plan {
     Plan {
         host: host.alias.clone(),
         config: ssh.config.clone(),
@@ -32,7 +32,7 @@ pub fn control_plan(ssh: &Ssh, host: &Resolved, sockets: &Path, number: usize) -
 
 impl Visit {
     /// Reaches the host.
-    pub(super) async fn connect(&mut self, host: &Resolved, number: usize) -> Result<Remote, Fault> {
+    pub(super) async fn connect(&mut self, host: &Host, number: usize) -> Result<Remote, Fault> {
         let run = self.run.clone();
         self.step(Step::Connect, reach(&run.job.ssh, host, &run.sockets, number, &run.handshakes)).await
     }
@@ -41,7 +41,7 @@ impl Visit {
 /// Reaches a host: tried again for causes that pass, never for a key that was refused.
 pub(super) async fn reach(
     ssh: &Ssh,
-    host: &Resolved,
+    host: &Host,
     sockets: &Path,
     number: usize,
     turns: &Semaphore,

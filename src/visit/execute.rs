@@ -55,10 +55,11 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) 
         Ok(sinks) => sinks,
         Err(error) => return here(error).into(),
     };
-    let mark = script.supervise.then(shell::mark);
+    let mark = shell::mark();
     let ready = Script {
-        line: script_line(script, mark.as_deref()),
+        line: script_line(script, script.supervise.then_some(&mark)),
         mark,
+        supervised: script.supervise,
         timeout: script.timeout,
         stdout: sinks.0,
         stderr: sinks.1,

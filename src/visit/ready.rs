@@ -17,7 +17,7 @@ use crate::outcome::{Cause, Fault, HostReport, Step};
 use crate::printable::summary;
 use crate::remote::{Remote, RemoteError};
 use crate::shell;
-use crate::targets::Resolved;
+use crate::targets::Host;
 
 /// By how many seconds a clock may differ before it is told.
 const CLOCK: i64 = 5;
@@ -105,7 +105,7 @@ pub struct Trial {
 }
 
 /// Tries one host.
-pub async fn ready(trial: &Trial, host: Resolved, number: usize) -> Readiness {
+pub async fn ready(trial: &Trial, host: Host, number: usize) -> Readiness {
     let found = tokio::select! {
         biased;
         why = trial.stop.wait() => vec![Found::Wanting(fault::stopped(Step::Connect, why))],
@@ -119,7 +119,7 @@ pub async fn ready(trial: &Trial, host: Resolved, number: usize) -> Readiness {
     Readiness { report, found }
 }
 
-async fn try_all(trial: &Trial, host: &Resolved, number: usize) -> Vec<Found> {
+async fn try_all(trial: &Trial, host: &Host, number: usize) -> Vec<Found> {
     let script = &trial.job.script;
     let remote = match reach(&trial.job.ssh, host, trial.sockets.path(), number, &trial.handshakes).await {
         Ok(remote) => remote,

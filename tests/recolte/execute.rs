@@ -166,10 +166,27 @@ fn a_daemon_that_holds_the_output_holds_nobody_up_and_lives_on() {
     run.succeeded();
     assert_eq!(run.printed("h1"), "said\n");
     file_came_home(&run, "h1");
-    assert!(run.stderr.contains("h1: the script left a process behind"), "{run}");
     lab.gateway_is_tidy(&run);
     lab.nothing_staged("h1", &run);
     lab.on_host("h1", "kill -0 $(cat /tmp/daemon)");
+}
+
+#[test]
+fn a_daemon_that_goes_on_printing_disturbs_no_answer_of_its_host() {
+    let lab = Lab::with(&["h1"]);
+    let prints = "setsid sh -c 'while :; do echo recolte:/tmp/noise; echo noise >&2; done' & \
+                  for n in $(seq 300); do echo $n >/tmp/fichier_${n}_log.txt; done; echo said; exit 0";
+    for supervise in [true, false] {
+        let run = lab.start(&lab.job().script(then(prints)).set("script.supervise", supervise)).end();
+        run.succeeded();
+        assert!(run.printed("h1").contains("said\n"));
+        file_came_home(&run, "h1");
+        assert_eq!(run.host("h1").files().len(), 301, "{run}");
+        assert_eq!(run.host("h1").0["skipped"], serde_json::json!([]));
+        lab.gateway_is_tidy(&run);
+        lab.nothing_staged("h1", &run);
+        lab.on_host("h1", "rm /tmp/fichier_*");
+    }
 }
 
 #[test]

@@ -91,10 +91,10 @@ fn a_name_that_tries_to_leave_its_folder_stays_in_it() {
 [ "$2" = 'exec sh' ] || exec /bin/bash "$@"
 while IFS= read -r line; do
     case $line in
-    *recolte:*"for f in"*)
+    *"for f in"*)
         mark=$(printf %s "$line" | sed 's/.*printf "\(recolte-[0-9a-f]*\)=.*/\1/')
-        printf 'recolte:'
-        printf '%s\0' /tmp/fichier_log.txt /tmp/../../../etc/hostname /tmp/.. /tmp/x/ relative ../../up
+        printf '%s:' "$mark"
+        printf 'recolte:%s\0' /tmp/fichier_log.txt /tmp/../../../etc/hostname /tmp/.. /tmp/x/ relative ../../up
         printf '%s=0;' "$mark"
         printf '%s=0;' "$mark" >&2 ;;
     *) eval "$line" ;;

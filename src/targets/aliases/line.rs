@@ -9,9 +9,15 @@ pub(super) enum Line {
     Host(Vec<String>),
     /// `Include` and its patterns.
     Include(Vec<String>),
-    /// One of the two, with a quote that is never closed: ssh refuses it.
+    /// `HostName` and its words.
+    HostName(Vec<String>),
+    /// `ControlPath` and its words.
+    ControlPath(Vec<String>),
+    /// What only ssh can say the meaning of for a host: `Match`, canonical names, keepalive.
+    Deciding,
+    /// One of those with words, with a quote that is never closed: ssh refuses it.
     OpenQuote,
-    /// Anything else, `Match` among it.
+    /// Anything else.
     Other,
 }
 
@@ -24,10 +30,14 @@ pub(super) fn parse(line: &[u8]) -> Line {
     let rest = rest.trim_start();
     let rest = rest.strip_prefix('=').unwrap_or(rest);
     let keyword = keyword.trim_matches('"');
-    let made: fn(Vec<String>) -> Line = match () {
-        () if keyword.eq_ignore_ascii_case("host") => Line::Host,
-        () if keyword.eq_ignore_ascii_case("include") => Line::Include,
-        () => return Line::Other,
+    let made: fn(Vec<String>) -> Line = match keyword.to_ascii_lowercase().as_str() {
+        "host" => Line::Host,
+        "include" => Line::Include,
+        "hostname" => Line::HostName,
+        "controlpath" => Line::ControlPath,
+        "match" | "serveraliveinterval" | "serveralivecountmax" => return Line::Deciding,
+        other if other.starts_with("canonical") => return Line::Deciding,
+        _ => return Line::Other,
     };
     words(rest).map_or(Line::OpenQuote, made)
 }
@@ -83,8 +93,10 @@ mod tests {
             ("Host a\\ b \\\"c", host(&["a b", "\"c"])),
             ("Host", host(&[])),
             ("Include ~/.ssh/a 'b c'", Line::Include(vec!["~/.ssh/a".into(), "b c".into()])),
-            ("Match host a", Line::Other),
-            ("HostName a", Line::Other),
+            ("Match host a", Line::Deciding),
+            ("CanonicalizeHostname yes", Line::Deciding),
+            ("HostName = a", Line::HostName(vec!["a".into()])),
+            ("ControlPath ~/.ssh/cm-%C", Line::ControlPath(vec!["~/.ssh/cm-%C".into()])),
             ("# Host a", Line::Other),
             ("", Line::Other),
             ("Host \"a", Line::OpenQuote),
