@@ -9,18 +9,19 @@ mod connect;
 mod execute;
 mod fault;
 mod ready;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub use connect::control_plan;
 pub use execute::script_line;
 pub use ready::{Found, Item, Readiness, Trial, ready};
+pub use turns::Turns;
 
 use crate::event::{Event, Events, Stop};
 use crate::job::{Job, Script};
@@ -50,7 +51,7 @@ pub struct Run {
     /// The private folder of our control sockets.
     pub sockets: PathBuf,
     /// Who may make a connection now: it costs this machine's processor.
-    pub handshakes: Semaphore,
+    pub turns: Turns,
     /// Where the run tells what happens.
     pub events: Events,
     /// The order to stop.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::Semaphore;
 
-use super::go::{handshakes, sockets};
+use super::go::handshakes;
+use super::sockets::Sockets;
 use super::{Answer, load, print, say, ways};
 use crate::cli;
 use crate::event::Stop;
@@ -15,7 +15,7 @@ use crate::report::grid::{self, Row};
 use crate::report::style::View;
 use crate::signals::Signals;
 use crate::targets::{self, Selected};
-use crate::visit::{Found, Item, Readiness, Trial, ready};
+use crate::visit::{Found, Item, Readiness, Trial, Turns, ready};
 
 /// Tries every host.
 pub async fn check(args: cli::Check) -> Answer {
@@ -25,8 +25,9 @@ pub async fn check(args: cli::Check) -> Answer {
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
     let limits = Limits { parallel: job.parallel, canary: 0, max_failures: None };
-    let handshakes = Semaphore::new(handshakes(&job));
-    let trial = Arc::new(Trial { job, sockets: sockets()?, handshakes, stop: stop.clone() });
+    let turns = Turns::new(handshakes(&job));
+    let sockets = Sockets::make()?;
+    let trial = Arc::new(Trial { job, sockets: sockets.path().to_owned(), turns, stop: stop.clone() });
     let hosts = hosts.into_iter().map(|host| (host.alias.clone(), host)).collect();
     let each = |number, host| {
         let trial = Arc::clone(&trial);

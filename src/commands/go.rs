@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tempfile::TempDir;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::harvest::{self, Delivered};
+use super::sockets::Sockets;
 use super::{Refused, per_core, print, say};
 use crate::cli::Telling;
 use crate::event::{Event, Events, Stop};
@@ -25,7 +25,7 @@ use crate::report::text::summary;
 use crate::report::{Mode, Progress, RunReport, Style, json};
 use crate::signals::Signals;
 use crate::targets::Host;
-use crate::visit::{self, Task, visit};
+use crate::visit::{self, Task, Turns, visit};
 
 /// How many connections are made at once for each processor, unless the job says: a handshake waits for the host
 /// about as long as it computes here.
@@ -67,7 +67,7 @@ pub async fn go(go: Go, telling: &Telling) -> Result<ExitStatus, Refused> {
     if !go.resumed.is_empty() {
         go.folder.sweep()?;
     }
-    let sockets = sockets()?;
+    let sockets = Sockets::make()?;
     let (events, ear) = Events::channel();
     let listener = listen(telling, ear);
     go.notes.iter().for_each(|note| events.note(note.clone()));
@@ -102,7 +102,7 @@ async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop:
         secret: begin.secret,
         again: !resumed.is_empty(),
         sockets,
-        handshakes: Semaphore::new(handshakes(&job)),
+        turns: Turns::new(handshakes(&job)),
         events: events.clone(),
         stop: stop.clone(),
     });
@@ -140,21 +140,6 @@ fn in_order(names: &[String], reports: impl Iterator<Item = HostReport>) -> Vec<
 async fn order_at(deadline: Duration, stop: Stop) {
     tokio::time::sleep(deadline).await;
     stop.order(Cause::Deadline);
-}
-
-/// A short private folder for control sockets, gone with the go.
-pub(super) fn sockets() -> Result<TempDir, String> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let candidates = runtime.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]);
-    let mut refusals = Vec::new();
-    for folder in candidates {
-        match tempfile::Builder::new().prefix("recolte-").tempdir_in(&folder) {
-            Ok(made) if remote::fits(made.path()) => return Ok(made),
-            Ok(_) => refusals.push(format!("{}: its path is too long", folder.display())),
-            Err(error) => refusals.push(format!("{}: {error}", folder.display())),
-        }
-    }
-    Err(format!("no folder for control sockets: {}; set XDG_RUNTIME_DIR or TMPDIR", refusals.join("; ")))
 }
 
 /// How many connections are made at once.

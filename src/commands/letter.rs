@@ -12,8 +12,10 @@ use crate::archive::{self, Entry};
 use crate::journal::RunFolder;
 use crate::mail::{self, Attachment, Letter, Settings};
 use crate::outcome::HostReport;
+use crate::printable::printable;
 use crate::report::RunReport;
 use crate::report::text::account;
+use crate::targets::range::fold;
 
 /// What is to be sent.
 pub struct Letters {
@@ -21,6 +23,22 @@ pub struct Letters {
     pub letters: Vec<Letter>,
     /// The hosts whose files fit into none.
     pub left_out: Vec<String>,
+}
+
+/// The most bytes that the hosts of a part take in its text.
+const HOSTS: usize = 1000;
+
+/// A part of the archive.
+struct Part {
+    hosts: String,
+    bytes: Vec<u8>,
+}
+
+/// What a part is of the whole.
+struct Place {
+    number: usize,
+    of: usize,
+    hosts: String,
 }
 
 /// The letters of a run, none larger than `limit` bytes as sent. Blocks.
@@ -48,7 +66,10 @@ pub fn letters(
         .map_err(|error| format!("the parts: {error}"))?;
     let text = with_left_out(text, folder, &too_big);
     let count = parts.len();
-    let numbered = |(number, bytes)| letter(settings, folder, text.clone(), bytes, Some((number + 1, count)));
+    let numbered = |(number, part): (usize, Part)| {
+        let place = Place { number: number + 1, of: count, hosts: part.hosts };
+        letter(settings, folder, text.clone(), part.bytes, Some(&place))
+    };
     let mut letters: Vec<Letter> = parts.into_iter().enumerate().map(numbered).collect();
     if letters.is_empty() {
         letters.push(Letter { subject: settings.subject.clone(), body: text, attachments: Vec::new() });
@@ -58,7 +79,9 @@ pub fn letters(
 
 /// How many bytes an archive may have in a letter with this text.
 fn room(settings: &Settings, folder: &RunFolder, text: &str, limit: u64) -> Result<u64, String> {
-    let empty = letter(settings, folder, text.to_owned(), Vec::new(), Some((1000, 1000)));
+    let hosts = "x".repeat(HOSTS);
+    let longest = Place { number: 1000, of: 1000, hosts };
+    let empty = letter(settings, folder, text.to_owned(), Vec::new(), Some(&longest));
     mail::attachment_room(settings, &empty, limit).map_err(|error| error.explain())
 }
 
@@ -68,13 +91,13 @@ fn letter(
     folder: &RunFolder,
     text: String,
     bytes: Vec<u8>,
-    part: Option<(usize, usize)>,
+    part: Option<&Place>,
 ) -> Letter {
     let (subject, body, name) = match part {
         None => (settings.subject.clone(), text, format!("{}.tar.gz", folder.name)),
-        Some((number, of)) => (
+        Some(Place { number, of, hosts }) => (
             format!("{} ({number}/{of})", settings.subject),
-            format!("{number}/{of}\n\n{text}"),
+            format!("{number}/{of}: {hosts}\n\n{text}"),
             format!("{}-{number}-{of}.tar.gz", folder.name),
         ),
     };
@@ -87,7 +110,7 @@ fn split<'a>(
     folder: &RunFolder,
     hosts: &[&'a HostReport],
     room: u64,
-    parts: &mut Vec<Vec<u8>>,
+    parts: &mut Vec<Part>,
     too_big: &mut Vec<&'a HostReport>,
 ) -> io::Result<()> {
     let files = hosts.iter().flat_map(|host| &host.files);
@@ -97,7 +120,7 @@ fn split<'a>(
         return Ok(());
     }
     match archive::write_to(Bounded { bytes: Vec::new(), room }, &entries) {
-        Ok(part) => parts.push(part.bytes),
+        Ok(part) => parts.push(Part { hosts: named(hosts), bytes: part.bytes }),
         Err(error) if error.kind() != io::ErrorKind::FileTooLarge => return Err(error),
         Err(_) => match hosts {
             [host] => too_big.push(host),
@@ -109,6 +132,16 @@ fn split<'a>(
         },
     }
     Ok(())
+}
+
+/// The hosts of a part, in words.
+fn named(hosts: &[&HostReport]) -> String {
+    let names: Vec<&str> = hosts.iter().map(|host| host.host.as_str()).collect();
+    let text = printable(fold(&names).as_bytes());
+    match text.char_indices().nth(HOSTS / 5) {
+        Some((end, _)) => format!("{}… ({} hosts)", text.get(..end).unwrap_or_default(), hosts.len()),
+        None => text,
+    }
 }
 
 /// Memory that takes no more than a letter can carry.

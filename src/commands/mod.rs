@@ -11,6 +11,7 @@ mod resume;
 mod run;
 mod runs;
 mod send;
+mod sockets;
 
 use std::error::Error;
 use std::io::{self, Read as _};

@@ -21,7 +21,7 @@ pub(super) const SESSION_TRIES: u32 = 40;
 pub(super) const SESSION_WAIT: Duration = Duration::from_millis(250);
 
 /// How many bytes are read from a stream at once.
-pub(super) const CHUNK: usize = 16 * 1024;
+pub(super) const CHUNK: usize = 64 * 1024;
 
 /// A line that ended.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ pub(super) async fn next<'a, R: AsyncRead + Unpin>(
 
 /// Where `needle` begins in `bytes`.
 pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
+    memchr::memmem::find(bytes, needle)
 }
 
 /// The streams of a child that was started with pipes.

@@ -83,7 +83,8 @@ impl Marks {
     }
 
     fn keep(&mut self, own: Vec<u8>) -> Vec<u8> {
-        self.tail.extend_from_slice(&own);
+        let last = own.get(own.len().saturating_sub(TAIL)..).unwrap_or_default();
+        self.tail.extend_from_slice(last);
         self.tail.drain(..self.tail.len().saturating_sub(TAIL));
         own
     }

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
@@ -134,7 +135,8 @@ pub fn fits(folder: &Path) -> bool {
 /// Ends every master of ours whose socket is in this folder, at once, within `time` in all.
 pub async fn end_all(folder: &Path, time: Duration) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let orders = entries.map(|entry| async move {
+    let sockets = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
+    let orders = sockets.map(|entry| async move {
         let socket = entry.path().to_string_lossy().into_owned();
         let words = ["ssh", "-F", "none", "-S", &socket, "-O", "exit", "--", "none"].map(str::to_owned);
         // One that does not answer ends by ControlPersist.

@@ -1,7 +1,7 @@
 //! How the hosts of a visit are reached, asking ssh only where its ssh_config leaves something to find out.
 //!
-//! `ssh -G` costs a process a host. What a visit needs of it (a master of the user's that may live, a keepalive, another
-//! name of the same machine) mostly cannot be there at all, and the ssh_config shows that by itself. Limits: what is
+//! `ssh -G` costs a process a host. What a visit needs of it (a master of the user's that may live, a keepalive,
+//! a jump host, another name of the same machine) mostly cannot be there at all, and the ssh_config shows that by itself. Limits: what is
 //! shown to people comes from ssh alone, see [`resolve`].
 
 use std::collections::HashMap;
@@ -16,6 +16,8 @@ use super::resolve::{ResolveError, Resolved, resolve, same_machine};
 pub struct Host {
     /// The name as it was chosen.
     pub alias: String,
+    /// The jump hosts on the way, if any.
+    pub jump: Option<String>,
     /// Where the user's own master would listen, if there may be one.
     pub control_path: Option<PathBuf>,
     /// After how many seconds ssh gives a dead link up; none if it never does.
@@ -24,15 +26,15 @@ pub struct Host {
 
 impl From<Resolved> for Host {
     fn from(resolved: Resolved) -> Self {
-        let Resolved { alias, control_path, notices_dead_link_within, .. } = resolved;
-        Self { alias, control_path, notices_dead_link_within }
+        let Resolved { alias, jump, control_path, notices_dead_link_within, .. } = resolved;
+        Self { alias, jump, control_path, notices_dead_link_within }
     }
 }
 
 impl Host {
     /// A host of which its ssh_config says no more than its address.
     fn plain(alias: String) -> Self {
-        Self { alias, control_path: None, notices_dead_link_within: None }
+        Self { alias, jump: None, control_path: None, notices_dead_link_within: None }
     }
 }
 
@@ -108,6 +110,7 @@ mod tests {
             "Host b\nHostName x%n",
             "Include ${HOME}/more",
             "Include \"open",
+            "ProxyJump gate",
         ] {
             assert_eq!(asked(line, &["a", "b", "c"]), ["a", "b", "c"], "{line}");
         }

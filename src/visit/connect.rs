@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::Visit;
+use super::{Turns, Visit};
 use crate::job::Ssh;
-use crate::outcome::{Fault, Step};
+use crate::outcome::{Cause, Fault, Step};
 use crate::remote::{Control, Plan, Refusal, Remote};
 use crate::targets::Host;
 
@@ -34,7 +33,7 @@ impl Visit {
     /// Reaches the host.
     pub(super) async fn connect(&mut self, host: &Host, number: usize) -> Result<Remote, Fault> {
         let run = self.run.clone();
-        self.step(Step::Connect, reach(&run.job.ssh, host, &run.sockets, number, &run.handshakes)).await
+        self.step(Step::Connect, reach(&run.job.ssh, host, &run.sockets, number, &run.turns)).await
     }
 }
 
@@ -44,13 +43,13 @@ pub(super) async fn reach(
     host: &Host,
     sockets: &Path,
     number: usize,
-    turns: &Semaphore,
+    turns: &Turns,
 ) -> Result<Remote, Fault> {
     let plan = control_plan(ssh, host, sockets, number);
     let mut wait = FIRST_WAIT;
     let mut left = ssh.retries;
     loop {
-        match once(turns, plan.clone()).await {
+        match once(turns, host.jump.as_deref(), plan.clone()).await {
             Ok(remote) => return Ok(remote),
             Err(refusal) if left > 0 && refusal.passing => {
                 left -= 1;
@@ -63,10 +62,13 @@ pub(super) async fn reach(
 }
 
 /// One try, when it is this host's turn.
-async fn once(turns: &Semaphore, plan: Plan) -> Result<Remote, Refusal> {
-    // A closed semaphore would only mean that nobody counts any more.
-    let _turn = turns.acquire().await.ok();
-    Remote::connect(plan).await
+async fn once(turns: &Turns, jump: Option<&str>, plan: Plan) -> Result<Remote, Refusal> {
+    let turn = turns.wait(jump).await;
+    let made = Remote::connect(plan).await;
+    if matches!(&made, Err(refusal) if refusal.cause == Cause::ConnectionLost) {
+        turn.was_hung_up();
+    }
+    made
 }
 
 /// What ssh's refusal means.

@@ -1,16 +1,15 @@
 //! Whether a host is ready for the job: every step is tried as far as it leaves nothing behind and runs nothing.
 //!
 //! The staging folder is tried with the real upload, whose file is removed again; sudo is asked whether it would permit
-//! the exact command, and, where the script is supervised, runs `true` in its place. Limits: a host that is ready now
+//! the exact command, and, where that may be another one, runs `true` in its place. Limits: a host that is ready now
 //! may not be so later.
 
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-use tokio::sync::Semaphore;
 
 use super::connect::reach;
 use super::execute::{run_line, script_line};
-use super::fault;
+use super::{Turns, fault};
 use crate::event::Stop;
 use crate::job::{Job, Script};
 use crate::outcome::{Cause, Fault, HostReport, Step};
@@ -97,9 +96,9 @@ pub struct Trial {
     /// The job.
     pub job: Job,
     /// The private folder of our control sockets.
-    pub sockets: tempfile::TempDir,
+    pub sockets: PathBuf,
     /// Who may make a connection now.
-    pub handshakes: Semaphore,
+    pub turns: Turns,
     /// The order to stop.
     pub stop: Stop,
 }
@@ -121,7 +120,7 @@ pub async fn ready(trial: &Trial, host: Host, number: usize) -> Readiness {
 
 async fn try_all(trial: &Trial, host: &Host, number: usize) -> Vec<Found> {
     let script = &trial.job.script;
-    let remote = match reach(&trial.job.ssh, host, trial.sockets.path(), number, &trial.handshakes).await {
+    let remote = match reach(&trial.job.ssh, host, &trial.sockets, number, &trial.turns).await {
         Ok(remote) => remote,
         Err(fault) => return vec![Found::Wanting(fault)],
     };
@@ -202,14 +201,15 @@ fn free(answer: &str) -> Option<u64> {
 /// sudo would permit the exact command, and the user can log in.
 async fn sudo(remote: &Remote, script: &Script) -> Found {
     let Some(user) = &script.run_as else { return Found::Ready };
+    let mark = script.supervise.then(shell::mark);
+    let exact = script_line(script, mark.as_deref());
+    let permitted = format!("sudo -n -l {}", exact.strip_prefix("sudo -n ").unwrap_or(&exact));
     let harmless = if script.supervise {
         run_line(script, &["true".to_owned()], None)
     } else {
-        let exact = script_line(script, None);
-        let listed = exact.strip_prefix("sudo -n ").unwrap_or(&exact);
-        format!("sudo -n -l {listed} && id {}", shell::quote(user))
+        format!("id {}", shell::quote(user))
     };
-    match remote.run(&harmless, b"", 4096).await {
+    match remote.run(&format!("{permitted} && {harmless}"), b"", 4096).await {
         Ok(done) if done.status == Some(0) => Found::Ready,
         Ok(done) => Found::Wanting(fault::sudo(script, done.status, &done.stderr)),
         Err(error) => Found::Wanting(fault::of(Step::Execute, "", error)),

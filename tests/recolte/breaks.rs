@@ -3,7 +3,8 @@
 use std::fs;
 
 use crate::faults::neighbours_are_whole;
-use crate::lab::{Lab, wait};
+use crate::hold::{COLLECT, CONNECT, EXECUTE, Hold, INSTALL, UPLOAD};
+use crate::lab::{Lab, unpack, wait};
 
 #[test]
 fn a_connection_that_breaks_while_the_script_runs_ends_the_script_and_is_told() {
@@ -56,4 +57,45 @@ fn a_host_that_loses_its_power_while_its_files_are_read_leaves_no_half_copy() {
     let left = run.harvest();
     assert!(left.iter().all(|name| !name.contains("big") && !name.contains(".part")), "{left:?}");
     lab.gateway_is_tidy(&run);
+}
+
+/// Kills all of sshd on the held host.
+fn kill_sshd(hold: &Hold, outcome: &str) {
+    let lab = hold.lab();
+    let running = hold.start(&lab);
+    lab.on_host("held", "pkill -KILL sshd");
+    let run = running.end();
+    run.exits(1);
+    run.host("held").ended(outcome, hold.step, "connection_lost").hints("");
+    run.host("well").succeeded();
+    let archive = unpack(&run.path("JGE.tar.gz"));
+    assert_eq!(archive["JGE/well/fichier_log.txt"].bytes, b"whole\n");
+    assert_eq!(run.harvest(), ["well/fichier_log.txt"], "half a file: {run}");
+    lab.gateway_is_tidy(&run);
+    wait::until("no process on the host", || lab.processes("held").is_empty().then_some(()));
+}
+
+#[test]
+fn sshd_is_killed_while_a_connection_is_made() {
+    kill_sshd(&CONNECT, "unreachable");
+}
+
+#[test]
+fn sshd_is_killed_while_the_script_is_uploaded() {
+    kill_sshd(&UPLOAD, "failed");
+}
+
+#[test]
+fn sshd_is_killed_while_the_script_is_installed() {
+    kill_sshd(&INSTALL, "failed");
+}
+
+#[test]
+fn sshd_is_killed_while_the_script_runs() {
+    kill_sshd(&EXECUTE, "failed");
+}
+
+#[test]
+fn sshd_is_killed_while_files_are_collected() {
+    kill_sshd(&COLLECT, "failed");
 }

@@ -130,13 +130,13 @@ fn a_script_that_failed_is_the_cause_even_where_files_are_missing_too() {
 }
 
 #[test]
-fn two_thousand_files_come_home() {
-    let script = "#!/bin/sh\ncd /tmp; for n in $(seq 2000); do echo $n >fichier_${n}_log.txt; done\n";
+fn ten_thousand_files_come_home() {
+    let script = "#!/bin/sh\ncd /tmp; for n in $(seq 10000); do echo $n >fichier_${n}_log.txt; done\n";
     let lab = Lab::with(&["h1"]);
     let run = lab.recolte(&lab.job().script(script));
     run.succeeded();
-    assert_eq!(run.host("h1").files().len(), 2000);
-    for n in 1..=2000 {
+    assert_eq!(run.host("h1").files().len(), 10_000);
+    for n in 1..=10_000 {
         assert_eq!(run.collected("h1", &format!("fichier_{n}_log.txt")), format!("{n}\n").as_bytes());
     }
 }

@@ -91,6 +91,21 @@ fn output_beyond_max_file_is_cut_and_told_and_the_script_goes_on() {
 }
 
 #[test]
+fn a_script_that_prints_a_gigabyte_is_read_to_its_end_and_fills_nothing() {
+    let lab = Lab::with(&["h1", "h2"]);
+    let script =
+        then("[ $(hostname) = h2 ] || head -c 1000000000 /dev/zero; echo end >/tmp/fichier_end_log.txt");
+    let run = lab.recolte(&lab.job().script(script).set("collect.max_file", "1MB"));
+    run.succeeded();
+    file_came_home(&run, "h1");
+    assert_eq!(run.collected("h1", "fichier_end_log.txt"), b"end\n", "it was not cut short");
+    assert_eq!(run.read("hosts/h1/stdout").len(), 1_000_000);
+    let why = run.host("h1").why_skipped("stdout").to_owned();
+    assert!(why.contains("1000000 of 1000000000") && why.contains("max_file"), "{why}");
+    file_came_home(&run, "h2");
+}
+
+#[test]
 fn nothing_that_a_script_prints_reaches_the_reader_raw() {
     let lab = Lab::with(&["h1"]);
     let text = "\\033[2J\\033]0;gotcha\\007\\r\\230\\302\\233 31m\\342\\200\\256 spoof\\n";

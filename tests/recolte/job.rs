@@ -288,6 +288,29 @@ fn the_hosts_own_clock_decides_and_its_very_second_counts() {
 }
 
 #[test]
+fn a_clock_that_is_a_day_off_loses_no_file_and_brings_no_older_one() {
+    let off = |days: &str| {
+        let shift = format!("exec /bin/date -d \"{days}\" \"$@\"");
+        format!("printf '#!/bin/sh\\n%s\\n' '{shift}' >/usr/local/bin/date; chmod 755 /usr/local/bin/date")
+    };
+    let lab = Lab::of(&["early", "late", "right"])
+        .setup("early", &off("1 day ago"))
+        .setup("late", &off("1 day"))
+        .up();
+    // What a host writes is dated by its own clock.
+    let script = "#!/bin/sh\ncd /tmp; now=$(/usr/local/bin/date +%s 2>/dev/null || date +%s)\n\
+                  echo new >fichier_new_log.txt; touch -d @$now fichier_new_log.txt\n\
+                  echo old >fichier_old_log.txt; touch -d @$((now - 60)) fichier_old_log.txt\n";
+    let run = lab.recolte(&lab.job().script(script));
+    run.succeeded();
+    for host in ["early", "late", "right"] {
+        assert_eq!(run.collected(host, "fichier_new_log.txt"), b"new\n");
+        assert!(run.host(host).why_skipped("/tmp/fichier_old_log.txt").contains("earlier run"));
+    }
+    assert_eq!(run.harvest().len(), 3, "{run}");
+}
+
+#[test]
 fn the_archive_is_also_put_where_the_job_wants_it() {
     let lab = Lab::with(&["h1"]);
     let copy = lab.path("copy.tar.gz");

@@ -273,7 +273,8 @@ impl Lab {
     pub fn connections(&self) -> Vec<String> {
         let folders = fs::read_dir(self.sockets()).unwrap().flatten();
         let inside = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
-        let sockets = inside.map(|entry| entry.path().display().to_string());
+        let sockets = inside.filter(|entry| entry.file_name() != "owner");
+        let sockets = sockets.map(|entry| entry.path().display().to_string());
         sockets.chain(commands_with(&self.sockets())).collect()
     }
 }

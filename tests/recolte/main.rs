@@ -20,6 +20,7 @@ mod dropin;
 mod duplicates;
 mod execute;
 mod faults;
+mod hold;
 mod job;
 mod lab;
 mod lock;

@@ -93,6 +93,17 @@ fn a_jump_host_is_used_as_ssh_config_says() {
 }
 
 #[test]
+fn a_jump_host_that_lets_few_knock_at_once_lets_all_through_in_the_end() {
+    let names = ["h1", "h2", "h3", "h4", "h5", "h6", "h7", "h8"];
+    let all: Vec<&str> = names.into_iter().chain(["jump"]).collect();
+    let lab = Lab::of(&all).setup("jump", "echo MaxStartups 2 >>/etc/ssh/sshd_config").up();
+    lab.configure("Host h?\n  ProxyJump jump\n");
+    lab.recolte(&lab.job_for(&names).options(&["--parallel", "8"])).succeeded();
+    let log = fs::read_to_string(lab.path("lab/hosts/jump/sshd.log")).unwrap();
+    assert!(log.contains("MaxStartups"), "nobody was refused: {log}");
+}
+
+#[test]
 fn options_meant_for_a_person_at_a_terminal_do_no_harm() {
     let lab = Lab::with(&["h1", "h2"]);
     let touched = lab.path("touched");

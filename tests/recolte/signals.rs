@@ -2,75 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, Run, Running, unpack, wait};
+use crate::hold::{COLLECT, CONNECT, EXECUTE, Hold, INSTALL, PROGRAM, UPLOAD};
+use crate::lab::{Lab, Run, unpack, wait};
 
-/// What keeps the host `held` in a step.
-struct Hold {
-    step: &'static str,
-    setup: &'static str,
-    script: &'static str,
-}
-
-/// The programs that hold write a mark first, and end when nobody is at the other end of their pipe.
-const CONNECT: Hold = Hold {
-    step: "connect",
-    setup: "program /etc/ssh/keys ': >/tmp/held; exec sleep 1000'\n\
-            printf '%s\\n' 'AuthorizedKeysFile none' 'AuthorizedKeysCommand /etc/ssh/keys' \
-            'AuthorizedKeysCommandUser root' >>/etc/ssh/sshd_config",
-    script: "",
-};
-const UPLOAD: Hold = Hold {
-    step: "upload",
-    setup: "program /usr/local/bin/mute ': >/tmp/held; while read -r x; do :; done'\n\
-            sed -i 's,^Subsystem.*,Subsystem sftp /usr/local/bin/mute,' /etc/ssh/sshd_config",
-    script: "",
-};
-const INSTALL: Hold = Hold {
-    step: "install",
-    setup: "program /usr/local/bin/cp ': >/tmp/held; while printf x; do sleep 1; done'",
-    script: "",
-};
-const EXECUTE: Hold = Hold {
-    step: "execute",
-    setup: ":",
-    script: "[ $(hostname) = well ] || { sleep 1000 & : >/tmp/held; wait; }",
-};
-/// The file is read as the one who wrote it, and its reader never comes to an end.
-const COLLECT: Hold = Hold {
-    step: "collect",
-    setup: "program /usr/local/bin/head ': >/tmp/held; while printf x; do sleep 1; done'",
-    script: "chmod 600 /tmp/fichier_log.txt",
-};
-
-impl Hold {
-    fn lab(&self) -> Lab {
-        let program = "program() { printf '#!/bin/sh\\n%s\\n' \"$2\" >$1; chmod 755 $1; }";
-        Lab::of(&["held", "well"]).setup("held", &format!("{program}\n{}", self.setup)).up()
-    }
-
-    /// Starts a run and waits until one host is held in the step and the other one is done.
-    fn start(&self, lab: &Lab) -> Running {
-        for host in ["held", "well"] {
-            lab.on_host(host, "rm -f /tmp/held /tmp/fichier_log.txt");
-        }
-        let script = format!("#!/bin/sh\necho whole >/tmp/fichier_log.txt\n{}\n", self.script);
-        let running = lab.start(&lab.job().script(script).options(&["-v"]));
-        running.says(&format!("held: {}", self.step));
-        running.says("well: succeeded");
-        lab.appears("held", "/tmp/held");
-        running
-    }
-
-    /// Each signal, one after the other.
-    fn interrupt(&self) {
-        let lab = self.lab();
-        for (signal, code) in [("INT", 130), ("TERM", 143)] {
-            let running = self.start(&lab);
-            running.signal(signal);
-            let run = lab.tidy_after(running);
-            run.exits(code);
-            every_host_has_one_outcome(&run, self.step);
-        }
+/// Each signal, one after the other.
+fn interrupt(hold: &Hold) {
+    let lab = hold.lab();
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let running = hold.start(&lab);
+        running.signal(signal);
+        let run = lab.tidy_after(running);
+        run.exits(code);
+        every_host_has_one_outcome(&run, hold.step);
     }
 }
 
@@ -90,27 +33,27 @@ fn every_host_has_one_outcome(run: &Run, step: &str) {
 
 #[test]
 fn a_signal_while_a_connection_is_made() {
-    CONNECT.interrupt();
+    interrupt(&CONNECT);
 }
 
 #[test]
 fn a_signal_while_the_script_is_uploaded() {
-    UPLOAD.interrupt();
+    interrupt(&UPLOAD);
 }
 
 #[test]
 fn a_signal_while_the_script_is_installed() {
-    INSTALL.interrupt();
+    interrupt(&INSTALL);
 }
 
 #[test]
 fn a_signal_while_the_script_runs_ends_it_on_the_host() {
-    EXECUTE.interrupt();
+    interrupt(&EXECUTE);
 }
 
 #[test]
 fn a_signal_while_files_are_collected() {
-    COLLECT.interrupt();
+    interrupt(&COLLECT);
 }
 
 /// A script that only KILL ends: its grace is there to see.
@@ -119,8 +62,7 @@ const STUBBORN: &str = "#!/bin/sh\ntrap '' TERM HUP INT\necho half >/tmp/fichier
 
 #[test]
 fn a_second_signal_leaves_at_once_and_nothing_is_left_all_the_same() {
-    let program = "program() { printf '#!/bin/sh\\n%s\\n' \"$2\" >$1; chmod 755 $1; }";
-    let lab = Lab::of(&["held", "stubborn"]).setup("held", &format!("{program}\n{}", CONNECT.setup)).up();
+    let lab = Lab::of(&["held", "stubborn"]).setup("held", &format!("{PROGRAM}\n{}", CONNECT.setup)).up();
     let running = lab.start(&lab.job().script(STUBBORN).options(&["-v"]));
     lab.appears("held", "/tmp/held");
     lab.appears("stubborn", "/tmp/up");
@@ -169,4 +111,6 @@ fn after_kill_the_script_ends_the_masters_end_by_themselves_and_the_next_run_is_
     for host in ["h1", "h2"] {
         wait::until("no sshd of the dead", || lab.processes(host).is_empty().then_some(()));
     }
+    // The next one also removes the empty folder of the dead.
+    lab.recolte(&job).succeeded();
 }

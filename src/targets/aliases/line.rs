@@ -13,7 +13,7 @@ pub(super) enum Line {
     HostName(Vec<String>),
     /// `ControlPath` and its words.
     ControlPath(Vec<String>),
-    /// What only ssh can say the meaning of for a host: `Match`, canonical names, keepalive.
+    /// What only ssh can say the meaning of for a host: `Match`, canonical names, jumps, keepalive.
     Deciding,
     /// One of those with words, with a quote that is never closed: ssh refuses it.
     OpenQuote,
@@ -35,7 +35,7 @@ pub(super) fn parse(line: &[u8]) -> Line {
         "include" => Line::Include,
         "hostname" => Line::HostName,
         "controlpath" => Line::ControlPath,
-        "match" | "serveraliveinterval" | "serveralivecountmax" => return Line::Deciding,
+        "match" | "proxyjump" | "serveraliveinterval" | "serveralivecountmax" => return Line::Deciding,
         other if other.starts_with("canonical") => return Line::Deciding,
         _ => return Line::Other,
     };
