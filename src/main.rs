@@ -3,6 +3,7 @@
 mod archive;
 mod cli;
 mod commands;
+mod disk;
 mod event;
 mod fleet;
 mod job;
@@ -17,7 +18,6 @@ mod signals;
 mod targets;
 mod visit;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -27,21 +27,10 @@ fn main() -> ExitCode {
     match commands::dispatch(cli::Cli::parse()) {
         Ok(status) => ExitCode::from(status.code()),
         Err(error) => {
-            complain(error.as_ref());
+            report::out::say(&format!("recolte: {}", printable::story(error.as_ref())));
             let locked = matches!(error.downcast_ref(), Some(journal::LockError::Held { .. }));
             let status = if locked { ExitStatus::Locked } else { ExitStatus::Usage };
             ExitCode::from(status.code())
         }
     }
-}
-
-/// Prints an error with its causes, each once.
-fn complain(error: &dyn Error) {
-    let mut text = format!("recolte: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    report::out::say(&text);
 }

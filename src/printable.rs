@@ -4,6 +4,7 @@
 //! bytes that are no UTF-8 are written as `\n`, `\x1b` or `\u{202e}`. A backslash stays single: the result is for
 //! eyes, not for a parser.
 
+use std::error::Error;
 use std::fmt::Write as _;
 
 /// All of `bytes` on one line, escaped.
@@ -30,6 +31,18 @@ pub fn summary(bytes: &[u8], max: usize) -> String {
         .collect();
     let cut = if start > 0 { "… " } else { "" };
     format!("{cut}{}", lines.join(" · "))
+}
+
+/// An error with all its causes, on one line.
+pub fn story(error: &dyn Error) -> String {
+    let mut story = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        story.push_str(": ");
+        story.push_str(&printable(error.to_string().as_bytes()));
+        cause = error.source();
+    }
+    story
 }
 
 /// Bytes as hexadecimal digits.

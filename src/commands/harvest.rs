@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::letter::{Letters, letters};
 use crate::archive::{self, Entry};
+use crate::disk::on_disk;
 use crate::event::{Event, Events};
 use crate::job::Job;
 use crate::journal::{MANIFEST, REPORT, RunFolder};
@@ -73,7 +74,7 @@ pub async fn mail_again(job: &Job, folder: &RunFolder, mut report: RunReport, ev
 /// Writes the three reports; what fails is noted.
 async fn write_reports(folder: &RunFolder, report: &RunReport, events: &Events) -> bool {
     let (run, folder_of_run) = (report.clone(), folder.clone());
-    let written = blocking(move || {
+    let written = on_disk(move || {
         let zone = TimeZone::system();
         folder_of_run.write("report.json", &run.to_json()?)?;
         folder_of_run.write(REPORT, full(&run, &zone).as_bytes())?;
@@ -89,7 +90,7 @@ async fn write_reports(folder: &RunFolder, report: &RunReport, events: &Events) 
 /// Makes the archive of what was collected.
 async fn pack(folder: &RunFolder, report: &RunReport) -> io::Result<(PathBuf, u64)> {
     let (run, folder) = (report.clone(), folder.clone());
-    blocking(move || {
+    on_disk(move || {
         let modified = u64::try_from(run.ended.as_second()).unwrap_or(0);
         let made =
             |name: &str, bytes| Entry::Made { path: format!("{}/{name}", folder.name), bytes, modified };
@@ -108,7 +109,7 @@ async fn pack(folder: &RunFolder, report: &RunReport) -> io::Result<(PathBuf, u6
 async fn put_copy(job: &Job, archive: &Path, events: &Events) -> Option<PathBuf> {
     let to = job.copy_to.clone()?;
     let (from, target) = (archive.to_owned(), to.clone());
-    match blocking(move || archive::copy(&from, &target)).await {
+    match on_disk(move || archive::copy(&from, &target)).await {
         Ok(()) => Some(to),
         Err(error) => {
             events.note(format!("{}: the archive could not be put there: {error}", to.display()));
@@ -166,9 +167,4 @@ async fn compose(
     let (settings, folder, report) = (settings.clone(), folder.clone(), report.clone());
     let made = spawn_blocking(move || letters(&settings, &folder, &report, limit)).await;
     made.unwrap_or_else(|error| Err(format!("a fault of recolte itself: {error}")))
-}
-
-/// Runs what blocks on a thread where it may.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    spawn_blocking(work).await.map_err(io::Error::other)?
 }

@@ -26,7 +26,7 @@ pub use settings::{Password, Settings};
 use smtp::SmtpError;
 pub use transport::Transport;
 
-use crate::printable::{printable, summary};
+use crate::printable::{story, summary};
 
 /// What became of a letter that left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,14 +91,7 @@ impl MailError {
 
     /// The whole story on one printable line: who, what, the causes, then the way out.
     pub fn explain(&self) -> String {
-        let mut story = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            story.push_str(": ");
-            story.push_str(&printable(error.to_string().as_bytes()));
-            cause = error.source();
-        }
-        format!("{story} ({})", self.hint())
+        format!("{} ({})", story(self), self.hint())
     }
 
     /// Whether the letter may have left all the same, so that sending it again may give it twice.

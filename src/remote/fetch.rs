@@ -164,7 +164,7 @@ mod tests {
         for cut in 1..stream.len() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("f");
-            let mut sink = Sink::create(path.clone(), 100).await.unwrap();
+            let mut sink = Sink::new(std::fs::File::create(&path).unwrap(), 100);
             let (head, tail) = stream.split_at(cut);
             let mut from = head.chain(tail);
             assert_eq!(behind("MARK", &mut from, &mut sink).await.unwrap(), 8);

@@ -29,6 +29,7 @@ pub use master::{Control, Plan, end_all, fits, launch_line};
 pub use script::{Ran, Script};
 pub use sink::{Sink, Written};
 pub use ssh_text::Refusal;
+pub use transfer::complaint;
 
 /// How long a host may leave one request unanswered, or a stream silent, before it counts as stalled.
 pub const STALL: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::command::{SESSION_TRIES, SESSION_WAIT};
 use super::{Remote, RemoteError, STALL};
-use crate::printable::summary;
+use crate::printable::{story, summary};
 
 /// The one SFTP channel of a host.
 pub(super) type Slot = Mutex<Channel>;
@@ -92,7 +92,7 @@ impl Remote {
 
     /// What a channel that did not open means.
     async fn why_no_sftp(&self, error: &Error) -> Result<Arc<Sftp>, RemoteError> {
-        let text = chain(error);
+        let text = story(error);
         if text.contains("refused") {
             return Err(RemoteError::NoSession);
         }
@@ -137,16 +137,4 @@ pub(super) async fn asked<T>(request: impl Future<Output = Result<T, Error>>) ->
         Ok(Err(_)) => Err(RemoteError::Lost),
         Err(_) => Err(RemoteError::Stalled),
     }
-}
-
-/// An error with all its causes, in one text.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

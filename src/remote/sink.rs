@@ -5,12 +5,11 @@
 
 use std::fs::{File, FileTimes};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
-use tokio::task::spawn_blocking;
 
+use crate::disk::on_disk;
 use crate::printable::hex;
 
 /// A file being written.
@@ -52,15 +51,6 @@ impl Sink {
         Self { state: Some(state), room: most, dropped: 0, error: None }
     }
 
-    /// A sink into a new file.
-    ///
-    /// # Errors
-    /// The file cannot be made.
-    pub async fn create(path: PathBuf, most: u64) -> io::Result<Self> {
-        let file = blocking(move || File::create(path)).await?;
-        Ok(Self::new(file, most))
-    }
-
     /// Takes bytes. What goes wrong is told by [`Sink::finish`].
     pub async fn write(&mut self, bytes: &[u8]) {
         let fits = usize::try_from(self.room).unwrap_or(usize::MAX).min(bytes.len());
@@ -72,7 +62,7 @@ impl Sink {
         }
         let Some(mut state) = self.state.take() else { return };
         let taken = taken.to_vec();
-        let done = blocking(move || {
+        let done = on_disk(move || {
             state.file.write_all(&taken)?;
             state.hash.update(&taken);
             state.bytes += taken.len() as u64;
@@ -94,7 +84,7 @@ impl Sink {
             return Err(self.error.unwrap_or_else(|| io::Error::other("the file was not written")));
         };
         let dropped = self.dropped;
-        blocking(move || {
+        on_disk(move || {
             if let Some(seconds) = modified {
                 state.file.set_times(FileTimes::new().set_modified(time(seconds)))?;
             }
@@ -115,11 +105,6 @@ fn time(seconds: i64) -> SystemTime {
         .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Runs what blocks on a thread where it may.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +113,7 @@ mod tests {
     async fn what_is_beyond_the_bound_is_counted_and_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("stdout");
-        let mut sink = Sink::create(path.clone(), 5).await.unwrap();
+        let mut sink = Sink::new(File::create(&path).unwrap(), 5);
         for part in [&b"abc"[..], b"defg", b"h"] {
             sink.write(part).await;
         }
@@ -141,7 +126,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_is_told_at_the_end_and_holds_nobody_up() {
-        let mut sink = Sink::create(PathBuf::from("/dev/full"), 100).await.unwrap();
+        let mut sink = Sink::new(File::create("/dev/full").unwrap(), 100);
         sink.write(b"x").await;
         sink.write(b"y").await;
         assert_eq!(sink.finish(None).await.unwrap_err().kind(), io::ErrorKind::StorageFull);

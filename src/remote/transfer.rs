@@ -87,7 +87,7 @@ impl Remote {
 }
 
 /// What a program on the host complains of.
-pub(super) fn complaint(stderr: &[u8]) -> RemoteError {
+pub fn complaint(stderr: &[u8]) -> RemoteError {
     let text = String::from_utf8_lossy(stderr);
     if text.contains("No space left") || text.contains("Disk quota") {
         RemoteError::Full

@@ -4,6 +4,7 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::fault;
+use crate::disk::on_disk;
 use crate::job::{Collect, Job};
 use crate::journal::Place;
 use crate::outcome::{Cause, Collected, Fault, Skipped, Step};
@@ -141,7 +142,7 @@ async fn copy_by(
     place: &Place,
 ) -> Result<Collected, RemoteError> {
     let (here, name) = (place.clone(), file.name.clone());
-    let part = on_disk(move || here.begin()).await?;
+    let part = on_disk(move || here.begin()).await.map_err(RemoteError::Local)?;
     let (opened, path) = part.into_parts();
     let mut sink = Sink::new(opened, file.bytes);
     remote.fetch(file, get, &mut sink).await?;
@@ -150,16 +151,8 @@ async fn copy_by(
         return Err(RemoteError::Changed);
     }
     let here = place.clone();
-    let path = on_disk(move || here.settle(path, &name)).await?;
+    let path = on_disk(move || here.settle(path, &name)).await.map_err(RemoteError::Local)?;
     Ok(Collected { remote: printable(&file.name), path, bytes: written.bytes, sha256: written.sha256 })
-}
-
-/// Work on this machine's disk, on a thread where it may block.
-async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T, RemoteError> {
-    let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
-    done.and_then(|done| done).map_err(RemoteError::Local)
 }
 
 /// A file beyond a limit.

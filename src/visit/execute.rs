@@ -1,10 +1,11 @@
 //! The step that runs the script, once: its line, its output on disk as it comes, what its end means.
 
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 
 use super::Run;
 use super::fault;
+use crate::disk::on_disk;
 use crate::job;
 use crate::journal::Entry;
 use crate::outcome::{Fault, Skipped, Step};
@@ -76,10 +77,13 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) 
 /// Where the script's output goes: two files of the host.
 async fn sinks(run: &Run, host: &str) -> io::Result<(Sink, Sink)> {
     let (folder, name) = (run.folder.clone(), host.to_owned());
-    let folder: PathBuf =
-        tokio::task::spawn_blocking(move || folder.streams(&name)).await.map_err(io::Error::other)??;
+    let made = on_disk(move || {
+        let folder = folder.streams(&name)?;
+        Ok((File::create(folder.join("stdout"))?, File::create(folder.join("stderr"))?))
+    });
+    let (stdout, stderr) = made.await?;
     let most = run.job.collect.max_file;
-    Ok((Sink::create(folder.join("stdout"), most).await?, Sink::create(folder.join("stderr"), most).await?))
+    Ok((Sink::new(stdout, most), Sink::new(stderr, most)))
 }
 
 /// Closes the files and says what the end means.

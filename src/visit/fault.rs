@@ -5,7 +5,7 @@ use std::io;
 use crate::job::Script;
 use crate::outcome::{Cause, Fault, HostReport, Step};
 use crate::printable::summary;
-use crate::remote::{Ran, RemoteError};
+use crate::remote::{Ran, RemoteError, complaint};
 
 /// How much of a host's complaint reaches a message, in bytes.
 const SHOWN: usize = 300;
@@ -115,9 +115,10 @@ fn broken_off(cause: Cause) -> Option<String> {
 
 /// `cp` or `chmod` failed.
 pub fn install(script: &Script, stderr: &[u8]) -> Fault {
-    let text = String::from_utf8_lossy(stderr);
-    let full = text.contains("No space left") || text.contains("Disk quota");
-    let (cause, hint) = if full { (Cause::DiskFull, "make room there") } else { denied(Step::Install) };
+    let (cause, hint) = match complaint(stderr) {
+        RemoteError::Full => (Cause::DiskFull, "make room there"),
+        _ => denied(Step::Install),
+    };
     let said = summary(stderr, SHOWN);
     let said = if said.is_empty() { "cp or chmod failed without a word".to_owned() } else { said };
     new(Step::Install, cause, format!("{}: {said}", script.install), hint)
