@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::go::handshakes;
 use super::sockets::Sockets;
-use super::{Answer, load, print, say, ways};
+use super::{Answer, descriptors, load, print, say, ways};
 use crate::cli;
 use crate::event::Stop;
 use crate::fleet::{self, Limits};
@@ -24,7 +24,8 @@ pub async fn check(args: cli::Check) -> Answer {
     let (hosts, _twins) = ways(&job, targets).await?;
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
-    let limits = Limits { parallel: job.parallel, canary: 0, max_failures: None };
+    let (parallel, note) = descriptors::fit(job.parallel);
+    let limits = Limits { parallel, canary: 0, max_failures: None };
     let turns = Turns::new(handshakes(&job));
     let sockets = Sockets::make()?;
     let trial = Arc::new(Trial { job, sockets: sockets.path().to_owned(), turns, stop: stop.clone() });
@@ -35,7 +36,7 @@ pub async fn check(args: cli::Check) -> Answer {
     };
     let all: Vec<Readiness> = fleet::run(hosts, limits, &stop, each, |_| {}).await;
     if !args.telling.quiet {
-        notes.iter().for_each(|note| say(&format!("note: {note}")));
+        notes.iter().chain(&note).for_each(|note| say(&format!("note: {note}")));
     }
     tell(&args.telling, &all)?;
     let ready = all.iter().all(|one| one.report.outcome == Outcome::Succeeded);

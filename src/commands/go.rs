@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::harvest::{self, Delivered};
 use super::sockets::Sockets;
-use super::{Refused, per_core, print, say};
+use super::{Refused, descriptors, per_core, print, say};
 use crate::cli::Telling;
 use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
@@ -108,7 +108,9 @@ async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop:
     });
     // Who resumes has seen what became of the canary.
     let canary = if resumed.is_empty() { job.canary } else { 0 };
-    let limits = Limits { parallel: job.parallel, canary, max_failures: job.max_failures };
+    let (parallel, note) = descriptors::fit(job.parallel);
+    note.into_iter().for_each(|note| events.note(note));
+    let limits = Limits { parallel, canary, max_failures: job.max_failures };
     let hosts = left.into_iter().map(|(host, task)| (host.alias.clone(), (host, task))).collect();
     let each = |number, (host, task)| visit(Arc::clone(&run), host, number, task);
     let ended = |report: &HostReport| events.emit(Event::Ended(Box::new(report.clone())));

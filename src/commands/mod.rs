@@ -1,6 +1,7 @@
 //! One file a subcommand, each a table of contents of what it does; here, what several of them begin with.
 
 mod check;
+mod descriptors;
 mod dry_run;
 mod go;
 mod harvest;

@@ -339,6 +339,19 @@ fn as_many_hosts_at_a_time_as_asked_and_no_connection_waits_for_a_script() {
     assert!(visits.windows(2).all(|pair| pair[0].1 <= pair[1].0), "one after the other: {visits:?}");
 }
 
+#[test]
+fn where_few_files_may_be_open_fewer_hosts_are_in_flight_and_that_is_told() {
+    let lab = Lab::with(&["h1", "h2", "h3", "h4"]);
+    let script = "#!/bin/sh\numask 077; for n in $(seq 30); do echo $n >/tmp/fichier_${n}_log.txt; done\n";
+    for (limit, told) in [(384, true), (4096, false)] {
+        let job = lab.job().script(script).set("output", lab.folder("runs").as_path());
+        let recolte = env!("CARGO_BIN_EXE_recolte");
+        let said = lab.sh(&format!("ulimit -n {limit}; exec {recolte} {} 2>&1", job.arguments().join(" ")));
+        assert_eq!(said.contains("4 hosts at a time instead of 32"), told, "{said}");
+        assert!(said.contains("4 succeeded of 4 hosts · 120 files"), "{said}");
+    }
+}
+
 fn times(host: &Value) -> (&str, &str) {
     (host["started"].as_str().unwrap(), host["ended"].as_str().unwrap())
 }
