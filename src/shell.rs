@@ -28,22 +28,22 @@ pub fn in_sh(program: &str) -> String {
     format!("exec sh -c {}", quote(&format!("{}{program}", newline_for(program))))
 }
 
-/// `program` as one line for a `sh` that reads its lines from a pipe: it cannot eat the lines that follow, its output
+/// `program` for a `sh` that reads its lines from a pipe: it cannot eat the lines that follow, its output
 /// begins with `mark` and `:`, and both its streams end with `mark`, `=`, its status and `;`.
 pub fn asked(program: &str, mark: &str) -> String {
     let newline = newline_for(program);
     format!(
-        "printf {mark}:; ( {newline}{program} ) </dev/null; r=$?; printf \"{mark}=$r;\"; printf \"{mark}=$r;\" >&2\n"
+        "printf {mark}:; ( {newline}{program} ) </dev/null; r=$?; printf \"{mark}=$r;\"; printf \"{mark}=$r;\" >&2"
     )
 }
 
-/// `line`, which runs the script, as one line for such a `sh`. Both its streams end with `mark`, `.`, its status and
+/// `line`, which runs the script, for such a `sh`. Both its streams end with `mark`, `.`, its status and
 /// `;`. Its stdin is the pipe, as a lifeline, if it is `supervised`, else empty.
 pub fn executed(line: &str, mark: &str, supervised: bool) -> String {
     let stdin = if supervised { "" } else { " </dev/null" };
     // ksh93 says 256 and the signal's number where others say 128.
     format!(
-        "( {line} ){stdin}; r=$?; [ $r -le 256 ] || r=$((r-128)); printf \"{mark}.$r;\"; printf \"{mark}.$r;\" >&2\n"
+        "( {line} ){stdin}; r=$?; [ $r -le 256 ] || r=$((r-128)); printf \"{mark}.$r;\"; printf \"{mark}.$r;\" >&2"
     )
 }
 

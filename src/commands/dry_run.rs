@@ -41,7 +41,7 @@ fn of_host(job: &Job, host: &Host, sockets: &Path, number: usize) -> String {
         ("install", program(&install_program(script, &staged))),
         ("install: the staged copy goes", piped(&format!("rm {staged}\n"), &plan)),
         ("execute", held(&through(&script_line(script, mark.as_deref())), mark.is_some())),
-        ("collect: what is there", program(&list_program(&job.collect.files))),
+        ("collect: what is there", program(&list_program(&job.collect.files, ""))),
         (
             "collect: bring it home",
             format!("install -d {}\n{}", shell::quote(&home), piped(&get.concat(), &plan)),

@@ -4,9 +4,13 @@
 //! error, one that grows is copied up to its old end. Limits: the comparison is of length, time of change and kind;
 //! the bytes themselves are protected by ssh's own checks on the way.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use bytes::BytesMut;
 use futures_util::{StreamExt as _, stream};
 use openssh::Stdio;
+use openssh_sftp_client::Sftp;
 use openssh_sftp_client::file::File;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::time::timeout;
@@ -21,6 +25,12 @@ use crate::shell;
 /// How many reads are under way at once, and the length of each: together what a fast and far link holds.
 const READS: usize = 16;
 const READ: u32 = 255 * 1024;
+
+/// How many files are opened before it is known what they are like: as many as are fetched at once.
+const AHEAD: usize = 8;
+
+/// Files that were opened ahead, by their names.
+pub(super) type Opened = Mutex<HashMap<Vec<u8>, Result<File, RemoteError>>>;
 
 /// How a file is fetched.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +49,10 @@ impl Remote {
     pub async fn fetch(&self, file: &Found, get: Get<'_>, sink: &mut Sink) -> Result<(), RemoteError> {
         match (get, std::str::from_utf8(&file.name), self.sftp().await) {
             (Get::Login, Ok(path), Ok(sftp)) => {
-                let mut opened = asked(sftp.open(path)).await?;
+                let mut opened = match self.opened_ahead(&file.name) {
+                    Some(opened) => opened?,
+                    None => asked(sftp.open(path)).await?,
+                };
                 let mut looking = opened.clone();
                 let (looked, read) =
                     tokio::join!(asked(looking.metadata()), read_all(&opened, file.bytes, sink));
@@ -54,6 +67,23 @@ impl Remote {
             (_, _, Ok(_) | Err(RemoteError::NoSftp)) => self.fetch_by_command(file, get, sink).await,
             (_, _, Err(error)) => Err(error),
         }
+    }
+
+    /// Opens the first of these files, while it is still looked at what they are: that spares a turn.
+    pub(super) async fn open_files_ahead(&self, sftp: &Sftp, names: Vec<Vec<u8>>) {
+        let first = names.into_iter().take(AHEAD);
+        futures_util::future::join_all(first.map(|name| self.open_file_ahead(sftp, name))).await;
+    }
+
+    async fn open_file_ahead(&self, sftp: &Sftp, name: Vec<u8>) {
+        let Ok(path) = std::str::from_utf8(&name) else { return };
+        let opened = asked(sftp.open(path)).await;
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name, opened);
+    }
+
+    /// A file that was opened ahead, once.
+    fn opened_ahead(&self, name: &[u8]) -> Option<Result<File, RemoteError>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
     /// Copies a file through a command: behind a mark, since a profile may talk first.

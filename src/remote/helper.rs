@@ -32,6 +32,15 @@ pub(super) struct Helper {
     pub stdout: ChildStdout,
     pub stderr: ChildStderr,
     pub mark: String,
+    /// The program that it was already told.
+    pub answering: Option<Answering>,
+}
+
+/// A program whose answer is on its way.
+pub(super) struct Answering {
+    pub program: String,
+    /// What was read of it, on both streams.
+    pub read: (Vec<u8>, Vec<u8>),
 }
 
 impl Remote {
@@ -125,7 +134,7 @@ impl Helper {
     fn of(mut child: Running) -> Result<Self, RemoteError> {
         match streams(&mut child) {
             (Some(stdin), Some(stdout), Some(stderr)) => {
-                Ok(Self { child, stdin, stdout, stderr, mark: shell::mark() })
+                Ok(Self { child, stdin, stdout, stderr, mark: shell::mark(), answering: None })
             }
             _ => Err(RemoteError::Lost),
         }
@@ -155,12 +164,21 @@ impl Drop for Guard<'_> {
 impl Guard<'_> {
     async fn ask(&mut self, program: &str, most: usize) -> Result<Finished, RemoteError> {
         let Some(helper) = &mut self.helper else { return Err(RemoteError::Lost) };
-        helper.tell(&shell::asked(program, &helper.mark)).await?;
+        let (read_out, read_err) = match helper.answering.take() {
+            Some(answering) if answering.program == program => answering.read,
+            // Nobody wants that answer: another channel gives this one.
+            Some(_) => return Err(RemoteError::Noisy),
+            None => {
+                helper.tell(&format!("{}\n", shell::asked(program, &helper.mark))).await?;
+                (Vec::new(), Vec::new())
+            }
+        };
         let Helper { stdout, stderr, mark, .. } = helper;
         let begin = format!("{mark}:");
+        let (mut stdout, mut stderr) = (read_out.chain(stdout), read_err.chain(stderr));
         let (out, err) = tokio::try_join!(
-            until_mark(stdout, mark, begin.as_bytes(), most),
-            until_mark(stderr, mark, b"", CHUNK)
+            until_mark(&mut stdout, mark, begin.as_bytes(), most),
+            until_mark(&mut stderr, mark, b"", CHUNK)
         )?;
         Ok(Finished { status: out.status, stdout: out.text, stderr: err.text })
     }

@@ -78,21 +78,25 @@ const NAMES: usize = 16 * 1024 * 1024;
 /// How many questions about files are under way at once.
 const QUESTIONS: usize = 64;
 
-/// What stands before each answer, so that words of anybody else are noticed.
-const ANSWER: &str = "recolte:";
-
 impl Remote {
     /// What the globs stand for on the host, each name once, in the order of the host's shell.
     ///
     /// # Errors
     /// The connection broke, the login shell is noisy, or the names take more than 16 MiB.
     pub async fn list(&self, globs: &[String]) -> Result<Vec<Found>, RemoteError> {
-        let names = self.ask_for(&list_program(globs), NAMES, |done| names(&done.stdout)).await?;
+        let read = |done: &Finished| names(&done.stdout, &self.word);
+        let names = self.ask_for(&self.list_program(globs), NAMES, read).await?;
         self.look(names).await
     }
 
-    /// What the names are. One that went away meanwhile is left out.
-    async fn look(&self, names: Vec<Vec<u8>>) -> Result<Vec<Found>, RemoteError> {
+    /// The program that [`Remote::list`] asks for.
+    pub fn list_program(&self, globs: &[String]) -> String {
+        list_program(globs, &self.word)
+    }
+
+    /// What the names are. One that went away meanwhile is left out. The first few that the host calls regular files are
+    /// opened at the same time.
+    async fn look(&self, names: Vec<Name>) -> Result<Vec<Found>, RemoteError> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -101,8 +105,14 @@ impl Remote {
             Err(RemoteError::NoSftp) => None,
             Err(error) => return Err(error),
         };
+        let Some(sftp) = sftp else { return self.look_at_each(None, names).await };
+        let regular = names.iter().filter(|name| name.regular).map(|name| name.name.clone()).collect();
+        tokio::join!(self.open_files_ahead(&sftp, regular), self.look_at_each(Some(&sftp), names)).1
+    }
+
+    async fn look_at_each(&self, sftp: Option<&Sftp>, names: Vec<Name>) -> Result<Vec<Found>, RemoteError> {
         let found: Vec<Option<Found>> = futures_util::stream::iter(names)
-            .map(|name| self.look_at(sftp.as_deref(), name))
+            .map(|name| self.look_at(sftp, name.name))
             .buffered(if sftp.is_some() { QUESTIONS } else { 1 })
             .try_collect()
             .await?;
@@ -135,42 +145,51 @@ impl Remote {
 
     /// What one name is, without SFTP.
     pub(super) async fn stat(&self, name: &[u8]) -> Result<Found, RemoteError> {
-        let program = format!("LC_ALL=C; export LC_ALL; stat -c '{ANSWER}%f %s %Y' -- {}", shell::word(name));
+        let (word, name_word) = (&self.word, shell::word(name));
+        let program = format!("LC_ALL=C; export LC_ALL; stat -c '{word}%f %s %Y' -- {name_word}");
         let read = |done: &Finished| match done.status {
-            Some(0) => stated(name, &done.stdout),
+            Some(0) => stated(name, &done.stdout, word),
             _ => Err(complaint(&done.stderr)),
         };
         self.ask_for(&program, 1024, read).await
     }
 }
 
-/// The program that lets the host expand the globs.
-pub fn list_program(globs: &[String]) -> String {
+/// The program that lets the host expand the globs. Each answer begins with `word`, so that those of others are noticed.
+pub fn list_program(globs: &[String], word: &str) -> String {
     let globs: Vec<String> = globs.iter().map(|glob| shell::glob(glob)).collect();
     format!(
-        "for f in {}; do if [ -e \"$f\" ] || [ -h \"$f\" ]; then printf \"{ANSWER}%s\\\\0\" \"$f\"; fi; done",
+        "for f in {}; do if [ -h \"$f\" ]; then k=-; elif [ -f \"$f\" ]; then k=f; elif [ -e \"$f\" ]; then k=-; \
+         else continue; fi; printf \"{word}$k%s\\\\0\" \"$f\"; done",
         globs.join(" ")
     )
 }
 
+/// A name, and whether the host calls it that of a regular file.
+struct Name {
+    name: Vec<u8>,
+    regular: bool,
+}
+
 /// The names that [`list_program`] printed, each once.
-fn names(stdout: &[u8]) -> Result<Vec<Vec<u8>>, RemoteError> {
+fn names(stdout: &[u8], word: &str) -> Result<Vec<Name>, RemoteError> {
     if stdout.len() >= NAMES {
         return Err(RemoteError::Nonsense("the names under the glob take more than 16 MiB".to_owned()));
     }
     let (mut names, mut known) = (Vec::new(), HashSet::new());
     for entry in stdout.split(|b| *b == 0).filter(|entry| !entry.is_empty()) {
-        let name = entry.strip_prefix(ANSWER.as_bytes()).ok_or(RemoteError::Noisy)?;
+        let entry = entry.strip_prefix(word.as_bytes()).ok_or(RemoteError::Noisy)?;
+        let (kind, name) = entry.split_first().ok_or(RemoteError::Noisy)?;
         if known.insert(name) {
-            names.push(name.to_vec());
+            names.push(Name { name: name.to_vec(), regular: *kind == b'f' });
         }
     }
     Ok(names)
 }
 
 /// What `stat` said of a name.
-fn stated(name: &[u8], stdout: &[u8]) -> Result<Found, RemoteError> {
-    let text = stdout.strip_prefix(ANSWER.as_bytes()).ok_or(RemoteError::Noisy)?;
+fn stated(name: &[u8], stdout: &[u8], word: &str) -> Result<Found, RemoteError> {
+    let text = stdout.strip_prefix(word.as_bytes()).ok_or(RemoteError::Noisy)?;
     let text = String::from_utf8_lossy(text);
     let mut fields = text.split_whitespace();
     let mut next = || fields.next().ok_or_else(|| RemoteError::Nonsense(summary(stdout, 200)));

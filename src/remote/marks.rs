@@ -58,7 +58,7 @@ impl Marks {
         let mut own = Vec::new();
         let length = self.mark.len();
         let mut found = find(&self.held, self.mark.as_bytes());
-        while let Some(at) = found {
+        while let (Some(at), None) = (found, self.over) {
             let after = self.held.get(at + length..).unwrap_or_default();
             let Some((word, said)) = Word::read(after) else { break };
             match word {
@@ -71,9 +71,18 @@ impl Marks {
             self.held.drain(..length + said);
             found = find(&self.held, self.mark.as_bytes());
         }
+        if self.over.is_some() {
+            // What follows is no longer of this line.
+            return self.keep(own);
+        }
         let certain = found.unwrap_or_else(|| self.held.len() - partial(&self.held, self.mark.as_bytes()));
         own.extend(self.held.drain(..certain));
         self.keep(own)
+    }
+
+    /// What came behind the end of the line.
+    pub fn behind(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
     }
 
     /// What was held back when the stream ended.
@@ -103,13 +112,13 @@ mod tests {
 
     #[test]
     fn a_mark_is_found_wherever_the_stream_is_cut() {
-        let stream = b"profile noise\nrecolte-ab+one recolte-ax\nrecolte-ab=143;tworecolte-ab.1;";
+        let stream = b"profile noise\nrecolte-ab+one recolte-ax\nrecolte-ab=143;tworecolte-ab.1;next";
         for cut in 0..=stream.len() {
             let mut marks = Marks::new("recolte-ab".to_owned());
             let (head, tail) = stream.split_at(cut);
             let mut own = marks.strip(head);
             own.extend(marks.strip(tail));
-            own.extend(marks.rest());
+            assert_eq!(marks.behind(), b"next");
             assert_eq!(String::from_utf8(own).unwrap(), "profile noise\none recolte-ax\ntwo");
             assert_eq!((marks.began, marks.status, marks.over), (true, Some(143), Some(1)));
         }

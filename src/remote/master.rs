@@ -20,7 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::ssh_text::{self, Refusal};
-use super::{Remote, helper, sftp};
+use super::{Remote, fetch, helper, sftp};
 use crate::outcome::Cause;
 use crate::shell;
 
@@ -174,7 +174,9 @@ impl Remote {
         Self {
             session,
             master,
+            word: shell::mark(),
             sftp: sftp::Slot::default(),
+            opened: fetch::Opened::default(),
             helper: helper::Slot::default(),
             unclean: false.into(),
         }

@@ -40,8 +40,12 @@ pub struct Remote {
     session: Arc<openssh::Session>,
     /// What to do with the master in the end.
     master: master::Master,
+    /// What answers from the host begin with: a word that nobody can guess.
+    word: String,
     /// The SFTP channel, once one was opened.
     sftp: sftp::Slot,
+    /// Files that were opened before they were asked for.
+    opened: fetch::Opened,
     /// The shell for our own small programs, once one was opened.
     helper: helper::Slot,
     /// Whether a channel was left open, so that the master must be told to exit at once.
@@ -94,9 +98,9 @@ impl Remote {
     ///
     /// The master first stops listening, then loses its channels and ends with the last: nobody waits for the host.
     pub async fn end(self) {
-        let Self { session, master, sftp, helper, unclean } = self;
+        let Self { session, master, sftp, opened, helper, unclean, .. } = self;
         master.end(session, unclean.into_inner()).await;
-        drop((sftp, helper));
+        drop((opened, sftp, helper));
     }
 
     /// Notes that a channel was left open.

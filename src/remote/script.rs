@@ -9,7 +9,7 @@ use openssh::{ChildStderr, ChildStdout};
 use tokio::time::{Instant, sleep};
 
 use super::command::{CHUNK, next};
-use super::helper::Helper;
+use super::helper::{Answering, Helper};
 use super::marks::Marks;
 use super::{Remote, RemoteError, Sink};
 use crate::event::Stop;
@@ -23,6 +23,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct Script {
     /// The whole line.
     pub line: String,
+    /// The program that will be asked for next: it runs as soon as the script ended, not a turn later.
+    pub then: String,
     /// The mark of what is said beside its own words.
     pub mark: String,
     /// Whether it runs under the supervisor.
@@ -62,8 +64,11 @@ impl Remote {
     /// The connection broke.
     pub async fn execute(&self, script: Script, stop: &Stop) -> Result<Ran, RemoteError> {
         let mut helper = self.take_helper().await?;
-        helper.tell(&shell::executed(&script.line, &script.mark, script.supervised)).await?;
-        let Helper { child, stdin, stdout, stderr, mark } = helper;
+        let line = shell::executed(&script.line, &script.mark, script.supervised);
+        // One line: what follows a line belongs to the script's lifeline.
+        helper.tell(&format!("{line}; {}\n", shell::asked(&script.then, &helper.mark))).await?;
+        let Helper { child, stdin, stdout, stderr, mark, .. } = helper;
+        let then = script.then.clone();
         let late = until(script.timeout.map(|time| Instant::now() + time));
         let mut flow = Flow::new(script, stdout, stderr);
         let cut = flow.pump(async {
@@ -84,7 +89,9 @@ impl Remote {
         }
         let status = match (flow.status(), flow.streams()) {
             (status, Some((stdout, stderr))) => {
-                self.give_back(Helper { child, stdin, stdout, stderr, mark }).await;
+                let read = (flow.stdout.marks.behind(), flow.stderr.marks.behind());
+                let answering = Some(Answering { program: then, read });
+                self.give_back(Helper { child, stdin, stdout, stderr, mark, answering }).await;
                 status
             }
             (Some(status), None) => {

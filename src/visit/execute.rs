@@ -59,6 +59,7 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) 
     let mark = shell::mark();
     let ready = Script {
         line: script_line(script, script.supervise.then_some(&mark)),
+        then: remote.list_program(&run.job.collect.files),
         mark,
         supervised: script.supervise,
         timeout: script.timeout,

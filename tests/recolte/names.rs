@@ -92,9 +92,11 @@ fn a_name_that_tries_to_leave_its_folder_stays_in_it() {
 while IFS= read -r line; do
     case $line in
     *"for f in"*)
-        mark=$(printf %s "$line" | sed 's/.*printf "\(recolte-[0-9a-f]*\)=.*/\1/')
+        eval "$(printf %s "$line" | sed 's/ printf recolte-[0-9a-f]*:;.*//')"
+        mark=$(printf %s "$line" | sed 's/.* printf \(recolte-[0-9a-f]*\):;.*/\1/')
+        word=$(printf %s "$line" | sed 's/.*printf "\(recolte-[0-9a-f]*\)$k%s.*/\1/')
         printf '%s:' "$mark"
-        printf 'recolte:%s\0' /tmp/fichier_log.txt /tmp/../../../etc/hostname /tmp/.. /tmp/x/ relative ../../up
+        printf "${word}f%s\\0" /tmp/fichier_log.txt /tmp/../../../etc/hostname /tmp/.. /tmp/x/ relative ../../up
         printf '%s=0;' "$mark"
         printf '%s=0;' "$mark" >&2 ;;
     *) eval "$line" ;;
