@@ -173,7 +173,7 @@ class Moment:
         self.expect(status == (0 if good else 1), f"exit {status} of resume")
         known = {path for report in reports.values() for path in (f["path"] for f in report["files"])}
         found = {str(file.relative_to(self.run())) for file in (self.run() / "JGE").rglob("*") if file.is_file()}
-        self.expect(found == known, f"in the run folder and in no report: {found - known}")
+        self.expect(found == known, f"only in the run folder or only in the report: {found ^ known}")
 
     def compare_host(self, host, before, after, report):
         count, asked = self.count(host), after.asked[host]
