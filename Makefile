@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 # For the recipe of `run`, as they were typed.
 export JOB HOSTS ARGS
 
-.PHONY: help demo test check fmt lint doc shell rules run build install clean bench
+.PHONY: help demo test check fmt lint doc shell rules run build install clean bench soak
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -59,6 +59,12 @@ bench: ## the figures: against the old script, and the best that plain OpenSSH c
 	@scripts/setup bench
 	@$(CARGO) build --release --locked --quiet
 	@scripts/bench
+
+soak: ## ten runs on 200 hosts, then 50 killed and resumed: nothing leaks, nothing is lost (as root; 15 minutes)
+	@scripts/setup soak
+	@$(CARGO) build --release --locked --quiet
+	@scripts/soak fleet
+	@scripts/soak kills
 
 clean: ## remove what was built
 	$(CARGO) clean
