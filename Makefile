@@ -55,10 +55,11 @@ install: ## install binary, manual page and completions: make install PREFIX=/us
 	$(BIN) completions zsh > '$(share)/zsh/site-functions/_recolte'
 	$(BIN) completions fish > '$(share)/fish/vendor_completions.d/recolte.fish'
 
-bench: ## the figures: against the old script, and the best that plain OpenSSH can do (as root)
+bench: ## the figures: recolte beside others that do the same job, into docs/bench (as root)
 	@scripts/setup bench
 	@$(CARGO) build --release --locked --quiet
-	@scripts/bench
+	@scripts/bench --recolte $(BIN) --write docs/bench
+	@scripts/bench --recolte $(BIN) --write docs/bench --scenario big
 
 soak: ## ten runs on 200 hosts, then 50 killed and resumed: nothing leaks, nothing is lost (as root; 15 minutes)
 	@scripts/setup soak

@@ -12,6 +12,8 @@ use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 use tempfile::NamedTempFile;
 
+use crate::disk::passing;
+
 /// A file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
@@ -39,7 +41,7 @@ pub enum Entry {
 /// A file cannot be read, or the archive cannot be written; nothing is left under its name then.
 pub fn write(to: &Path, entries: &[Entry]) -> io::Result<u64> {
     let folder = to.parent().unwrap_or(Path::new("."));
-    let file = write_to(BufWriter::new(NamedTempFile::new_in(folder)?), entries)?;
+    let file = write_to(BufWriter::new(passing(folder)?), entries)?;
     finish(file.into_inner().map_err(io::IntoInnerError::into_error)?, to)
 }
 
@@ -60,7 +62,7 @@ pub fn write_to<W: Write>(to: W, entries: &[Entry]) -> io::Result<W> {
 /// # Errors
 /// It cannot be read or written.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut copy = NamedTempFile::new_in(to.parent().unwrap_or(Path::new(".")))?;
+    let mut copy = passing(to.parent().unwrap_or(Path::new(".")))?;
     io::copy(&mut File::open(from)?, &mut copy)?;
     finish(copy, to).map(drop)
 }

@@ -138,14 +138,15 @@ pub const GRACE_SECONDS: u32 = 10;
 pub fn supervise<S: AsRef<str>>(words: impl IntoIterator<Item = S>, mark: &str) -> String {
     let words: Vec<String> = words.into_iter().map(|w| word(w.as_ref().as_bytes())).collect();
     let watch = format!(
-        "trap \"\" HUP INT TERM; read -r x <&3; kill -USR1 $$; kill -TERM 0; n=0; \
+        "trap \"\" HUP INT TERM; read -r x <&3; kill -USR1 $$; sleep 0.2 || sleep 1; kill -TERM 0; n=0; \
          while kill -0 $$ && [ $n -lt {GRACE_SECONDS} ]; do sleep 1; n=$((n+1)); done; kill -KILL 0"
     );
+    // A script that is just about to begin must not miss its TERM: it has a moment to begin, or is told not to.
     // The shell's own stderr is closed off: bash and dash report there how the script died; dash goes by the
     // redirections of a command, hence the subshell. ksh93 says 256 and the signal's number where others say 128.
     in_sh(&format!(
         "exec 3<&0 4>&2 </dev/null 2>/dev/null; t=; trap t=1 USR1; trap : HUP INT TERM; \
-         ( {watch} ) >/dev/null 4>&- & w=$! ; printf {mark}+ >&4; ( exec {} 3<&- 2>&4 4>&- ); r=$?; [ $r -le 256 ] || r=$((r-128)); \
+         ( {watch} ) >/dev/null 4>&- & w=$! ; printf {mark}+ >&4; ( [ \"$t\" ] && exit 143; exec {} 3<&- 2>&4 4>&- ); r=$?; [ $r -le 256 ] || r=$((r-128)); \
          if [ \"$t\" ]; then sleep 1; kill -KILL 0; fi; \
          kill -KILL $w; wait $w; printf \"{mark}=$r;\" >&4; exit $r",
         words.join(" ")
@@ -210,6 +211,24 @@ mod tests {
         assert_eq!((out.as_str(), err.as_str()), ("out\n", "recolte-1+err\nrecolte-1=7;"));
         assert_eq!(child.wait().unwrap().code(), Some(7));
         drop(lifeline);
+    }
+
+    #[test]
+    fn a_script_that_begins_as_its_lifeline_ends_does_not_miss_its_term() {
+        use std::os::unix::process::CommandExt as _;
+        let script = "trap 'echo term; exit' TERM; echo up; while :; do sleep 0.1; done";
+        let start = |shell: &str| {
+            let line = supervise(["sh", "-c", script], "recolte-1");
+            let mut command = Command::new(shell);
+            // A group of its own: all of it is killed in the end.
+            command.args(["-c", &line]).process_group(0);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        let all: Vec<_> = ["sh", "bash"].into_iter().cycle().take(24).map(start).collect();
+        for child in all {
+            let said = child.wait_with_output().unwrap().stdout;
+            assert!([&b""[..], b"up\nterm\n", b"term\n"].contains(&&*said), "{}", said.escape_ascii());
+        }
     }
 
     proptest! {

@@ -176,6 +176,8 @@ impl Visit {
         let ran = fault::ran_before(earlier.as_deref());
         self.recall(Task::Collect { since, earlier });
         let collected = self.collect(remote, since).await;
+        // The earlier go may have been broken off before it was gone.
+        forget(remote, &self.run.events, &self.host, &self.staged).await;
         ran.and(collected)
     }
 

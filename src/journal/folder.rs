@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::disk::{PASSING, passing};
+
 /// The machine's account in the archive.
 pub const MANIFEST: &str = "manifest.json";
-
-/// How the passing name of a file begins that is being copied.
-pub(super) const PART: &str = ".part-";
 
 /// The script as it was supplied, kept for a later go.
 pub const SCRIPT: &str = "script";
@@ -52,7 +51,7 @@ impl RunFolder {
         };
         private().create(path.join(name))?;
         private().create(path.join("hosts"))?;
-        point(&output.join("latest"), &id)?;
+        point(&output.join("latest"), &id, name)?;
         Ok(Self { path, id, name: name.to_owned() })
     }
 
@@ -81,18 +80,18 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Removes what a go that was broken off left half copied.
+    /// Removes what a go that was broken off left half written.
     ///
     /// # Errors
-    /// The harvest cannot be read.
+    /// The folder cannot be read.
     pub fn sweep(&self) -> io::Result<()> {
-        let mut folders = vec![self.harvest()];
+        let mut folders = vec![self.path.clone()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
                 if entry.file_type()?.is_dir() {
                     folders.push(entry.path());
-                } else if entry.file_name().as_encoded_bytes().starts_with(PART.as_bytes()) {
+                } else if entry.file_name().as_encoded_bytes().starts_with(PASSING.as_bytes()) {
                     fs::remove_file(entry.path())?;
                 }
             }
@@ -112,7 +111,7 @@ impl RunFolder {
 /// Writes a file under another name first, so that nobody ever sees half of it.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = passing(folder)?;
     io::Write::write_all(&mut file, bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -127,12 +126,17 @@ pub(super) fn private() -> DirBuilder {
 }
 
 /// Makes `link` a symbolic link to `target`, in one step for those who look. What is no link is left alone.
-fn point(link: &Path, target: &str) -> io::Result<()> {
+///
+/// Of the runs of one job in a folder there is one at a time: what one that was killed here left is the next one's.
+fn point(link: &Path, target: &str, job: &str) -> io::Result<()> {
     let busy = fs::symlink_metadata(link).is_ok_and(|meta| !meta.is_symlink());
     if busy {
         return Err(io::Error::other(format!("{} is no link; move it away", link.display())));
     }
-    let fresh = link.with_file_name(format!(".latest-{:016x}", rand::random::<u64>()));
+    let fresh = link.with_file_name(format!(".{job}.latest"));
+    if fs::symlink_metadata(&fresh).is_ok() {
+        fs::remove_file(&fresh)?;
+    }
     std::os::unix::fs::symlink(target, &fresh)?;
     fs::rename(&fresh, link)
 }

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use super::folder::{MANIFEST, PART, REPORT, RunFolder, private};
+use super::folder::{MANIFEST, REPORT, RunFolder, private};
+use crate::disk::passing;
 use crate::job::Layout;
 use crate::outcome::Collected;
 
@@ -72,7 +73,7 @@ impl Place {
     /// It cannot be made.
     pub fn begin(&self) -> io::Result<NamedTempFile> {
         private().recursive(true).create(&self.folder)?;
-        tempfile::Builder::new().prefix(PART).tempfile_in(&self.folder)
+        passing(&self.folder)
     }
 
     /// Gives a whole file its final name, made from its path on the host; returns it relative to the run folder.

@@ -1,0 +1,112 @@
+"""account: what a sitting came to, for people (a table, a page, a chart) and for machines (JSON).
+
+Limits: it takes no time and judges nothing; the machine's load is told, not corrected for.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+from typing import NamedTuple
+
+import chart
+
+
+class Sitting(NamedTuple):
+    """All that is told of one scenario."""
+
+    name: str
+    title: str
+    # name -> one dictionary a round, in seconds
+    figures: dict
+    versions: dict
+    # The table: a heading, then a row a competitor.
+    rows: list
+
+
+def spread(runs, key):
+    """Median, least and most, as text."""
+    values = [one[key] for one in runs]
+    return [f"{x:.2f}" for x in (statistics.median(values), min(values), max(values))]
+
+
+def median_ratio(figures, name, other):
+    return statistics.median(a["wall"] / b["wall"] for a, b in zip(figures[name], figures[other]))
+
+
+def tell(sitting, options, loads):
+    """The table on stdout, and what else was asked for."""
+    facts = [
+        f"{sitting.title}; medians of {options.runs} rounds",
+        machine(),
+        ", ".join(f"{name} {version}" for name, version in sitting.versions.items()),
+        f"{datetime.date.today()}; load {loads[0]:.1f} before, {loads[1]:.1f} after",
+    ]
+    print("\n" + "\n".join(facts) + "\n\n" + plain(sitting.rows))
+    exact = json.dumps(for_machines(sitting, options, loads), indent=1) + "\n"
+    if options.json:
+        pathlib.Path(options.json).write_text(exact)
+    if options.write:
+        folder = pathlib.Path(options.write)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{sitting.name}.json").write_text(exact)
+        (folder / f"{sitting.name}.svg").write_text(chart.bars(facts[0], sitting.figures))
+        page = f"# {sitting.title}\n\n{markdown(sitting, facts)}\n"
+        (folder / f"{sitting.name}.md").write_text(page)
+        quote_in(folder / "README.md", sitting, facts)
+
+
+def plain(rows):
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))])
+        for row in rows
+    )
+
+
+def markdown(sitting, facts):
+    lines = ["| " + " | ".join(row) + " |" for row in sitting.rows]
+    lines.insert(1, "|---|" + "---:|" * (len(sitting.rows[0]) - 1))
+    table = "\n".join(lines)
+    notes = "  \n".join(facts)
+    return f"![{sitting.title}: a chart of the table]({sitting.name}.svg)\n\n{table}\n\n{notes}"
+
+
+def quote_in(page, sitting, facts):
+    """Puts the figures where the page has marks for them, so that what it quotes is what was measured last."""
+    if not page.exists():
+        return
+    begin, end = f"<!-- {sitting.name} -->\n", f"<!-- end of {sitting.name} -->"
+    marked = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    page.write_text(marked.sub(lambda _: f"{begin}{markdown(sitting, facts)}\n{end}", page.read_text()))
+
+
+def for_machines(sitting, options, loads):
+    asked = {key: getattr(options, key) for key in ("scenario", "hosts", "parallel", "runs", "latency", "size")}
+    return {
+        "name": sitting.name,
+        "date": str(datetime.date.today()),
+        "machine": machine(),
+        "load": loads,
+        "versions": sitting.versions,
+        "options": asked,
+        "seconds": sitting.figures,
+    }
+
+
+def machine():
+    """The machine, in one line."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    ssh = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.strip()
+    kernel = f"{platform.system()} {platform.release()} {platform.machine()}"
+    return f"{os.cpu_count()} cores of {processor()}, {memory:.0f} GiB, {system}, {kernel}, {ssh}"
+
+
+def processor():
+    found = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found[1] if found else platform.machine()

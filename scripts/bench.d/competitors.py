@@ -1,0 +1,238 @@
+"""competitors: each does the same job in its own best way, and leaves FOLDER/.../JGE.tar.gz.
+
+A competitor is a function (bench, folder) -> the command that is timed. Where it needs something that is not timed,
+it names another function to be called before. Masters whose sockets are in FOLDER/masters are ended after the timed
+part, so that no round helps the next. docs/bench/README.md says in words how each does it: keep the two together.
+Limits: a competitor that fails on one host fails altogether; what they do about broken hosts is not compared here.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+from functools import partial
+from typing import Callable, NamedTuple, Optional
+
+from setting import ACCOUNT, GLOB, INSTALL, REMOTE, RUN_IT, STAGED, quote
+
+VENV = pathlib.Path(__file__).resolve().parent.parent.parent / "target/bench-venv/bin"
+# The host's part of the job as one line: what comes after the upload, before the files come home.
+ON_HOST = f"cp -P {STAGED} {REMOTE} && chmod 775 {REMOTE} && rm -f {STAGED} && sudo -n su - {ACCOUNT} -c {RUN_IT}"
+
+
+class Competitor(NamedTuple):
+    command: Callable
+    before: Optional[Callable] = None
+    # Whether it brings the files home, to be checked.
+    brings: bool = True
+
+
+# ---- recolte -------------------------------------------------------------------------------------------------------
+
+
+def recolte(bench, out, binary=None, config=None):
+    job = out / "job.toml"
+    hosts = ", ".join(f'"{host}"' for host in bench.hosts)
+    job.write_text(
+        f'name = "JGE"\noutput = "{out}/runs"\nparallel = {bench.options.parallel}\n'
+        f'[targets]\nhosts = [{hosts}]\n[ssh]\nconfig = "{config or bench.config}"\n'
+        f'[script]\nfile = "{bench.script}"\nargs = ["SOC_PRODUCTION"]\n'
+        f'install = "{INSTALL}"\nrun_as = "{ACCOUNT}"\n'
+        f'[collect]\nfiles = ["{GLOB}"]\nmax_file = "1TiB"\nmax_host = "1TiB"\n'
+    )
+    return [binary or bench.options.recolte, "run", job, "--no-mail", "--quiet"]
+
+
+# ---- plain OpenSSH -------------------------------------------------------------------------------------------------
+
+
+def old(bench, out):
+    """The old script's loop, as it was but for the mail: five connections a host, one host after the other."""
+    client = f"-F {bench.config}"
+    return shell(f"""
+        mkdir {out}/JGE
+        for SERVEUR in {" ".join(bench.hosts)}; do
+            scp {client} {bench.script} $SERVEUR:/tmp
+            ssh {client} $SERVEUR -- cp -P {STAGED} {INSTALL}
+            ssh {client} $SERVEUR -- chmod 775 {REMOTE}
+            echo $SERVEUR && ssh {client} $SERVEUR -- sudo su - {ACCOUNT} -c {RUN_IT}
+            scp {client} $SERVEUR:{GLOB} {out}/JGE
+        done
+        {pack(out)}""")
+
+
+def tuned(bench, out, config=None):
+    """The best that plain OpenSSH can do by hand: one connection a host, one line that does it all."""
+    line = (
+        f"cat >/tmp/x && cp -P /tmp/x {REMOTE} && chmod 775 {REMOTE} && "
+        f"sudo -n su - {ACCOUNT} -c {RUN_IT} </dev/null >&2; cd /tmp && tar -cf - {GLOB[5:]}; rm -f /tmp/x"
+    )
+    each = (
+        f"mkdir {out}/JGE/$1; ssh -F {config or bench.config} -o BatchMode=yes $1 {quote(line)} "
+        f"<{bench.script} 2>{out}/$1.err | tar -x -C {out}/JGE/$1"
+    )
+    return shell(f"mkdir {out}/JGE; {bench.each(each)}; {pack(out)}")
+
+
+def bare(bench, _out):
+    """No job at all: what only connecting costs."""
+    return shell(bench.each(f"ssh -F {bench.config} -o BatchMode=yes $1 true"))
+
+
+# ---- pssh and clush ------------------------------------------------------------------------------------------------
+
+
+def pssh(bench, out, config=None):
+    """A tool a step: parallel-scp, parallel-ssh, parallel-slurp."""
+    (out / "hosts").write_text("".join(f"{host}\n" for host in bench.hosts))
+    client = f"-F {config or bench.config} -o BatchMode=yes"
+    common = f"-h {out}/hosts -p {bench.options.parallel} -x {quote(client)}"
+    return shell(f"""set -e
+        parallel-scp {common} {bench.script} {STAGED}
+        parallel-ssh {common} {quote(ON_HOST)}
+        parallel-slurp {common} -L {out}/JGE '{GLOB}' .
+        {pack(out)}""")
+
+
+def clush(bench, out, config=None):
+    """--copy, run, --rcopy. That one copies one path a host, so the run gathers the files in a folder first."""
+    client = f"-F {config or bench.config} -o BatchMode=yes"
+    common = f"clush -S -w {','.join(bench.hosts)} -f {bench.options.parallel} -o {quote(client)}"
+    gather = f"mkdir /tmp/JGE && cp -p {GLOB} /tmp/JGE"
+    return shell(f"""set -e
+        mkdir {out}/JGE
+        {common} --copy {bench.script} --dest {STAGED}
+        {common} {quote(f"{ON_HOST} && {gather}")}
+        {common} -p --rcopy /tmp/JGE --dest {out}/JGE
+        {pack(out)}""")
+
+
+# ---- ansible -------------------------------------------------------------------------------------------------------
+
+
+def ansible(bench, out):
+    """A playbook with pipelining, shared connections, the free strategy, no facts; as few tasks as the job allows."""
+    path = pathlib.PurePosixPath(GLOB)
+    tasks = [
+        {"copy": {"src": str(bench.script), "dest": STAGED, "mode": "0700"}},
+        {"shell": ON_HOST},
+        {"find": {"paths": str(path.parent), "patterns": path.name}, "register": "found"},
+        {
+            "fetch": {"src": "{{ item.path }}", "dest": f"{out}/JGE/{{{{ inventory_hostname }}}}/", "flat": True},
+            "loop": "{{ found.files }}",
+        },
+    ]
+    play = {"hosts": "all", "gather_facts": False, "strategy": "free", "tasks": tasks}
+    (out / "play.yml").write_text(json.dumps([play]))
+    (out / "inventory").write_text("".join(f"{host}\n" for host in bench.hosts))
+    (out / "masters").mkdir()
+    (out / "ansible.cfg").write_text(
+        f"[defaults]\nhome = {out}/ansible\ninventory = {out}/inventory\nforks = {bench.options.parallel}\n"
+        f"interpreter_python = /usr/bin/python3\n"
+        f"[ssh_connection]\npipelining = True\ncontrol_path_dir = {out}/masters\n"
+        f"ssh_args = -F {bench.config} -o ControlMaster=auto -o ControlPersist=60s\n"
+    )
+    return shell(f"""set -e
+        export LC_ALL=C.UTF-8 ANSIBLE_CONFIG={out}/ansible.cfg
+        {program("ansible-playbook")} {out}/play.yml
+        {pack(out)}""")
+
+
+# ---- connections that are shared, or already there -----------------------------------------------------------------
+
+
+def shared(bench, out):
+    """The lab's ssh_config, with a master that the first connection to a host makes and the next ones use."""
+    masters = out / "masters"
+    masters.mkdir()
+    wanted = f"Host *\n    ControlMaster auto\n    ControlPath {masters}/%n\n    ControlPersist 60s\n"
+    config = out / "ssh_config"
+    config.write_text(wanted + bench.config.read_text())
+    return config
+
+
+def go_live(bench, out):
+    """The masters are up before the job begins."""
+    config = shared(bench, out)
+    subprocess.run(shell(bench.each(f"ssh -F {config} -o BatchMode=yes -MNf $1")), check=True)
+
+
+def live(do):
+    """A competitor that finds its masters live."""
+    return Competitor(lambda bench, out: do(bench, out, config=out / "ssh_config"), before=go_live)
+
+
+def sharing(do):
+    """A competitor whose connections to a host share one master, which its first step makes."""
+    return Competitor(lambda bench, out: do(bench, out, config=shared(bench, out)))
+
+
+def end_masters(out):
+    """Ends what ControlPersist would keep, or what was put up before."""
+    for socket in out.glob("masters/*"):
+        subprocess.run(["ssh", "-F", "none", "-S", socket, "-O", "exit", "none"], stderr=subprocess.DEVNULL, check=False)
+
+
+# ---- all of them ---------------------------------------------------------------------------------------------------
+
+
+def shell(text):
+    return ["sh", "-c", text]
+
+
+def pack(out):
+    return f"tar -czf {out}/JGE.tar.gz -C {out} JGE"
+
+
+def program(name):
+    """Where setup put it, else where PATH finds it."""
+    return str(VENV / name) if (VENV / name).exists() else name
+
+
+COMPETITORS = {
+    "recolte": Competitor(recolte),
+    "recolte-live": live(recolte),
+    "tuned": Competitor(tuned),
+    "tuned-live": live(tuned),
+    "old": Competitor(old),
+    "bare": Competitor(bare, brings=False),
+    "pssh": Competitor(pssh),
+    "pssh-shared": sharing(pssh),
+    "clush": Competitor(clush),
+    "clush-shared": sharing(clush),
+    "ansible": Competitor(ansible),
+}
+# The program that each needs beyond OpenSSH, and its words for the version.
+PROGRAMS = {"pssh": "parallel-ssh", "clush": "clush", "ansible": "ansible-playbook"}
+
+
+def choose(options):
+    """The competitors of this sitting."""
+    names = options.only.split(",") if options.only else list(COMPETITORS)
+    chosen = {name: COMPETITORS[name] for name in names}
+    for path in options.also:
+        chosen[os.path.basename(path)] = Competitor(partial(recolte, binary=path))
+    return chosen
+
+
+def missing(names):
+    """The first program that is needed for these competitors and not there."""
+    wanted = {program(PROGRAMS[tool]) for tool in tools(names)}
+    return next((name for name in sorted(wanted) if not shutil.which(name)), None)
+
+
+def versions(names, recolte_binary):
+    """The version of each tool that takes part, by its name."""
+    told = {"recolte": said(recolte_binary)}
+    return told | {tool: said(program(PROGRAMS[tool])) for tool in tools(names)}
+
+
+def tools(names):
+    return [tool for tool in PROGRAMS if any(name.split("-")[0] == tool for name in names)]
+
+
+def said(binary):
+    """The version that a program tells, without its own name."""
+    answer = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    return answer.splitlines()[0].split()[-1].rstrip("]")

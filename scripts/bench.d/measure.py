@@ -1,0 +1,151 @@
+"""measure: one run of one competitor on reset hosts, its result checked, its time and processor time taken.
+
+Wall time ends with the command; processor time counts all that the command started, also what outlives it (ssh
+masters), and, apart, all that the hosts spent.
+Limits: what was put up before the timed part is counted only from when that begins. Hosts and gateway share this
+machine's processors.
+"""
+
+import ctypes
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+from competitors import end_masters
+
+# How long what a command left running may take to end.
+PATIENCE = 10.0
+
+
+def adopt_orphans():
+    """What a competitor leaves running comes to this process, so its processor time is counted."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def rounds(bench, one_round):
+    """All figures: name -> one dictionary a round. `one_round` yields pairs of a name and its dictionary."""
+    bench.idle = len(tree(bench.init))
+    figures = {}
+    for number in range(bench.options.runs + 1):
+        for name, result in one_round(bench):
+            if number > 0:
+                figures.setdefault(name, []).append(result)
+        told = "warm-up" if number == 0 else f"round {number} of {bench.options.runs}"
+        print(f"{told}: load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    return figures
+
+
+def run(bench, name, competitor):
+    """Runs a competitor once on reset hosts, checks what it brought, and returns its figures in seconds."""
+    out = pathlib.Path(tempfile.mkdtemp(dir=bench.work))
+    reset(bench)
+    if competitor.before:
+        competitor.before(bench, out)
+    command = competitor.command(bench, out)
+    here, there = cpu_here(), cpu_of_hosts(bench)
+    wall = timed(name, command, out)
+    end_masters(out)
+    await_orphans(name)
+    await_quiet(bench)
+    figures = {"wall": wall, "cpu": cpu_here() - here, "hosts_cpu": cpu_of_hosts(bench) - there}
+    if competitor.brings and brought(out) != bench.expected():
+        give_up(name, "brought home what it should not, or not all", out)
+    shutil.rmtree(out)
+    return figures
+
+
+def timed(name, command, out):
+    """How long the command takes, in seconds; it must succeed."""
+    with open(out / "said", "wb") as said:
+        began = time.monotonic()
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
+        wall = time.monotonic() - began
+    if done.returncode != 0:
+        give_up(name, f"failed with status {done.returncode}", out)
+    return wall
+
+
+def give_up(name, why, out):
+    end_masters(out)
+    said = (out / "said").read_text(errors="replace")
+    sys.exit(f"bench: {name} {why}; it said:\n{said[-4000:]}")
+
+
+def brought(out):
+    """What is in the archive, by host."""
+    files = {}
+    for archive in out.rglob("JGE.tar.gz"):
+        with tarfile.open(archive) as tar:
+            for entry in tar:
+                name = os.path.basename(entry.name)
+                if entry.isreg() and name.startswith("fichier_"):
+                    files[name.split("_")[1]] = tar.extractfile(entry).read()
+    return files
+
+
+def reset(bench):
+    """Empties the folders that the job uses on the hosts."""
+    for host in bench.hosts:
+        root = bench.root(host)
+        if not (root / ".lab").exists():
+            sys.exit(f"bench: {host} is gone, and {root} may be another's: nothing is removed there")
+        for file in [*root.glob("tmp/*"), *root.glob("home/User_VIP/script/*")]:
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file)
+            else:
+                file.unlink()
+
+
+def await_orphans(name):
+    """Waits for what the command left behind; this process is the one that inherits it."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.01)
+        except ChildProcessError:
+            return
+    sys.exit(f"bench: {name} left processes behind that do not end")
+
+
+def await_quiet(bench):
+    """Waits until every host has only its init, that one's sleep, and its sshd."""
+    deadline = time.monotonic() + PATIENCE
+    while len(tree(bench.init)) > bench.idle and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def cpu_here():
+    """What this process's children spent, ended or living."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    living = sum(spent for pid, spent in tree(os.getpid()).items() if pid != os.getpid())
+    return ended.ru_utime + ended.ru_stime + living
+
+
+def cpu_of_hosts(bench):
+    return sum(tree(bench.init).values())
+
+
+def tree(top):
+    """The processor time of each living process below `top`, and its own, with that of the children it waited for."""
+    parents, spent = {}, {}
+    for folder in os.listdir("/proc"):
+        if folder.isdigit():
+            try:
+                with open(f"/proc/{folder}/stat", encoding="ascii", errors="replace") as file:
+                    fields = file.read().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(folder)] = int(fields[1])
+            spent[int(folder)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    inside = {top}
+    # A child may have a smaller number than its parent: repeat until nothing new is found.
+    while more := {pid for pid, parent in parents.items() if parent in inside} - inside:
+        inside |= more
+    return {pid: spent.get(pid, 0.0) for pid in inside}
