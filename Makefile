@@ -24,7 +24,7 @@ demo: ## the whole job on twelve real hosts that live as long as the demo (as ro
 test: ## install what the tests need, then check and run all tests (as root)
 	@scripts/setup test
 	@$(MAKE) --no-print-directory check
-	$(CARGO) test --locked
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO) test --locked
 
 check: fmt lint doc shell rules ## the rules that a machine can keep (make -k check: all that is wrong at once)
 

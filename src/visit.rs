@@ -88,6 +88,9 @@ pub async fn visit(run: Arc<Run>, host: Host, number: usize, task: Task) -> Host
     let mut visit = Visit { run, host: Arc::from(host.alias.as_str()), staged, report };
     let fault = match visit.connect(&host, number).await {
         Ok(remote) => {
+            if visit.run.again && visit.run.job.script.supervise {
+                visit.outlast(&remote).await;
+            }
             let done = match task {
                 Task::Whole => visit.job(&remote).await,
                 Task::Collect { since, earlier } => visit.collect_only(&remote, since, earlier).await,
@@ -179,6 +182,17 @@ impl Visit {
         // The earlier go may have been broken off before it was gone.
         forget(remote, &self.run.events, &self.host, &self.staged).await;
         ran.and(collected)
+    }
+
+    /// Waits for the end of the script that an earlier go of the run began, if it did: its reason is gone, and it goes.
+    async fn outlast(&self, remote: &Remote) {
+        let program = shell::outlast(&Script::mark(&self.run.secret, &self.host));
+        let ended = async { drop(remote.ask(&program, 0).await) };
+        tokio::select! {
+            // A step says what became of it.
+            _ = self.run.stop.wait() => {}
+            () = ended => {}
+        }
     }
 
     /// Takes over what an earlier go knew of the host.

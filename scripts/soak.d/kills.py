@@ -234,8 +234,8 @@ def one_moment(lab, number, idle, delays):
 
 
 def left_by_kills(work):
-    """What only a person can remove: nothing names it to a resume."""
-    places = {"folders of sockets": "killed/*", "sockets in them": "killed/*/*", "links": "runs/.latest-*"}
+    """What the next run in the same place removes."""
+    places = {"folders of sockets": "killed/*", "sockets in them": "killed/*/[0-9]*", "links": "runs/.JGE.latest"}
     return ", ".join(f"{len(list(work.glob(f'moment*/{where}')))} {what}" for what, where in places.items())
 
 

@@ -130,14 +130,24 @@ impl Script {
     /// The staging path on a host: nobody can guess it who does not know the run's secret, and a later go of the same
     /// run finds it again.
     pub fn staged(&self, secret: &str, host: &str) -> String {
-        let name = hex(&Sha256::digest(format!("{secret} {host}")));
-        format!("{}/.recolte-{}", self.staging.trim_end_matches('/'), name.get(..32).unwrap_or_default())
+        format!("{}/.{}", self.staging.trim_end_matches('/'), word(secret, host, "staged"))
+    }
+
+    /// The mark of the supervisor on a host: as unguessable, and found again by a later go in the list of processes.
+    pub fn mark(secret: &str, host: &str) -> String {
+        word(secret, host, "mark")
     }
 
     /// The script and its arguments, as words.
     pub fn words(&self) -> Vec<String> {
         std::iter::once(self.installed()).chain(self.args.iter().cloned()).collect()
     }
+}
+
+/// A word for one use on one host.
+fn word(secret: &str, host: &str, meant: &str) -> String {
+    let digits = hex(&Sha256::digest(format!("{secret} {host} {meant}")));
+    format!("recolte-{}", digits.get(..32).unwrap_or_default())
 }
 
 /// What comes back from the hosts.

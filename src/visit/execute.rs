@@ -56,7 +56,7 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) 
         Ok(sinks) => sinks,
         Err(error) => return here(error).into(),
     };
-    let mark = shell::mark();
+    let mark = job::Script::mark(&run.secret, host);
     let ready = Script {
         line: script_line(script, script.supervise.then_some(&mark)),
         then: remote.list_program(&run.job.collect.files),
