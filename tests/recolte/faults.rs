@@ -98,6 +98,18 @@ fn an_sshd_that_takes_connections_and_says_nothing_costs_no_more_than_connect_ti
 }
 
 #[test]
+fn a_host_whose_packets_are_dropped_costs_connect_timeout_and_its_neighbour_nothing() {
+    let lab = Lab::with(&["dropped", "good"]);
+    let address = fs::read_to_string(lab.path("lab/hosts/dropped/address")).unwrap();
+    let route = lab.sh(&format!("ip -o route get {}", address.trim()));
+    let gateway = route.split_whitespace().skip_while(|word| *word != "src").nth(1).unwrap().to_owned();
+    lab.on_host("dropped", &format!("ip route add blackhole {gateway}"));
+    let run = lab.recolte(&lab.job().set("ssh.retries", 0).set("ssh.connect_timeout", "3s"));
+    run.host("dropped").ended("unreachable", "connect", "connect_timeout").hints("");
+    neighbours_are_whole(&run, &["good"]);
+}
+
+#[test]
 fn hosts_with_little_or_odd_ssh_do_their_job_all_the_same() {
     let shell = |shell: &str| format!("sed -i '/^User_/s|/bin/bash$|{shell}|' /etc/passwd");
     let hosts = ["nosftp", "onesession", "oneneither", "csh", "ksh", "dash"];

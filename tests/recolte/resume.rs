@@ -172,6 +172,35 @@ fn a_host_that_was_killed_before_its_script_began_is_visited_whole() {
 }
 
 #[test]
+fn what_waits_under_the_staged_name_is_neither_opened_nor_run() {
+    let cp = "printf '%s\\n' '#!/bin/sh' ': >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done' \
+              'exec /bin/cp \"$@\"' >/usr/local/bin/cp; chmod 755 /usr/local/bin/cp; : >/tmp/stay";
+    let hosts = ["link", "file", "well"];
+    let lab = hosts.iter().fold(Lab::of(&hosts), |lab, host| lab.setup(host, cp)).up();
+    let job = lab.job().script(COUNTS);
+    killed(&lab, started(&lab, &job, &hosts, &[]), &[]);
+    // Only a run that is taken up again has staged names that somebody can have seen.
+    let staged = "f=$(echo /tmp/.recolte-*); rm $f /tmp/stay /tmp/up; chmod 1777 /tmp";
+    lab.on_host(
+        "link",
+        &format!("{staged}; echo kept >/home/User_VIP/target; ln -s /home/User_VIP/target $f"),
+    );
+    lab.on_host("link", "chown User_VIP /home/User_VIP/target");
+    lab.on_host("file", &format!("{staged}; echo 'echo evil >/tmp/fichier_log.txt' >$f; chmod 777 $f"));
+    lab.on_host("well", "rm /tmp/stay /tmp/up");
+    let run = lab.start(&resuming(&lab, &job, &[])).end();
+    run.exits(1);
+    for host in ["link", "file"] {
+        run.host(host).ended("failed", "upload", "staging_denied").hints("");
+        assert_eq!(count(&lab, host), 0);
+        assert!(!lab.on(host, "/tmp/fichier_log.txt").exists());
+    }
+    assert_eq!(lab.on_host("link", "cat /home/User_VIP/target"), "kept");
+    run.host("well").succeeded();
+    archive_holds(&run, &["well"]);
+}
+
+#[test]
 fn a_line_that_was_torn_by_a_power_cut_costs_no_file_and_no_second_run() {
     let lab = Lab::with(&["h1", "h2"]);
     let job = lab.job().script(COUNTS);
