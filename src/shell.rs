@@ -28,12 +28,12 @@ pub fn in_sh(program: &str) -> String {
     format!("exec sh -c {}", quote(&format!("{}{program}", newline_for(program))))
 }
 
-/// `program` for a `sh` that reads its lines from a pipe: it cannot eat the lines that follow, its output
-/// begins with `mark` and `:`, and both its streams end with `mark`, `=`, its status and `;`.
+/// `program`, which neither exits nor changes what later lines see, for a `sh` that reads its lines from a pipe: it cannot
+/// eat the lines that follow, its output begins with `mark` and `:`, and both its streams end with `mark`, `=`, its status and `;`.
 pub fn asked(program: &str, mark: &str) -> String {
     let newline = newline_for(program);
     format!(
-        "printf {mark}:; ( {newline}{program} ) </dev/null; r=$?; printf \"{mark}=$r;\"; printf \"{mark}=$r;\" >&2"
+        "printf {mark}:; {{ {newline}{program}; }} </dev/null; r=$?; printf \"{mark}=$r;\"; printf \"{mark}=$r;\" >&2"
     )
 }
 

@@ -291,7 +291,7 @@ pub fn install_program(script: &Script, staged: &str) -> String {
     let (from, to) = (shell::quote(staged), shell::quote(&script.installed()));
     let mode = &script.mode;
     format!(
-        "LC_ALL=C; export LC_ALL; if [ -h {to} ]; then echo {to} is a link, nothing is written through it >&2; exit 1; fi; \
-         cp -P -- {from} {to} && chmod {mode} -- {to} && date +%s && cat -- {to}"
+        "if [ -h {to} ]; then echo {to} is a link, nothing is written through it >&2; false; else \
+         LC_ALL=C cp -P -- {from} {to} && LC_ALL=C chmod {mode} -- {to} && date +%s && cat -- {to}; fi"
     )
 }

@@ -20,7 +20,7 @@ pub(super) type Running = Child<Arc<openssh::Session>>;
 pub(super) const SESSION_TRIES: u32 = 40;
 pub(super) const SESSION_WAIT: Duration = Duration::from_millis(250);
 
-/// How many bytes are read from a stream at once.
+/// How many bytes are read from a stream of any length at once.
 pub(super) const CHUNK: usize = 64 * 1024;
 
 /// A line that ended.

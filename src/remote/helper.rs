@@ -24,6 +24,9 @@ pub(super) type Slot = Mutex<Option<Helper>>;
 /// The most bytes of marks and a status that an answer holds.
 const SPARE: usize = 1024;
 
+/// How many bytes of an answer are read at once: most are short.
+const ANSWER: usize = 8 * 1024;
+
 /// A `sh` that waits for programs.
 pub(super) struct Helper {
     /// It lives as long as this.
@@ -197,7 +200,7 @@ async fn until_mark<R: AsyncRead + Unpin>(
     begin: &[u8],
     most: usize,
 ) -> Result<Answer, RemoteError> {
-    let (mut text, mut buffer) = (Vec::new(), vec![0; CHUNK]);
+    let (mut text, mut buffer) = (Vec::new(), vec![0; ANSWER]);
     let most = most + begin.len();
     loop {
         let read = match timeout(STALL, from.read(&mut buffer)).await {

@@ -146,7 +146,7 @@ impl Remote {
     /// What one name is, without SFTP.
     pub(super) async fn stat(&self, name: &[u8]) -> Result<Found, RemoteError> {
         let (word, name_word) = (&self.word, shell::word(name));
-        let program = format!("LC_ALL=C; export LC_ALL; stat -c '{word}%f %s %Y' -- {name_word}");
+        let program = format!("LC_ALL=C stat -c '{word}%f %s %Y' -- {name_word}");
         let read = |done: &Finished| match done.status {
             Some(0) => stated(name, &done.stdout, word),
             _ => Err(complaint(&done.stderr)),

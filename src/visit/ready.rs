@@ -173,9 +173,9 @@ async fn staging(remote: &Remote, script: &Script, host: &str) -> Found {
 async fn install(remote: &Remote, script: &Script) -> Found {
     let (folder, file) = (shell::quote(&script.install), shell::quote(&script.installed()));
     let program = format!(
-        "LC_ALL=C; export LC_ALL; if [ -d {folder} ]; then :; else echo \"No such folder\" >&2; exit 1; fi; \
+        "( LC_ALL=C; export LC_ALL; if [ -d {folder} ]; then :; else echo \"No such folder\" >&2; exit 1; fi; \
          if [ -e {file} ]; then t={file}; else t={folder}; fi; \
-         if [ -w \"$t\" ]; then df -Pk {folder}; else echo \"Permission denied: $t\" >&2; exit 1; fi"
+         if [ -w \"$t\" ]; then df -Pk {folder}; else echo \"Permission denied: $t\" >&2; exit 1; fi )"
     );
     let done = match remote.ask(&program, 4096).await {
         Ok(done) => done,
