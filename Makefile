@@ -59,7 +59,7 @@ bench: ## the figures: recolte beside others that do the same job, into docs/ben
 	@scripts/setup bench
 	@$(CARGO) build --release --locked --quiet
 	@scripts/bench --recolte $(BIN) --write docs/bench
-	@scripts/bench --recolte $(BIN) --write docs/bench --scenario big
+	@scripts/bench --recolte $(BIN) --write docs/bench --scenario big --size 256
 
 soak: ## ten runs on 200 hosts, then 50 killed and resumed: nothing leaks, nothing is lost (as root; 15 minutes)
 	@scripts/setup soak
