@@ -102,6 +102,9 @@ fn an_archive_beyond_max_size_goes_in_parts_that_open_by_themselves() {
     let mails = mails_in(&folder);
     assert_eq!(mails.len(), 2);
     parts_hold(&lab, &mails, &hosts, 650 * 1024);
+    for held in ["1/2: h[1-2]", "2/2: h[3-4]"] {
+        assert!(mails.iter().any(|mail| mail.text.contains(held)), "{held}: {}", mails[0].text);
+    }
     assert_eq!(run.report()["mail"]["parts"], 2);
     assert_eq!(run.report()["mail"]["sent"], true);
     // The archive on the gateway is whole.
