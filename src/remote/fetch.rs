@@ -1,36 +1,47 @@
 //! One file from a host into a sink: as it is there, or not at all.
 //!
-//! The copy is of exactly the bytes that were there when it began; a file that shrinks or is replaced meanwhile is an
-//! error, one that grows is copied up to its old end. Limits: the comparison is of length, time of change and kind;
-//! the bytes themselves are protected by ssh's own checks on the way.
+//! A small file came along with its name, see `list`. One of some size is read over SFTP, many reads in flight; a large
+//! one flows through a channel of its own, which costs both sides less for each byte. The copy is of exactly the bytes
+//! that were there when it began; a file that shrinks or is replaced meanwhile is an error, one that grows is copied up
+//! to its old end. Limits: the comparison is of length, time of change and kind; the bytes themselves are protected by
+//! ssh's own checks on the way.
 
 use std::collections::HashMap;
+use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::BytesMut;
 use futures_util::{StreamExt as _, stream};
+use nix::fcntl::{FcntlArg, fcntl};
 use openssh::Stdio;
 use openssh_sftp_client::Sftp;
 use openssh_sftp_client::file::File;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::command::{CHUNK, find, streams};
+use super::command::{CHUNK, Running, find, streams};
 use super::list::found;
 use super::sftp::asked;
 use super::transfer::complaint;
 use super::{FileKind, Found, Remote, RemoteError, STALL, Sink};
 use crate::shell;
 
-/// How many reads are under way at once, and the length of each: together what a fast and far link holds.
+/// How many reads of one file are under way at once, and the length of each: together what a fast and far link holds.
 const READS: usize = 16;
 const READ: u32 = 255 * 1024;
 
-/// How many files are opened before it is known what they are like: as many as are fetched at once.
-const AHEAD: usize = 8;
+/// How many reads are under way in the whole run: what they bring is in memory.
+static READS_IN_ALL: Semaphore = Semaphore::const_new(64);
 
-/// Files that were opened ahead, by their names.
-pub(super) type Opened = Mutex<HashMap<Vec<u8>, Result<File, RemoteError>>>;
+/// From so many bytes on a channel costs less than SFTP's requests.
+const LARGE: u64 = 4 * 1024 * 1024;
+
+/// How much of a large file waits between ssh and us, where the system allows it.
+const PIPE: i32 = 1024 * 1024;
+
+/// The contents of small files that came with their names.
+pub(super) type Along = Mutex<HashMap<Vec<u8>, Vec<u8>>>;
 
 /// How a file is fetched.
 #[derive(Debug, Clone, Copy)]
@@ -47,86 +58,114 @@ impl Remote {
     /// # Errors
     /// It may not be read, it changed meanwhile, or the connection broke.
     pub async fn fetch(&self, file: &Found, get: Get<'_>, sink: &mut Sink) -> Result<(), RemoteError> {
+        if let Some(content) = self.came_along(file) {
+            sink.write(&content).await;
+            return Ok(());
+        }
         match (get, std::str::from_utf8(&file.name), self.sftp().await) {
+            (Get::Login, Ok(path), Ok(sftp)) if file.bytes < LARGE => by_sftp(&sftp, path, file, sink).await,
             (Get::Login, Ok(path), Ok(sftp)) => {
-                let mut opened = match self.opened_ahead(&file.name) {
-                    Some(opened) => opened?,
-                    None => asked(sftp.open(path)).await?,
-                };
-                let mut looking = opened.clone();
-                let (looked, read) =
-                    tokio::join!(asked(looking.metadata()), read_all(&opened, file.bytes, sink));
-                same(file, &found(&file.name, &looked?))?;
-                read?;
-                // One read is of one moment; between several the file may have been cut short. Its closing is not
-                // waited for: the answer changes nothing.
-                let whole = file.bytes <= u64::from(READ)
-                    || found(&file.name, &asked(opened.metadata()).await?).bytes >= file.bytes;
-                if whole { Ok(()) } else { Err(RemoteError::Changed) }
+                // One after the other: each takes all that the link gives.
+                let _turn = self.large.lock().await;
+                let flow = Flow::of(file, get);
+                match self.try_spawn(&flow.line, Stdio::null()).await {
+                    Err(RemoteError::NoSession) => by_sftp(&sftp, path, file, sink).await,
+                    child => {
+                        self.receive(child?, &flow.mark, file, sink).await?;
+                        match self.look_at(Some(&sftp), file.name.clone()).await? {
+                            Some(now) => same(file, &now),
+                            // The copy is of what was open.
+                            None => Ok(()),
+                        }
+                    }
+                }
             }
-            (_, _, Ok(_) | Err(RemoteError::NoSftp)) => self.fetch_by_command(file, get, sink).await,
+            (_, _, Ok(_) | Err(RemoteError::NoSftp)) => {
+                let flow = Flow::of(file, get);
+                let child = self.spawn(&flow.line, Stdio::null).await?;
+                self.receive(child, &flow.mark, file, sink).await
+            }
             (_, _, Err(error)) => Err(error),
         }
     }
 
-    /// Opens the first of these files, while it is still looked at what they are: that spares a turn.
-    pub(super) async fn open_files_ahead(&self, sftp: &Sftp, names: Vec<Vec<u8>>) {
-        let first = names.into_iter().take(AHEAD);
-        futures_util::future::join_all(first.map(|name| self.open_file_ahead(sftp, name))).await;
+    /// What came along of a file, once.
+    fn came_along(&self, file: &Found) -> Option<Vec<u8>> {
+        let content = self.along.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.name);
+        content.filter(|content| content.len() as u64 == file.bytes)
     }
 
-    async fn open_file_ahead(&self, sftp: &Sftp, name: Vec<u8>) {
-        let Ok(path) = std::str::from_utf8(&name) else { return };
-        let opened = asked(sftp.open(path)).await;
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name, opened);
-    }
-
-    /// A file that was opened ahead, once.
-    fn opened_ahead(&self, name: &[u8]) -> Option<Result<File, RemoteError>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
-    }
-
-    /// Copies a file through a command: behind a mark, since a profile may talk first.
-    async fn fetch_by_command(&self, file: &Found, get: Get<'_>, sink: &mut Sink) -> Result<(), RemoteError> {
-        let mark = shell::mark();
-        let name = shell::word(&file.name);
-        let program = shell::in_sh(&format!(
-            "LC_ALL=C; export LC_ALL; if [ -h {name} ]; then exit 9; fi; exec 3< {name} || exit 1; printf {mark}; \
-             exec head -c {} <&3",
-            file.bytes
-        ));
-        let line = match get {
-            Get::Login => program,
-            Get::As(user) => shell::run_as(user, &program),
-        };
-        let mut child = self.spawn(&line, Stdio::null).await?;
+    /// Takes a file from the line that prints it. Once all is there nobody waits for the line's end.
+    async fn receive(
+        &self,
+        mut child: Running,
+        mark: &str,
+        file: &Found,
+        sink: &mut Sink,
+    ) -> Result<(), RemoteError> {
         let (_, stdout, stderr) = streams(&mut child);
         let (mut stderr_text, mut stdout) = (Vec::new(), stdout.ok_or(RemoteError::Lost)?);
-        let complaints = async {
-            if let Some(stderr) = stderr {
-                let _partial = stderr.take(CHUNK as u64).read_to_end(&mut stderr_text).await;
-            }
-        };
-        let (copied, ()) = tokio::join!(behind(&mark, &mut stdout, sink), complaints);
-        let status = match copied {
-            Ok(_) => self.status(child).await?,
+        widen(&stdout);
+        let copied = behind(mark, &mut stdout, file.bytes, sink).await;
+        match copied {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
             Err(error) => {
                 self.leave_unclean();
                 return Err(error);
             }
-        };
-        match (status, copied) {
-            (Some(0), Ok(bytes)) if bytes == file.bytes => Ok(()),
-            (Some(0 | 9), _) => Err(RemoteError::Changed),
+        }
+        if let Some(stderr) = stderr {
+            let said = stderr.take(CHUNK as u64);
+            let _partial = timeout(STALL, { said }.read_to_end(&mut stderr_text)).await;
+        }
+        match self.status(child).await? {
+            Some(0 | 9) => Err(RemoteError::Changed),
             _ => Err(complaint(&stderr_text)),
         }
     }
 }
 
-/// Whether the opened file is the one that was looked at.
-fn same(looked: &Found, opened: &Found) -> Result<(), RemoteError> {
-    let grown = opened.bytes >= looked.bytes && opened.modified >= looked.modified;
-    if opened.kind == FileKind::Regular && grown { Ok(()) } else { Err(RemoteError::Changed) }
+/// The line that prints a file.
+struct Flow {
+    line: String,
+    /// What it prints first: a profile may talk before.
+    mark: String,
+}
+
+impl Flow {
+    fn of(file: &Found, get: Get<'_>) -> Self {
+        let (mark, name) = (shell::mark(), shell::word(&file.name));
+        let program = shell::in_sh(&format!(
+            "LC_ALL=C; export LC_ALL; if [ -h {name} ]; then exit 9; fi; exec 3< {name} || exit 1; printf {mark}; \
+             exec cat <&3"
+        ));
+        let line = match get {
+            Get::Login => program,
+            Get::As(user) => shell::run_as(user, &program),
+        };
+        Self { line, mark }
+    }
+}
+
+/// Copies a file over SFTP.
+async fn by_sftp(sftp: &Sftp, path: &str, file: &Found, sink: &mut Sink) -> Result<(), RemoteError> {
+    let mut opened = asked(sftp.open(path)).await?;
+    let mut looking = opened.clone();
+    let (looked, read) = tokio::join!(asked(looking.metadata()), read_all(&opened, file.bytes, sink));
+    same(file, &found(&file.name, &looked?))?;
+    read?;
+    // One read is of one moment; between several the file may have been cut short. Its closing is not waited for: the
+    // answer changes nothing.
+    let whole = file.bytes <= u64::from(READ)
+        || found(&file.name, &asked(opened.metadata()).await?).bytes >= file.bytes;
+    if whole { Ok(()) } else { Err(RemoteError::Changed) }
+}
+
+/// Whether a file is still the one that was looked at: it may have grown.
+fn same(looked: &Found, now: &Found) -> Result<(), RemoteError> {
+    let grown = now.bytes >= looked.bytes && now.modified >= looked.modified;
+    if now.kind == FileKind::Regular && grown { Ok(()) } else { Err(RemoteError::Changed) }
 }
 
 /// Copies the first `bytes` bytes of an open file, many reads in flight, in order.
@@ -145,6 +184,7 @@ async fn read_all(file: &File, bytes: u64, sink: &mut Sink) -> Result<(), Remote
 
 /// Reads exactly `length` bytes at `at`. The crate's own cursor is not trusted after a short read.
 async fn read_at(mut file: File, at: u64, length: u32) -> Result<BytesMut, RemoteError> {
+    let _permit = READS_IN_ALL.acquire().await;
     let mut whole = BytesMut::new();
     while let Some(missing) =
         length.checked_sub(u32::try_from(whole.len()).unwrap_or(u32::MAX)).filter(|n| *n > 0)
@@ -160,28 +200,41 @@ async fn read_at(mut file: File, at: u64, length: u32) -> Result<BytesMut, Remot
     Ok(whole)
 }
 
-/// Moves what follows the mark into the sink and counts it; nothing if the mark never comes.
-async fn behind<R: AsyncRead + Unpin>(mark: &str, from: &mut R, sink: &mut Sink) -> Result<u64, RemoteError> {
-    let (mut head, mut buffer, mut count) = (Some(Vec::new()), vec![0; CHUNK], 0);
-    loop {
-        let read = match timeout(STALL, from.read(&mut buffer)).await {
-            Ok(read) => read.unwrap_or(0),
-            Err(_) => return Err(RemoteError::Stalled),
-        };
-        let Some(mut bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { return Ok(count) };
-        if let Some(seen) = &mut head {
-            seen.extend_from_slice(bytes);
-            let Some(at) = find(seen, mark.as_bytes()) else {
-                seen.drain(..seen.len().saturating_sub(mark.len()));
-                continue;
-            };
-            let body = at + mark.len();
-            bytes = bytes.get(bytes.len() - (seen.len() - body)..).unwrap_or_default();
-            head = None;
+/// Moves the `bytes` bytes that follow the mark into the sink. Returns whether all of them came.
+async fn behind<R: AsyncRead + Unpin>(
+    mark: &str,
+    from: &mut R,
+    bytes: u64,
+    sink: &mut Sink,
+) -> Result<bool, RemoteError> {
+    let (mut head, mut buffer) = (Vec::new(), vec![0; 4096]);
+    let body = loop {
+        let read = from.read(&mut buffer);
+        let read = timeout(STALL, read).await.ok().ok_or(RemoteError::Stalled)?.unwrap_or(0);
+        let part = buffer.get(..read).filter(|part| !part.is_empty());
+        let Some(part) = part else { return Ok(false) };
+        head.extend_from_slice(part);
+        match find(&head, mark.as_bytes()) {
+            Some(at) => break head.split_off(at + mark.len()),
+            None => drop(head.drain(..head.len().saturating_sub(mark.len()))),
         }
-        count += bytes.len() as u64;
-        sink.write(bytes).await;
+    };
+    let first = body.get(..usize::try_from(bytes).unwrap_or(usize::MAX)).unwrap_or(&body);
+    sink.write(first).await;
+    let mut left = bytes - first.len() as u64;
+    while left > 0 {
+        let read = timeout(STALL, sink.read(from, left)).await.ok().ok_or(RemoteError::Stalled)?;
+        match read.unwrap_or(0) {
+            0 => return Ok(false),
+            read => left -= read as u64,
+        }
     }
+    Ok(true)
+}
+
+/// Lets more bytes wait in a pipe: fewer turns between ssh and us. Where the system does not allow it, it works as well.
+fn widen(pipe: &impl AsFd) {
+    let _as_it_was = fcntl(pipe.as_fd(), FcntlArg::F_SETPIPE_SZ(PIPE));
 }
 
 #[cfg(test)]
@@ -197,9 +250,14 @@ mod tests {
             let mut sink = Sink::new(std::fs::File::create(&path).unwrap(), 100);
             let (head, tail) = stream.split_at(cut);
             let mut from = head.chain(tail);
-            assert_eq!(behind("MARK", &mut from, &mut sink).await.unwrap(), 8);
+            assert!(behind("MARK", &mut from, 8, &mut sink).await.unwrap());
             sink.finish(None).await.unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), b"content\n");
+            let mut sink = Sink::new(std::fs::File::create(&path).unwrap(), 100);
+            assert!(behind("MARK", &mut head.chain(tail), 7, &mut sink).await.unwrap(), "it grew meanwhile");
+            assert_eq!(sink.finish(None).await.unwrap().bytes, 7);
+            let mut sink = Sink::new(std::fs::File::create(&path).unwrap(), 100);
+            assert!(!behind("MARK", &mut head.chain(tail), 9, &mut sink).await.unwrap(), "it shrank");
         }
     }
 }

@@ -4,12 +4,13 @@
 //! are asked with `stat`. Limits: that needs the `stat` of GNU or busybox there.
 
 use std::collections::HashSet;
+use std::sync::PoisonError;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use openssh_sftp_client::Sftp;
 use openssh_sftp_client::metadata::MetaData;
 
-use super::command::Finished;
+use super::command::{Finished, find};
 use super::sftp::asked;
 use super::transfer::complaint;
 use super::{Remote, RemoteError};
@@ -78,6 +79,12 @@ const NAMES: usize = 16 * 1024 * 1024;
 /// How many questions about files are under way at once.
 const QUESTIONS: usize = 64;
 
+/// How many regular files are described with their names, and brought along if they are small: that spares turns.
+const ALONG: usize = 4;
+
+/// The most bytes of a file that is brought along.
+const SMALL: u64 = 32 * 1024;
+
 impl Remote {
     /// What the globs stand for on the host, each name once, in the order of the host's shell.
     ///
@@ -86,6 +93,8 @@ impl Remote {
     pub async fn list(&self, globs: &[String]) -> Result<Vec<Found>, RemoteError> {
         let read = |done: &Finished| names(&done.stdout, &self.word);
         let names = self.ask_for(&self.list_program(globs), NAMES, read).await?;
+        let contents = names.iter().filter_map(|name| Some((name.name.clone(), name.content.clone()?)));
+        self.along.lock().unwrap_or_else(PoisonError::into_inner).extend(contents);
         self.look(names).await
     }
 
@@ -94,25 +103,25 @@ impl Remote {
         list_program(globs, &self.word)
     }
 
-    /// What the names are. One that went away meanwhile is left out. The first few that the host calls regular files are
-    /// opened at the same time.
+    /// What the names are. One that went away meanwhile is left out.
     async fn look(&self, names: Vec<Name>) -> Result<Vec<Found>, RemoteError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sftp = match self.sftp().await {
-            Ok(sftp) => Some(sftp),
-            Err(RemoteError::NoSftp) => None,
-            Err(error) => return Err(error),
+        let sftp = if names.iter().all(|name| name.found.is_some()) {
+            None
+        } else {
+            match self.sftp().await {
+                Ok(sftp) => Some(sftp),
+                Err(RemoteError::NoSftp) => None,
+                Err(error) => return Err(error),
+            }
         };
-        let Some(sftp) = sftp else { return self.look_at_each(None, names).await };
-        let regular = names.iter().filter(|name| name.regular).map(|name| name.name.clone()).collect();
-        tokio::join!(self.open_files_ahead(&sftp, regular), self.look_at_each(Some(&sftp), names)).1
-    }
-
-    async fn look_at_each(&self, sftp: Option<&Sftp>, names: Vec<Name>) -> Result<Vec<Found>, RemoteError> {
+        let look = |name: Name| async {
+            match name.found {
+                Some(found) => Ok(Some(found)),
+                None => self.look_at(sftp.as_deref(), name.name).await,
+            }
+        };
         let found: Vec<Option<Found>> = futures_util::stream::iter(names)
-            .map(|name| self.look_at(sftp, name.name))
+            .map(look)
             .buffered(if sftp.is_some() { QUESTIONS } else { 1 })
             .try_collect()
             .await?;
@@ -120,7 +129,11 @@ impl Remote {
     }
 
     /// What one name is; none if it went away.
-    async fn look_at(&self, sftp: Option<&Sftp>, name: Vec<u8>) -> Result<Option<Found>, RemoteError> {
+    pub(super) async fn look_at(
+        &self,
+        sftp: Option<&Sftp>,
+        name: Vec<u8>,
+    ) -> Result<Option<Found>, RemoteError> {
         let found = match (sftp, std::str::from_utf8(&name)) {
             (Some(sftp), Ok(path)) => {
                 asked(sftp.fs().symlink_metadata(path)).await.map(|meta| found(&name, &meta))
@@ -146,29 +159,40 @@ impl Remote {
     /// What one name is, without SFTP.
     pub(super) async fn stat(&self, name: &[u8]) -> Result<Found, RemoteError> {
         let (word, name_word) = (&self.word, shell::word(name));
-        let program = format!("LC_ALL=C stat -c '{word}%f %s %Y' -- {name_word}");
+        let program = format!("LC_ALL=C stat -c '{word}{STAT}' -- {name_word}");
         let read = |done: &Finished| match done.status {
-            Some(0) => stated(name, &done.stdout, word),
+            Some(0) => stated(name, done.stdout.strip_prefix(word.as_bytes()).ok_or(RemoteError::Noisy)?),
             _ => Err(complaint(&done.stderr)),
         };
         self.ask_for(&program, 1024, read).await
     }
 }
 
-/// The program that lets the host expand the globs. Each answer begins with `word`, so that those of others are noticed.
+/// The program that lets the host expand the globs. Each answer begins with `word`, so that those of others are noticed:
+/// `word`, a kind, a name and NUL; for the first regular files then `word`, `:`, what `stat` says and NUL, and for the
+/// small ones of these their bytes, `word`, `.` and NUL.
 pub fn list_program(globs: &[String], word: &str) -> String {
     let globs: Vec<String> = globs.iter().map(|glob| shell::glob(glob)).collect();
     format!(
-        "for f in {}; do if [ -h \"$f\" ]; then k=-; elif [ -f \"$f\" ]; then k=f; elif [ -e \"$f\" ]; then k=-; \
-         else continue; fi; printf \"{word}$k%s\\\\0\" \"$f\"; done",
+        "n=0; for f in {}; do if [ -h \"$f\" ]; then k=-; elif [ -f \"$f\" ]; then k=f; elif [ -e \"$f\" ]; then k=-; \
+         else continue; fi; printf \"{word}$k%s\\\\0\" \"$f\"; [ $k = f ] && [ $n -lt {ALONG} ] || continue; n=$((n+1)); \
+         s=$(LC_ALL=C stat -c '{STAT}' -- \"$f\" 2>/dev/null) || continue; printf \"{word}:$s\\\\0\"; \
+         s=${{s#* }}; s=${{s% *}}; [ $s -le {SMALL} ] || continue; head -c $s -- \"$f\" 2>/dev/null; printf \"{word}.\\\\0\"; done",
         globs.join(" ")
     )
 }
 
-/// A name, and whether the host calls it that of a regular file.
+/// What `stat` is asked for: kind and rights in hexadecimal, bytes, time of change.
+const STAT: &str = "%f %s %Y";
+
+/// A name that the globs gave.
+#[derive(Debug, PartialEq, Eq)]
 struct Name {
     name: Vec<u8>,
-    regular: bool,
+    /// What it is, where that came along.
+    found: Option<Found>,
+    /// All its bytes, where they came along.
+    content: Option<Vec<u8>>,
 }
 
 /// The names that [`list_program`] printed, each once.
@@ -176,21 +200,46 @@ fn names(stdout: &[u8], word: &str) -> Result<Vec<Name>, RemoteError> {
     if stdout.len() >= NAMES {
         return Err(RemoteError::Nonsense("the names under the glob take more than 16 MiB".to_owned()));
     }
-    let (mut names, mut known) = (Vec::new(), HashSet::new());
-    for entry in stdout.split(|b| *b == 0).filter(|entry| !entry.is_empty()) {
-        let entry = entry.strip_prefix(word.as_bytes()).ok_or(RemoteError::Noisy)?;
-        let (kind, name) = entry.split_first().ok_or(RemoteError::Noisy)?;
-        if known.insert(name) {
-            names.push(Name { name: name.to_vec(), regular: *kind == b'f' });
+    let (mut names, mut known, mut rest) = (Vec::new(), HashSet::new(), stdout);
+    while !rest.is_empty() {
+        let name;
+        (name, rest) = one(rest, word)?;
+        if known.insert(name.name.clone()) {
+            names.push(name);
         }
     }
     Ok(names)
 }
 
+/// The first name that is told, with what came along, and what follows it.
+fn one<'a>(told: &'a [u8], word: &str) -> Result<(Name, &'a [u8]), RemoteError> {
+    let (name, rest) = record(told, word).ok_or(RemoteError::Noisy)?;
+    let mut name = Name { name: name.get(1..).unwrap_or_default().to_vec(), found: None, content: None };
+    let Some((stat, behind)) = record(rest, word).filter(|(text, _)| text.starts_with(b":")) else {
+        return Ok((name, rest));
+    };
+    let found = stated(&name.name, stat.get(1..).unwrap_or_default())?;
+    let small = found.bytes <= SMALL;
+    name.found = Some(found);
+    if !small {
+        return Ok((name, behind));
+    }
+    let end = format!("{word}.\0");
+    let at = find(behind, end.as_bytes()).ok_or(RemoteError::Noisy)?;
+    name.content = behind.get(..at).map(<[u8]>::to_vec);
+    Ok((name, behind.get(at + end.len()..).unwrap_or_default()))
+}
+
+/// What stands between `word` and NUL, and what follows.
+fn record<'a>(told: &'a [u8], word: &str) -> Option<(&'a [u8], &'a [u8])> {
+    let text = told.strip_prefix(word.as_bytes())?;
+    let end = text.iter().position(|b| *b == 0)?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
+}
+
 /// What `stat` said of a name.
-fn stated(name: &[u8], stdout: &[u8], word: &str) -> Result<Found, RemoteError> {
-    let text = stdout.strip_prefix(word.as_bytes()).ok_or(RemoteError::Noisy)?;
-    let text = String::from_utf8_lossy(text);
+fn stated(name: &[u8], stdout: &[u8]) -> Result<Found, RemoteError> {
+    let text = String::from_utf8_lossy(stdout);
     let mut fields = text.split_whitespace();
     let mut next = || fields.next().ok_or_else(|| RemoteError::Nonsense(summary(stdout, 200)));
     let (mode, bytes, modified) = (next()?, next()?, next()?);
@@ -215,4 +264,46 @@ pub(super) fn found(name: &[u8], meta: &MetaData) -> Found {
     };
     let modified = meta.modified().map_or(0, |time| i64::from(time.into_raw()));
     Found { name: name.to_owned(), kind, bytes: meta.len().unwrap_or(0), modified }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn what_the_program_prints_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for (name, bytes) in [("a.txt", &b"one\0W-x\0two"[..]), ("b c.txt", b""), ("d.txt", &[7; 40_000])] {
+            std::fs::write(at(name), bytes).unwrap();
+        }
+        std::os::unix::fs::symlink("a.txt", at("link.txt")).unwrap();
+        let globs = [at("*.txt"), at("a*")].map(|path| path.to_string_lossy().into_owned());
+        for shell in ["sh", "bash", "ksh"] {
+            let printed =
+                Command::new(shell).args(["-c", &list_program(&globs, "WORD")]).output().unwrap().stdout;
+            let read = names(&printed, "WORD").unwrap();
+            let told: Vec<_> = read
+                .iter()
+                .map(|n| {
+                    (
+                        n.name.rsplit(|b| *b == b'/').next().unwrap(),
+                        n.found.as_ref().map(|f| f.bytes),
+                        n.content.as_deref(),
+                    )
+                })
+                .collect();
+            let expected: [(&[u8], Option<u64>, Option<&[u8]>); 4] = [
+                (b"a.txt", Some(11), Some(b"one\0W-x\0two")),
+                (b"b c.txt", Some(0), Some(b"")),
+                (b"d.txt", Some(40_000), None),
+                (b"link.txt", None, None),
+            ];
+            assert_eq!(told, expected, "{shell}");
+            for talked in [[b"daemon", &printed[..]].concat(), [&printed[..], b"daemon"].concat()] {
+                assert!(matches!(names(&talked, "WORD"), Err(RemoteError::Noisy)));
+            }
+        }
+    }
 }

@@ -176,7 +176,8 @@ impl Remote {
             master,
             word: shell::mark(),
             sftp: sftp::Slot::default(),
-            opened: fetch::Opened::default(),
+            along: fetch::Along::default(),
+            large: tokio::sync::Mutex::default(),
             helper: helper::Slot::default(),
             unclean: false.into(),
         }

@@ -44,8 +44,10 @@ pub struct Remote {
     word: String,
     /// The SFTP channel, once one was opened.
     sftp: sftp::Slot,
-    /// Files that were opened before they were asked for.
-    opened: fetch::Opened,
+    /// Small files that came with their names.
+    along: fetch::Along,
+    /// Whose turn it is to fetch a large file.
+    large: tokio::sync::Mutex<()>,
     /// The shell for our own small programs, once one was opened.
     helper: helper::Slot,
     /// Whether a channel was left open, so that the master must be told to exit at once.
@@ -98,9 +100,9 @@ impl Remote {
     ///
     /// The master first stops listening, then loses its channels and ends with the last: nobody waits for the host.
     pub async fn end(self) {
-        let Self { session, master, sftp, opened, helper, unclean, .. } = self;
+        let Self { session, master, sftp, helper, unclean, .. } = self;
         master.end(session, unclean.into_inner()).await;
-        drop((opened, sftp, helper));
+        drop((sftp, helper));
     }
 
     /// Notes that a channel was left open.

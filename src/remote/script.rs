@@ -137,6 +137,7 @@ impl<R> Stream<R> {
             }
         };
         self.to.write(&own).await;
+        self.to.flush().await;
         if self.marks.over.is_some() {
             self.rested = self.from.take();
         }

@@ -3,7 +3,7 @@
 //! The client's own faults are kept at bay here: every request has a time limit, and closing, which may panic or hang
 //! after a broken channel, happens in a task of its own.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use openssh_sftp_client::error::SftpErrorKind;
 use openssh_sftp_client::{Error, Sftp, SftpOptions};
@@ -113,8 +113,6 @@ impl Remote {
         let sftp = Arc::clone(sftp);
         *slot = Channel::Closed;
         drop(slot);
-        // Its files would keep it open.
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let closed = match Arc::into_inner(sftp) {
             // A task of its own: the client may panic here after a broken channel.
             Some(sftp) => timeout(STALL / 30, tokio::spawn(sftp.close())).await,

@@ -1,22 +1,30 @@
 //! Where bytes from a host land on this machine: one file, bounded, hashed and synced, written off the async threads.
 //!
-//! A sink never holds the sender up: bytes beyond its bound are counted and dropped, and after a write error the
-//! rest is dropped too; `finish` tells both.
+//! Two buffers of a fixed size go back and forth: while one is being written, the other is being filled. A sink never
+//! holds the sender up for good: bytes beyond its bound are counted and dropped, and after a write error the rest is
+//! dropped too; `finish` tells both.
 
 use std::fs::{File, FileTimes};
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::disk::on_disk;
 use crate::printable::hex;
 
+/// How many bytes go to the disk at once: few enough for many hosts, many enough for their hand-over to cost nothing.
+const BATCH: usize = 128 * 1024;
+
 /// A file being written.
 #[derive(Debug)]
 pub struct Sink {
-    /// What a blocking thread works on; none once a write failed.
-    state: Option<State>,
+    /// What came and is not yet being written.
+    batch: Vec<u8>,
+    /// The file.
+    hand: Hand,
     /// How many more bytes it takes.
     room: u64,
     /// How many it did not take.
@@ -25,12 +33,35 @@ pub struct Sink {
     error: Option<io::Error>,
 }
 
+/// Who has the file.
+#[derive(Debug)]
+enum Hand {
+    /// Nobody writes.
+    Idle(State),
+    /// A blocking thread writes.
+    Writing(JoinHandle<io::Result<State>>),
+    /// A write failed.
+    Broken,
+}
+
 /// What moves to a blocking thread and back.
 #[derive(Debug)]
 struct State {
     file: File,
     hash: Sha256,
     bytes: u64,
+    /// The buffer that is being written, and empty otherwise.
+    batch: Vec<u8>,
+}
+
+impl State {
+    fn write(mut self) -> io::Result<Self> {
+        self.file.write_all(&self.batch)?;
+        self.hash.update(&self.batch);
+        self.bytes += self.batch.len() as u64;
+        self.batch.clear();
+        Ok(self)
+    }
 }
 
 /// A file that was written.
@@ -47,31 +78,70 @@ pub struct Written {
 impl Sink {
     /// A sink into an open, empty file, for at most `most` bytes.
     pub fn new(file: File, most: u64) -> Self {
-        let state = State { file, hash: Sha256::new(), bytes: 0 };
-        Self { state: Some(state), room: most, dropped: 0, error: None }
+        let state = State { file, hash: Sha256::new(), bytes: 0, batch: Vec::new() };
+        Self { batch: Vec::new(), hand: Hand::Idle(state), room: most, dropped: 0, error: None }
     }
 
     /// Takes bytes. What goes wrong is told by [`Sink::finish`].
-    pub async fn write(&mut self, bytes: &[u8]) {
-        let fits = usize::try_from(self.room).unwrap_or(usize::MAX).min(bytes.len());
-        let (taken, dropped) = bytes.split_at(fits);
-        self.room -= taken.len() as u64;
-        self.dropped += dropped.len() as u64;
-        if taken.is_empty() {
+    pub async fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BATCH - self.batch.len()));
+            self.batch.extend_from_slice(now);
+            self.taken(now.len()).await;
+            bytes = later;
+        }
+    }
+
+    /// Takes what one read of `from` gives, at most `most` bytes, without a copy in between; 0 at its end.
+    ///
+    /// # Errors
+    /// Those of `from`.
+    pub async fn read<R: AsyncRead + Unpin>(&mut self, from: &mut R, most: u64) -> io::Result<usize> {
+        let free = BATCH - self.batch.len();
+        self.batch.reserve(free);
+        let read = from.take(most.min(free as u64)).read_buf(&mut self.batch).await?;
+        self.taken(read).await;
+        Ok(read)
+    }
+
+    /// Counts bytes that were put into the batch, and sends it to the disk once it is full.
+    async fn taken(&mut self, count: usize) {
+        let fits = usize::try_from(self.room).unwrap_or(usize::MAX).min(count);
+        self.batch.truncate(self.batch.len() - (count - fits));
+        self.room -= fits as u64;
+        self.dropped += (count - fits) as u64;
+        if self.batch.len() == BATCH {
+            self.flush().await;
+        }
+    }
+
+    /// Sends what came to the disk now. Waits only for what was sent before.
+    pub async fn flush(&mut self) {
+        if self.batch.is_empty() {
             return;
         }
-        let Some(mut state) = self.state.take() else { return };
-        let taken = taken.to_vec();
-        let done = on_disk(move || {
-            state.file.write_all(&taken)?;
-            state.hash.update(&taken);
-            state.bytes += taken.len() as u64;
-            Ok(state)
-        })
-        .await;
-        match done {
-            Ok(state) => self.state = Some(state),
-            Err(error) => self.error = self.error.take().or(Some(error)),
+        match self.idle().await {
+            Some(mut state) => {
+                std::mem::swap(&mut state.batch, &mut self.batch);
+                self.hand = Hand::Writing(spawn_blocking(move || state.write()));
+            }
+            None => self.batch.clear(),
+        }
+    }
+
+    /// The file, once nobody writes; none after an error.
+    async fn idle(&mut self) -> Option<State> {
+        let written = match std::mem::replace(&mut self.hand, Hand::Broken) {
+            Hand::Idle(state) => return Some(state),
+            Hand::Writing(job) => job.await.unwrap_or_else(|error| Err(io::Error::other(error))),
+            Hand::Broken => return None,
+        };
+        match written {
+            Ok(state) => Some(state),
+            Err(error) => {
+                self.error.get_or_insert(error);
+                None
+            }
         }
     }
 
@@ -79,12 +149,14 @@ impl Sink {
     ///
     /// # Errors
     /// Any error of writing it, the first one.
-    pub async fn finish(self, modified: Option<i64>) -> io::Result<Written> {
-        let Some(state) = self.state else {
+    pub async fn finish(mut self, modified: Option<i64>) -> io::Result<Written> {
+        let Some(mut state) = self.idle().await else {
             return Err(self.error.unwrap_or_else(|| io::Error::other("the file was not written")));
         };
+        state.batch = self.batch;
         let dropped = self.dropped;
         on_disk(move || {
+            let state = state.write()?;
             if let Some(seconds) = modified {
                 state.file.set_times(FileTimes::new().set_modified(time(seconds)))?;
             }
@@ -125,9 +197,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn bytes_land_in_their_order_however_they_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let bytes: Vec<u8> = (0..3 * BATCH + 5).map(|n| (n % 251) as u8).collect();
+        for step in [1000, BATCH - 1, BATCH, BATCH + 1, bytes.len()] {
+            let mut sink = Sink::new(File::create(&path).unwrap(), bytes.len() as u64);
+            for (number, part) in bytes.chunks(step).enumerate() {
+                if number % 2 == 0 {
+                    sink.write(part).await;
+                    sink.flush().await;
+                }
+                let mut from = if number % 2 == 0 { &[] } else { part };
+                while !from.is_empty() {
+                    assert!(sink.read(&mut from, part.len() as u64).await.unwrap() > 0);
+                }
+            }
+            let written = sink.finish(None).await.unwrap();
+            assert_eq!(written.sha256, hex(&Sha256::digest(&bytes)), "{step} at a time");
+            assert!(std::fs::read(&path).unwrap() == bytes);
+        }
+    }
+
+    #[tokio::test]
     async fn a_full_disk_is_told_at_the_end_and_holds_nobody_up() {
         let mut sink = Sink::new(File::create("/dev/full").unwrap(), 100);
-        sink.write(b"x").await;
+        for _ in 0..3 {
+            sink.write(b"x").await;
+            sink.flush().await;
+        }
         sink.write(b"y").await;
         assert_eq!(sink.finish(None).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
