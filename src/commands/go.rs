@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::harvest::{self, Delivered};
 use super::sockets::Sockets;
 use super::{Refused, descriptors, per_core, print, say};
+use crate::archive::Packer;
 use crate::cli::Telling;
 use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
@@ -68,13 +69,14 @@ pub async fn go(go: Go, telling: &Telling) -> Result<ExitStatus, Refused> {
         go.folder.sweep()?;
     }
     let sockets = Sockets::make()?;
+    let packer = Packer::begin(&go.folder.path, per_core(1))?;
     let (events, ear) = Events::channel();
     let listener = listen(telling, ear);
     go.notes.iter().for_each(|note| events.note(note.clone()));
     if let Some(deadline) = go.job.deadline {
         tokio::spawn(order_at(deadline, stop.clone()));
     }
-    let work = whole(go, journal, sockets.path().to_owned(), events, stop);
+    let work = whole(go, journal, sockets.path().to_owned(), packer, events, stop);
     let delivered = tokio::select! {
         delivered = work => delivered,
         () = signals.second() => {
@@ -90,7 +92,14 @@ pub async fn go(go: Go, telling: &Telling) -> Result<ExitStatus, Refused> {
 }
 
 /// Visits what is left of the fleet and delivers what came of all of it.
-async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop: Stop) -> Delivered {
+async fn whole(
+    go: Go,
+    journal: Journal,
+    sockets: PathBuf,
+    packer: Packer,
+    events: Events,
+    stop: Stop,
+) -> Delivered {
     let Go { job, folder, begin, left, done, resumed, .. } = go;
     let names = left.iter().map(|(host, _)| host.alias.clone()).collect();
     events.emit(Event::Started { run: folder.id.clone(), hosts: names });
@@ -113,13 +122,17 @@ async fn whole(go: Go, journal: Journal, sockets: PathBuf, events: Events, stop:
     let limits = Limits { parallel, canary, max_failures: job.max_failures };
     let hosts = left.into_iter().map(|(host, task)| (host.alias.clone(), (host, task))).collect();
     let each = |number, (host, task)| visit(Arc::clone(&run), host, number, task);
-    let ended = |report: &HostReport| events.emit(Event::Ended(Box::new(report.clone())));
+    done.iter().for_each(|report| harvest::pack(&packer, &folder, report));
+    let ended = |report: &HostReport| {
+        harvest::pack(&packer, &folder, report);
+        events.emit(Event::Ended(Box::new(report.clone())));
+    };
     let visited = fleet::run(hosts, limits, &stop, each, ended).await;
     let hosts = in_order(&begin.hosts, done.into_iter().chain(visited));
     let script =
         json::Script { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
     let report = RunReport::new(&folder.id, &job.name, script, begin.started, Timestamp::now(), hosts);
-    harvest::deliver(&job, &folder, RunReport { resumed, ..report }, &events).await
+    harvest::deliver(&job, &folder, packer, RunReport { resumed, ..report }, &events).await
 }
 
 /// The files that earlier goes brought home and that stay.

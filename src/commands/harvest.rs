@@ -1,4 +1,4 @@
-//! What happens once, after the last host: the reports, the archive, the mail.
+//! What happens once, after the last host: the reports, the archive's end, the mail.
 //!
 //! Nothing here undoes what was collected: what cannot be done is told, and makes the run "not delivered".
 
@@ -9,13 +9,14 @@ use jiff::tz::TimeZone;
 use tokio::task::spawn_blocking;
 
 use super::letter::{Letters, letters};
-use crate::archive::{self, Entry};
+use super::per_core;
+use crate::archive::{self, Entry, Packer};
 use crate::disk::on_disk;
 use crate::event::{Event, Events};
 use crate::job::Job;
 use crate::journal::{MANIFEST, REPORT, RunFolder};
 use crate::mail;
-use crate::outcome::MailReport;
+use crate::outcome::{HostReport, MailReport};
 use crate::report::text::{Places, full};
 use crate::report::{RunReport, html};
 use crate::targets::range;
@@ -30,15 +31,28 @@ pub struct Delivered {
     pub whole: bool,
 }
 
+/// Puts what came from a host into the archive.
+pub fn pack(packer: &Packer, folder: &RunFolder, host: &HostReport) {
+    for file in &host.files {
+        packer.add(Entry::Disk { from: folder.path.join(&file.path), path: file.path.clone() });
+    }
+}
+
 /// Writes reports and archive, sends the mail.
-pub async fn deliver(job: &Job, folder: &RunFolder, report: RunReport, events: &Events) -> Delivered {
+pub async fn deliver(
+    job: &Job,
+    folder: &RunFolder,
+    packer: Packer,
+    report: RunReport,
+    events: &Events,
+) -> Delivered {
     let mut whole = write_reports(folder, &report, events).await;
     let mut places = Places {
         folder: folder.path.clone(),
         report: Some(folder.path.join("report.html")),
         ..Places::default()
     };
-    match pack(folder, &report).await {
+    match finish(packer, folder, &report).await {
         Ok((path, bytes)) => {
             events.emit(Event::Archived { path: path.clone(), bytes });
             places.copy = put_copy(job, &path, events).await;
@@ -87,22 +101,31 @@ async fn write_reports(folder: &RunFolder, report: &RunReport, events: &Events) 
     written.is_ok()
 }
 
-/// Makes the archive of what was collected.
-async fn pack(folder: &RunFolder, report: &RunReport) -> io::Result<(PathBuf, u64)> {
+/// Puts the accounts into the archive, and finishes it. What stood in its way while hosts were visited may be gone, as a
+/// disk that was full: then all of it is packed once more.
+async fn finish(packer: Packer, folder: &RunFolder, report: &RunReport) -> io::Result<(PathBuf, u64)> {
     let (run, folder) = (report.clone(), folder.clone());
     on_disk(move || {
-        let modified = u64::try_from(run.ended.as_second()).unwrap_or(0);
-        let made =
-            |name: &str, bytes| Entry::Made { path: format!("{}/{name}", folder.name), bytes, modified };
-        let mut entries =
-            vec![made(REPORT, full(&run, &TimeZone::system()).into_bytes()), made(MANIFEST, run.to_json()?)];
-        let files = run.hosts.iter().flat_map(|host| &host.files);
-        entries.extend(files.map(|f| Entry::Disk { from: folder.path.join(&f.path), path: f.path.clone() }));
         let path = folder.archive();
-        let bytes = archive::write(&path, &entries)?;
+        add_accounts(&packer, &folder, &run)?;
+        let bytes = packer.finish(&path).or_else(|_| {
+            let again = Packer::begin(&folder.path, per_core(1))?;
+            run.hosts.iter().for_each(|host| pack(&again, &folder, host));
+            add_accounts(&again, &folder, &run)?;
+            again.finish(&path)
+        })?;
         Ok((path, bytes))
     })
     .await
+}
+
+/// Puts the reader's and the machine's account into the archive.
+fn add_accounts(packer: &Packer, folder: &RunFolder, run: &RunReport) -> io::Result<()> {
+    let modified = u64::try_from(run.ended.as_second()).unwrap_or(0);
+    let made = |name: &str, bytes| Entry::Made { path: format!("{}/{name}", folder.name), bytes, modified };
+    packer.add(made(REPORT, full(run, &TimeZone::system()).into_bytes()));
+    packer.add(made(MANIFEST, run.to_json()?));
+    Ok(())
 }
 
 /// Puts the archive where the job also wants it.

@@ -119,7 +119,7 @@ fn split<'a>(
     if entries.is_empty() {
         return Ok(());
     }
-    match archive::write_to(Bounded { bytes: Vec::new(), room }, &entries) {
+    match archive::write_to(Bounded { bytes: Vec::new(), room }, entries) {
         Ok(part) => parts.push(Part { hosts: named(hosts), bytes: part.bytes }),
         Err(error) if error.kind() != io::ErrorKind::FileTooLarge => return Err(error),
         Err(_) => match hosts {

@@ -284,18 +284,13 @@ mod tests {
             let printed =
                 Command::new(shell).args(["-c", &list_program(&globs, "WORD")]).output().unwrap().stdout;
             let read = names(&printed, "WORD").unwrap();
-            let told: Vec<_> = read
-                .iter()
-                .map(|n| {
-                    (
-                        n.name.rsplit(|b| *b == b'/').next().unwrap(),
-                        n.found.as_ref().map(|f| f.bytes),
-                        n.content.as_deref(),
-                    )
-                })
-                .collect();
-            let expected: [(&[u8], Option<u64>, Option<&[u8]>); 4] = [
-                (b"a.txt", Some(11), Some(b"one\0W-x\0two")),
+            let told = read.iter().map(|name| {
+                let bytes = name.found.as_ref().map(|found| found.bytes);
+                (name.name.rsplit(|b| *b == b'/').next().unwrap(), bytes, name.content.as_deref())
+            });
+            let told: Vec<_> = told.collect();
+            let expected = [
+                (&b"a.txt"[..], Some(11), Some(&b"one\0W-x\0two"[..])),
                 (b"b c.txt", Some(0), Some(b"")),
                 (b"d.txt", Some(40_000), None),
                 (b"link.txt", None, None),

@@ -200,7 +200,7 @@ mod tests {
     async fn bytes_land_in_their_order_however_they_come() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
-        let bytes: Vec<u8> = (0..3 * BATCH + 5).map(|n| (n % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(3 * BATCH + 5).collect();
         for step in [1000, BATCH - 1, BATCH, BATCH + 1, bytes.len()] {
             let mut sink = Sink::new(File::create(&path).unwrap(), bytes.len() as u64);
             for (number, part) in bytes.chunks(step).enumerate() {

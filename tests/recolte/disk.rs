@@ -167,6 +167,33 @@ fn full_while_archiving_the_files_stay_and_resume_makes_the_archive() {
 }
 
 #[test]
+fn full_while_packing_the_archive_is_made_at_the_end_if_there_is_room_again() {
+    let stay = ": >/tmp/stay";
+    let lab = Lab::of(&["quick", "slow"]).setup("quick", stay).setup("slow", stay).up();
+    let disk = Disk::new(&lab.path("disk"), "1m");
+    let script = writes("600000") + ": >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done\n";
+    let running = disk.start(&lab, &lab.job().script(script).set("output", lab.path("disk").as_path()));
+    lab.appears("quick", "/tmp/up");
+    let passing = || {
+        let entries = fs::read_dir(disk.path("latest")).unwrap().flatten();
+        let mut entries = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".part-"));
+        let meta = entries.next().unwrap().metadata().unwrap();
+        (meta.len(), meta.modified().unwrap())
+    };
+    let (_, begun) = passing();
+    lab.on_host("quick", "rm /tmp/stay");
+    let given_up = || matches!(passing(), (0, changed) if changed != begun);
+    wait::until("the half archive to make room", || given_up().then_some(()));
+    disk.grow("64m");
+    lab.on_host("slow", "rm /tmp/stay");
+    lab.tidy_after(running).exits(0);
+    let archive = unpack(&disk.path("latest/JGE.tar.gz"));
+    for host in ["quick", "slow"] {
+        assert_eq!(archive[&format!("JGE/{host}/fichier_log.txt")].bytes.len(), 600_000);
+    }
+}
+
+#[test]
 fn full_while_a_script_runs_its_output_is_lost_but_neither_its_files_nor_the_account() {
     let lab = Lab::with(&["h1"]);
     let disk = Disk::new(&lab.path("disk"), "4m");

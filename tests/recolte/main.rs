@@ -11,6 +11,7 @@
     reason = "these are tests: what is not as it should be ends them"
 )]
 
+mod archive;
 mod breaks;
 mod check;
 mod cli;

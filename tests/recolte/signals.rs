@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::hold::{COLLECT, CONNECT, EXECUTE, Hold, INSTALL, PROGRAM, UPLOAD};
-use crate::lab::{Lab, Run, unpack, wait};
+use crate::lab::{Lab, Run, files, unpack, wait};
 
 /// Each signal, one after the other.
 fn interrupt(hold: &Hold) {
@@ -78,6 +78,8 @@ fn a_second_signal_leaves_at_once_and_nothing_is_left_all_the_same() {
     lab.gateway_is_tidy(&run);
     // Its lifeline is cut: the script goes as well.
     wait::until("no script", || lab.processes("stubborn").is_empty().then_some(()));
+    let half = files(&run.path("")).into_iter().find(|name| name.contains(".part-"));
+    assert_eq!(half, None, "half an archive");
     // What is known is on disk, and the lock is free.
     let resumed = lab.start(&lab.job_for(&[]).words(&["resume", run.path("").to_str().unwrap()])).end();
     assert!(resumed.stderr.contains("their script began before, only collected from: stubborn"), "{resumed}");

@@ -1,16 +1,21 @@
 //! The archive: one `tar.gz` of what came home, with the machine's and the reader's account in it.
 //!
 //! Written under a passing name and renamed, so that nobody ever sees half of it. It holds what the reports name and
-//! nothing else, in their order, with the hosts' own times of change; owners and rights of this machine stay out.
+//! nothing else, with the hosts' own times of change; owners and rights of this machine stay out. `packer` makes it
+//! while the files are still coming.
+
+mod packer;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
+
+pub use packer::Packer;
 
 use crate::disk::passing;
 
@@ -35,26 +40,12 @@ pub enum Entry {
     },
 }
 
-/// Writes the archive at `to`; returns its length in bytes.
-///
-/// # Errors
-/// A file cannot be read, or the archive cannot be written; nothing is left under its name then.
-pub fn write(to: &Path, entries: &[Entry]) -> io::Result<u64> {
-    let folder = to.parent().unwrap_or(Path::new("."));
-    let file = write_to(BufWriter::new(passing(folder)?), entries)?;
-    finish(file.into_inner().map_err(io::IntoInnerError::into_error)?, to)
-}
-
 /// Writes the archive's bytes to wherever they go, and gives that back.
 ///
 /// # Errors
 /// A file cannot be read, or `to` cannot be written.
-pub fn write_to<W: Write>(to: W, entries: &[Entry]) -> io::Result<W> {
-    let mut tar = Builder::new(GzEncoder::new(to, Compression::default()));
-    for entry in entries {
-        append(&mut tar, entry)?;
-    }
-    tar.into_inner()?.finish()
+pub fn write_to<W: Write>(to: W, entries: Vec<Entry>) -> io::Result<W> {
+    tar(GzEncoder::new(to, Compression::default()), entries)?.finish()
 }
 
 /// Puts a copy of a whole file elsewhere, in one step for those who look.
@@ -64,15 +55,25 @@ pub fn write_to<W: Write>(to: W, entries: &[Entry]) -> io::Result<W> {
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut copy = passing(to.parent().unwrap_or(Path::new(".")))?;
     io::copy(&mut File::open(from)?, &mut copy)?;
-    finish(copy, to).map(drop)
+    let (file, passing) = copy.into_parts();
+    place(&file, passing, to).map(drop)
 }
 
-/// Puts a written file on disk and in its place.
-fn finish(file: NamedTempFile, to: &Path) -> io::Result<u64> {
-    file.as_file().sync_all()?;
-    let bytes = file.as_file().metadata()?.len();
-    file.persist(to)?;
+/// Puts a written file on disk and in its place; returns its length in bytes.
+fn place(file: &File, passing: TempPath, to: &Path) -> io::Result<u64> {
+    file.sync_all()?;
+    let bytes = file.metadata()?.len();
+    passing.persist(to)?;
     Ok(bytes)
+}
+
+/// Writes a tar of all the entries to come, and gives back where it went.
+fn tar<W: Write>(to: W, entries: impl IntoIterator<Item = Entry>) -> io::Result<W> {
+    let mut tar = Builder::new(to);
+    for entry in entries {
+        append(&mut tar, &entry)?;
+    }
+    tar.into_inner()
 }
 
 fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry) -> io::Result<()> {
@@ -110,36 +111,33 @@ mod tests {
     use super::*;
     use std::io::Read as _;
 
+    /// What an archive of exactly one gzip stream holds, in its order.
+    pub fn unpack(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let mut gz = flate2::bufread::GzDecoder::new(bytes);
+        let mut tar = tar::Archive::new(&mut gz);
+        let read = tar.entries().unwrap().map(|entry| {
+            let mut entry = entry.unwrap();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            (entry.path().unwrap().to_string_lossy().into_owned(), content)
+        });
+        let found = read.collect();
+        io::copy(&mut gz, &mut io::sink()).unwrap();
+        assert!(gz.into_inner().is_empty(), "something follows the stream");
+        found
+    }
+
     #[test]
     fn what_goes_in_comes_out() {
         let dir = tempfile::tempdir().unwrap();
         let from = dir.path().join("f");
         std::fs::write(&from, b"content").unwrap();
         let long = format!("JGE/h/{}", "x".repeat(255));
-        let entries = [
+        let entries = vec![
             Entry::Disk { from, path: long.clone() },
             Entry::Made { path: "JGE/report.txt".to_owned(), bytes: b"fine".to_vec(), modified: 7 },
         ];
-        let to = dir.path().join("JGE.tar.gz");
-        assert_eq!(write(&to, &entries).unwrap(), std::fs::metadata(&to).unwrap().len());
-        let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(File::open(&to).unwrap()));
-        let mut seen = Vec::new();
-        for entry in tar.entries().unwrap() {
-            let mut entry = entry.unwrap();
-            let mut text = String::new();
-            entry.read_to_string(&mut text).unwrap();
-            seen.push((entry.path().unwrap().to_string_lossy().into_owned(), text));
-        }
-        assert_eq!(seen, [(long, "content".to_owned()), ("JGE/report.txt".to_owned(), "fine".to_owned())]);
-    }
-
-    #[test]
-    fn a_file_that_is_gone_leaves_no_archive() {
-        let dir = tempfile::tempdir().unwrap();
-        let to = dir.path().join("JGE.tar.gz");
-        let gone = Entry::Disk { from: dir.path().join("gone"), path: "JGE/gone".to_owned() };
-        assert!(write(&to, &[gone]).unwrap_err().to_string().contains("gone"));
-        assert!(!to.exists());
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let seen = unpack(&write_to(Vec::new(), entries).unwrap());
+        assert_eq!(seen, [(long, b"content".to_vec()), ("JGE/report.txt".to_owned(), b"fine".to_vec())]);
     }
 }
