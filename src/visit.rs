@@ -11,7 +11,6 @@ mod fault;
 mod ready;
 mod turns;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ use crate::event::{Event, Events, Stop};
 use crate::job::{Job, Script};
 use crate::journal::{Entry, Journal, Place, RunFolder, Taken};
 use crate::outcome::{Fault, HostReport, Step, StepTime};
-use crate::remote::{Remote, RemoteError};
+use crate::remote::{Remote, RemoteError, Sockets};
 use crate::shell;
 use crate::targets::Host;
 
@@ -48,8 +47,8 @@ pub struct Run {
     pub secret: String,
     /// Whether an earlier go of the run may have left something on the hosts.
     pub again: bool,
-    /// The private folder of our control sockets.
-    pub sockets: PathBuf,
+    /// Where our control sockets go.
+    pub sockets: Sockets,
     /// Who may make a connection now: it costs this machine's processor.
     pub turns: Turns,
     /// Where the run tells what happens.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::go::handshakes;
-use super::sockets::Sockets;
+use super::sockets::SocketFolder;
 use super::{Answer, descriptors, load, print, say, ways};
 use crate::cli;
 use crate::event::Stop;
@@ -27,8 +27,9 @@ pub async fn check(args: cli::Check) -> Answer {
     let (parallel, note) = descriptors::fit(job.parallel);
     let limits = Limits { parallel, canary: 0, max_failures: None };
     let turns = Turns::new(handshakes(&job));
-    let sockets = Sockets::make()?;
-    let trial = Arc::new(Trial { job, sockets: sockets.path().to_owned(), turns, stop: stop.clone() });
+    let folder = SocketFolder::make()?;
+    let sockets = folder.sockets(&job.ssh)?;
+    let trial = Arc::new(Trial { job, sockets, turns, stop: stop.clone() });
     let hosts = hosts.into_iter().map(|host| (host.alias.clone(), host)).collect();
     let each = |number, host| {
         let trial = Arc::clone(&trial);

@@ -3,29 +3,37 @@
 //! They are made by the functions that the visit itself uses. What goes over SFTP is shown as commands for `sftp`.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
+use super::Refused;
+use super::sockets::keep;
 use crate::job::Job;
-use crate::remote::{Plan, launch_line, list_program};
+use crate::remote::{Plan, Sockets, launch_line, list_program};
 use crate::shell;
 use crate::targets::Host;
 use crate::visit::{control_plan, install_program, script_line};
 
 /// The commands of all hosts.
-pub fn script(job: &Job, hosts: &[Host]) -> String {
-    let sockets = std::env::temp_dir().join("recolte-dry-run");
+///
+/// # Errors
+/// The sockets that the job wants kept have no place.
+pub fn script(job: &Job, hosts: &[Host]) -> Result<String, Refused> {
+    let sockets = Sockets { folder: std::env::temp_dir().join("recolte-dry-run"), keep: keep(&job.ssh)? };
     let mut text = format!("# dry run of {}: nothing was touched\n", job.file.display());
-    let folder = shell::quote(&sockets.to_string_lossy());
+    let folder = sockets.keep.as_ref().map_or(sockets.folder.as_path(), |keep| keep.folder());
+    let folder = shell::quote(&folder.to_string_lossy());
     let _ = writeln!(text, "install -d -m 700 {folder}");
     for (number, host) in hosts.iter().enumerate() {
         text.push_str(&of_host(job, host, &sockets, number));
     }
-    text
+    Ok(text)
 }
 
 /// The commands of one host, step by step.
-fn of_host(job: &Job, host: &Host, sockets: &Path, number: usize) -> String {
+fn of_host(job: &Job, host: &Host, sockets: &Sockets, number: usize) -> String {
     let plan = control_plan(&job.ssh, host, sockets, number);
+    let kept = plan.kept();
+    let ends = kept.is_none();
+    let plan = kept.unwrap_or(plan);
     let script = &job.script;
     let staged = script.staged(&shell::mark(), &host.alias);
     let mark = script.supervise.then(shell::mark);
@@ -46,10 +54,10 @@ fn of_host(job: &Job, host: &Host, sockets: &Path, number: usize) -> String {
             "collect: bring it home",
             format!("install -d {}\n{}", shell::quote(&home), piped(&get.concat(), &plan)),
         ),
-        ("disconnect", shell::line(plan.order("exit"))),
+        ("disconnect", if ends { shell::line(plan.order("exit")) } else { String::new() }),
     ];
     let mut text = format!("\n## {}\n", host.alias);
-    for (step, line) in steps {
+    for (step, line) in steps.into_iter().filter(|(_, line)| !line.is_empty()) {
         let _ = writeln!(text, "# {step}\n{line}");
     }
     text

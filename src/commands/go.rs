@@ -2,7 +2,6 @@
 //!
 //! `run` begins with every host, `resume` with those that an earlier go left. From here on they are the same.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::harvest::{self, Delivered};
-use super::sockets::Sockets;
+use super::sockets::SocketFolder;
 use super::{Refused, descriptors, per_core, print, say};
 use crate::archive::Packer;
 use crate::cli::Telling;
@@ -20,7 +19,7 @@ use crate::fleet::{self, Limits};
 use crate::job::Job;
 use crate::journal::{Begin, Entry, Journal, RunFolder, Taken};
 use crate::outcome::{Cause, Collected, ExitStatus, HostReport};
-use crate::remote;
+use crate::remote::{self, Sockets};
 use crate::report::style::{self, View};
 use crate::report::text::summary;
 use crate::report::{Mode, Progress, RunReport, Style, json};
@@ -68,7 +67,8 @@ pub async fn go(go: Go, telling: &Telling) -> Result<ExitStatus, Refused> {
     if !go.resumed.is_empty() {
         go.folder.sweep()?;
     }
-    let sockets = Sockets::make()?;
+    let socket_folder = SocketFolder::make()?;
+    let sockets = socket_folder.sockets(&go.job.ssh)?;
     let packer = Packer::begin(&go.folder.path, per_core(1))?;
     let (events, ear) = Events::channel();
     let listener = listen(telling, ear);
@@ -76,11 +76,11 @@ pub async fn go(go: Go, telling: &Telling) -> Result<ExitStatus, Refused> {
     if let Some(deadline) = go.job.deadline {
         tokio::spawn(order_at(deadline, stop.clone()));
     }
-    let work = whole(go, journal, sockets.path().to_owned(), packer, events, stop);
+    let work = whole(go, journal, sockets, packer, events, stop);
     let delivered = tokio::select! {
         delivered = work => delivered,
         () = signals.second() => {
-            remote::end_all(sockets.path(), LEAVING).await;
+            remote::end_all(socket_folder.path(), LEAVING).await;
             return Ok(ExitStatus::Interrupted(signals.first().unwrap_or(2)));
         }
     };
@@ -95,7 +95,7 @@ pub async fn go(go: Go, telling: &Telling) -> Result<ExitStatus, Refused> {
 async fn whole(
     go: Go,
     journal: Journal,
-    sockets: PathBuf,
+    sockets: Sockets,
     packer: Packer,
     events: Events,
     stop: Stop,

@@ -21,7 +21,7 @@ pub async fn run(args: cli::Run) -> Answer {
         refuse_duplicates(&twins)?;
     }
     if args.dry_run {
-        print(&dry_run::script(&job, &hosts));
+        print(&dry_run::script(&job, &hosts)?);
         return Ok(ExitStatus::Success);
     }
     let _lock = Lock::take(&job.output, &job.name)?;

@@ -132,6 +132,7 @@ impl Builder<'_> {
             identity: ssh.identity.as_ref().map(|key| self.named("ssh.identity", key)).transpose()?,
             connect_timeout: ssh.connect_timeout,
             retries: ssh.retries,
+            keep: ssh.keep.filter(|time| !time.is_zero()),
         })
     }
 

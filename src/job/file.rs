@@ -70,11 +70,19 @@ pub struct Ssh {
     #[serde(deserialize_with = "duration")]
     pub connect_timeout: Duration,
     pub retries: usize,
+    #[serde(deserialize_with = "some_duration")]
+    pub keep: Option<Duration>,
 }
 
 impl Default for Ssh {
     fn default() -> Self {
-        Self { config: None, identity: None, connect_timeout: Duration::from_secs(10), retries: 2 }
+        Self {
+            config: None,
+            identity: None,
+            connect_timeout: Duration::from_secs(10),
+            retries: 2,
+            keep: None,
+        }
     }
 }
 

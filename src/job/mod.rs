@@ -92,6 +92,8 @@ pub struct Ssh {
     pub connect_timeout: Duration,
     /// How many more tries a connection gets that failed for a passing cause.
     pub retries: usize,
+    /// How long our own masters outlive their last use, for the next command; none ends them with this one.
+    pub keep: Option<Duration>,
 }
 
 /// What runs on the hosts.

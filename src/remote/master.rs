@@ -1,13 +1,12 @@
 //! The ssh master of one host: launched with the system's `ssh` or adopted from the user, and ended if it is ours.
 //!
 //! The `openssh` crate's own launch is not used: it would override the user's `StrictHostKeyChecking` and hide the
-//! user's own master. Here nothing of the ssh_config is weakened: what is added turns off prompts and forwardings and
-//! bounds waits. Limits: an inner `ssh` of ProxyJump gets none of our options, so it runs without a terminal to ask at.
+//! user's own master. Limits: an inner `ssh` of ProxyJump gets none of our options, so it runs without a terminal to ask at.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::FileTypeExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -19,13 +18,13 @@ use openssh::Session;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::kept::Claim;
+use super::plan::Plan;
 use super::ssh_text::{self, Refusal};
 use super::{Remote, fetch, helper, sftp};
+use crate::disk::on_disk;
 use crate::outcome::Cause;
 use crate::shell;
-
-/// How long our own master outlives its last use when nobody is left to end it.
-const PERSIST: &str = "60s";
 
 /// How long a master may take to answer, or to go.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,103 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The most of what ssh said that is read.
 const LOG: u64 = 16 * 1024;
 
-/// Where the user's ssh_config places sockets, and where ours go.
-#[derive(Debug, Clone)]
-pub struct Control {
-    /// The user's own socket for this host, if ssh_config names one.
-    pub theirs: Option<PathBuf>,
-    /// A path for ours: unused, short, in a private folder.
-    pub ours: PathBuf,
-}
-
-/// All that is needed to reach one host.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The host, as ssh knows it.
-    pub host: String,
-    /// For `ssh -F`.
-    pub config: Option<PathBuf>,
-    /// For `ssh -i`.
-    pub identity: Option<PathBuf>,
-    /// TCP, key exchange and authentication together.
-    pub connect_timeout: Duration,
-    /// Whether ssh_config leaves a dead link unnoticed for more than a minute.
-    pub keepalive: bool,
-    /// The sockets.
-    pub control: Control,
-}
-
 /// Whose the master is.
 pub(super) enum Master {
-    /// Ours, behind this socket.
-    Own(Plan),
+    /// Ours; kept for the next command where we have a claim on it.
+    Own(Box<Plan>, Option<Claim>),
     /// The user's: left as it was found.
     Adopted,
-}
-
-impl Plan {
-    /// `ssh` or `sftp` with what tells it which configuration and key to use.
-    fn client(&self, program: &str) -> Vec<String> {
-        let mut words = vec![program.to_owned()];
-        let flags = [("-F", &self.config), ("-i", &self.identity)];
-        for (flag, path) in flags.into_iter().filter_map(|(flag, path)| path.as_ref().map(|p| (flag, p))) {
-            words.extend([flag.to_owned(), path.to_string_lossy().into_owned()]);
-        }
-        words
-    }
-
-    /// The words that launch our master.
-    fn launch(&self) -> Vec<String> {
-        let mut words = self.client("ssh");
-        words.extend(["-M", "-N", "-f", "-T", "-a", "-x", "-S"].map(str::to_owned));
-        words.push(self.control.ours.to_string_lossy().into_owned());
-        let mut option = |text: String| words.extend(["-o".to_owned(), text]);
-        option("BatchMode=yes".to_owned());
-        option(format!("ControlPersist={PERSIST}"));
-        option(format!("ConnectTimeout={}", self.connect_timeout.as_secs().max(1)));
-        option("ConnectionAttempts=1".to_owned());
-        if self.keepalive {
-            option("ServerAliveInterval=15".to_owned());
-            option("ServerAliveCountMax=3".to_owned());
-        }
-        option("ClearAllForwardings=yes".to_owned());
-        option("PermitLocalCommand=no".to_owned());
-        option("RemoteCommand=none".to_owned());
-        words.extend(["--".to_owned(), self.host.clone()]);
-        words
-    }
-
-    /// The words that run `line` through our master, by hand.
-    pub fn through(&self, line: &str) -> Vec<String> {
-        let socket = self.control.ours.to_string_lossy().into_owned();
-        let mut words = self.client("ssh");
-        words.extend(["-S".to_owned(), socket, "-T".to_owned(), "--".to_owned(), self.host.clone()]);
-        words.push(line.to_owned());
-        words
-    }
-
-    /// The words that feed commands to sftp through our master, by hand.
-    pub fn sftp(&self) -> Vec<String> {
-        let mut words = self.client("sftp");
-        let socket = format!("ControlPath={}", self.control.ours.display());
-        words.extend(["-o".to_owned(), socket, "-b".to_owned(), "-".to_owned()]);
-        words.extend(["--".to_owned(), self.host.clone()]);
-        words
-    }
-
-    /// The words that give our master the order `order` (`check`, `exit`).
-    pub fn order(&self, order: &str) -> Vec<String> {
-        let mut words = self.client("ssh");
-        let socket = self.control.ours.to_string_lossy().into_owned();
-        words.extend(["-S".to_owned(), socket, "-O".to_owned(), order.to_owned()]);
-        words.extend(["--".to_owned(), self.host.clone()]);
-        words
-    }
-}
-
-/// Whether control sockets in this folder have paths that a socket may have: ssh adds 17 bytes while it makes one.
-pub fn fits(folder: &Path) -> bool {
-    folder.as_os_str().len() + "/100000".len() + 17 <= 107
 }
 
 /// Ends every master of ours whose socket is in this folder, at once, within `time` in all.
@@ -145,23 +53,25 @@ pub async fn end_all(folder: &Path, time: Duration) {
     let _all_or_some = timeout(time, futures_util::future::join_all(orders)).await;
 }
 
-/// The line that launches a master, for a person to paste.
-pub fn launch_line(plan: &Plan) -> String {
-    shell::line(plan.launch())
-}
-
 impl Remote {
-    /// Adopts the user's live master, or makes one try to launch our own.
+    /// Adopts the user's live master, takes up one that was kept, or makes one try to launch our own.
     ///
     /// # Errors
     /// Why ssh made no connection, in its own words.
     pub async fn connect(plan: Plan) -> Result<Self, Refusal> {
-        if let Some(session) = adopt(plan.control.theirs.as_deref()).await {
-            return Ok(Self::over(session, Master::Adopted));
+        let theirs = plan.control.theirs.clone().filter(|socket| socket.exists());
+        if let Some(session) = answering(theirs.as_deref()).await {
+            return Ok(Self::over(session));
         }
-        launch(&plan).await?;
-        let session = Session::resume_mux(plan.control.ours.clone().into_boxed_path(), None);
-        Ok(Self::over(session, Master::Own(plan)))
+        let (plan, claim) = claimed(plan).await;
+        let taken_up = if claim.is_some() { Self::take_up(&plan).await } else { None };
+        let mut remote = match taken_up {
+            Some(remote) => remote,
+            None => Self::launch(&plan).await?,
+        };
+        remote.master = Master::Own(Box::new(plan), claim);
+        remote.stale = theirs;
+        Ok(remote)
     }
 
     /// Whether the connection is the user's own.
@@ -169,43 +79,91 @@ impl Remote {
         matches!(self.master, Master::Adopted)
     }
 
-    fn over(session: Session, master: Master) -> Self {
+    /// The user's socket for this host, if nobody answers there.
+    pub fn stale(&self) -> Option<&Path> {
+        self.stale.as_deref()
+    }
+
+    /// The master that an earlier command kept, if it still leads to the host. One that does not makes room.
+    async fn take_up(plan: &Plan) -> Option<Self> {
+        let socket = &plan.control.ours.path;
+        if !socket.exists() {
+            return None;
+        }
+        if let Some(session) = answering(Some(socket)).await {
+            let remote = Self::over(session);
+            // The master answers by itself, even where the link is dead.
+            if let Ok(Ok(_)) = timeout(plan.connect_timeout, remote.ask(":", 0)).await {
+                return Some(remote);
+            }
+        }
+        exit(plan).await;
+        let _gone_with_its_master = std::fs::remove_file(socket);
+        None
+    }
+
+    async fn launch(plan: &Plan) -> Result<Self, Refusal> {
+        launch(plan).await?;
+        let session = Session::resume_mux(plan.control.ours.path.clone().into_boxed_path(), None);
+        Ok(Self::over(session))
+    }
+
+    /// A host over a master that is not ours to end, until more is known of it.
+    fn over(session: Session) -> Self {
         let session = Arc::new(session);
         Self {
             session,
-            master,
+            master: Master::Adopted,
             word: shell::mark(),
             sftp: sftp::Slot::default(),
             along: fetch::Along::default(),
             large: tokio::sync::Mutex::default(),
             helper: helper::Slot::default(),
             unclean: false.into(),
+            stale: None,
         }
     }
 }
 
 impl Master {
     /// Ends our own master: at once if a channel was left open, else by asking it to stop listening, which ends it
-    /// with its last channel and costs no process.
+    /// with its last channel and costs no process. One that is kept stays.
     pub(super) async fn end(self, session: Arc<Session>, unclean: bool) {
-        let Self::Own(plan) = self else { return };
+        let Self::Own(plan, claim) = self else { return };
+        if claim.is_some() && !unclean {
+            return;
+        }
         drop(session);
-        let again = Session::resume_mux(plan.control.ours.clone().into_boxed_path(), None);
+        let again = Session::resume_mux(plan.control.ours.path.clone().into_boxed_path(), None);
         let asked = !unclean && matches!(timeout(PATIENCE, again.close()).await, Ok(Ok(())));
-        if !asked && plan.control.ours.exists() {
-            let mut exit = command(&plan.order("exit"));
-            exit.stderr(Stdio::null());
-            // A master that does not answer ends by ControlPersist, or with its link.
-            let _ended_or_not = timeout(PATIENCE, exit.status()).await;
+        if !asked && plan.control.ours.path.exists() {
+            exit(&plan).await;
         }
     }
 }
 
-/// The user's master, if there is one and it answers.
-async fn adopt(theirs: Option<&Path>) -> Option<Session> {
-    let socket = theirs.filter(|socket| socket.exists())?;
-    let session = Session::resume_mux(socket.to_owned().into_boxed_path(), None);
+/// Tells our master to exit.
+async fn exit(plan: &Plan) {
+    let mut exit = command(&plan.order("exit"));
+    exit.stderr(Stdio::null());
+    // A master that does not answer ends by ControlPersist, or with its link.
+    let _ended_or_not = timeout(PATIENCE, exit.status()).await;
+}
+
+/// The master behind a socket, if it answers.
+async fn answering(socket: Option<&Path>) -> Option<Session> {
+    let session = Session::resume_mux(socket?.to_owned().into_boxed_path(), None);
     matches!(timeout(PATIENCE, session.check()).await, Ok(Ok(()))).then_some(session)
+}
+
+/// The plan over the master that is to be kept, with the right to it; the plan as it is where there is none.
+async fn claimed(plan: Plan) -> (Plan, Option<Claim>) {
+    let Some(kept) = plan.kept() else { return (plan, None) };
+    let socket = kept.control.ours.path.clone();
+    match on_disk(move || Ok(Claim::on(&socket))).await {
+        Ok(Some(claim)) => (kept, Some(claim)),
+        Ok(None) | Err(_) => (plan, None),
+    }
 }
 
 /// One try to launch our master. ssh goes to the background once it is connected and listening.

@@ -1,6 +1,7 @@
 //! One host, reached through one ssh master: the only files that name `openssh` and `openssh_sftp_client`.
 //!
-//! `master` makes the connection or adopts the user's own and ends it; `ssh_text` reads what ssh says; `command` runs
+//! `plan` says how it is reached, `master` makes the connection or adopts the user's own and ends it, `kept` is about
+//! those of ours that outlive a command; `ssh_text` reads what ssh says; `command` runs
 //! lines, `helper` our own small programs, `script` the supplied script, whose supervisor `marks` listens to; `sftp` is the SFTP channel;
 //! `transfer` uploads, `list` looks at what is there, `fetch` copies one file home into a `sink`. Limits: the host is
 //! Linux or another Unix with a POSIX `sh`.
@@ -8,9 +9,11 @@
 mod command;
 mod fetch;
 mod helper;
+mod kept;
 mod list;
 mod marks;
 mod master;
+mod plan;
 mod script;
 mod sftp;
 mod sink;
@@ -24,8 +27,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use fetch::Get;
+pub use kept::Keep;
 pub use list::{FileKind, Found, list_program};
-pub use master::{Control, Plan, end_all, fits, launch_line};
+pub use master::end_all;
+pub use plan::{Plan, Sockets, launch_line};
 pub use script::{Ran, Script};
 pub use sink::{Sink, Written};
 pub use ssh_text::Refusal;
@@ -52,6 +57,8 @@ pub struct Remote {
     helper: helper::Slot,
     /// Whether a channel was left open, so that the master must be told to exit at once.
     unclean: std::sync::atomic::AtomicBool,
+    /// A socket of the user's where nobody answers.
+    stale: Option<std::path::PathBuf>,
 }
 
 /// What can go wrong between the gateway and a connected host. Which step it spoils is the visit's business.

@@ -13,6 +13,8 @@ mod line;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 pub use self::error::AliasError;
 pub use self::facts::Facts;
 use self::files::{expand, load};
@@ -49,6 +51,11 @@ pub struct Alias {
 /// files, each name once. With a `config`, it alone is read, as by `ssh -F`; `none` is ssh's word for no file.
 pub fn aliases(config: Option<&Path>) -> Result<Vec<Alias>, AliasError> {
     read(config).map(|reader| reader.aliases)
+}
+
+/// A digest of all that the same files say.
+pub fn digest(config: Option<&Path>) -> Result<[u8; 32], AliasError> {
+    read(config).map(|reader| reader.digest.finalize().into())
 }
 
 /// What the same files hold that a host may be about.
@@ -113,6 +120,7 @@ struct Reader {
     open: Vec<PathBuf>,
     files: usize,
     bytes: u64,
+    digest: Sha256,
     seen: HashSet<String>,
     aliases: Vec<Alias>,
     /// The names of the `Host` block that is being read.
@@ -127,6 +135,7 @@ impl Reader {
             open: Vec::new(),
             files: 0,
             bytes: 0,
+            digest: Sha256::new(),
             seen: HashSet::new(),
             aliases: Vec::new(),
             block: vec!["*".to_owned()],
@@ -156,6 +165,8 @@ impl Reader {
         self.files += 1;
         let content = load(file, place, MAX_BYTES - self.bytes)?;
         self.bytes += content.len() as u64;
+        self.digest.update((content.len() as u64).to_be_bytes());
+        self.digest.update(&content);
         if self.files > MAX_FILES || self.bytes >= MAX_BYTES {
             return Err(AliasError::TooLarge { place: shown(file) });
         }

@@ -1,6 +1,5 @@
 //! The first step: a master, adopted or launched, tried again for causes that pass.
 
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -8,7 +7,9 @@ use tokio::time::sleep;
 use super::{Turns, Visit};
 use crate::job::Ssh;
 use crate::outcome::{Cause, Fault, Step};
-use crate::remote::{Control, Plan, Refusal, Remote};
+use crate::printable::printable;
+use crate::remote::{Plan, Refusal, Remote, Sockets};
+use crate::shell;
 use crate::targets::Host;
 
 /// The wait before the second try; each further one is twice as long.
@@ -18,14 +19,14 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// How a host is reached: the job's settings, the user's own, and a socket of ours.
-pub fn control_plan(ssh: &Ssh, host: &Host, sockets: &Path, number: usize) -> Plan {
+pub fn control_plan(ssh: &Ssh, host: &Host, sockets: &Sockets, number: usize) -> Plan {
     Plan {
         host: host.alias.clone(),
         config: ssh.config.clone(),
         identity: ssh.identity.clone(),
         connect_timeout: ssh.connect_timeout,
         keepalive: host.notices_dead_link_within.is_none_or(|seconds| seconds > 60),
-        control: Control { theirs: host.control_path.clone(), ours: sockets.join(number.to_string()) },
+        control: sockets.control(number, &host.alias, host.control_path.clone()),
     }
 }
 
@@ -33,15 +34,24 @@ impl Visit {
     /// Reaches the host.
     pub(super) async fn connect(&mut self, host: &Host, number: usize) -> Result<Remote, Fault> {
         let run = self.run.clone();
-        self.step(Step::Connect, reach(&run.job.ssh, host, &run.sockets, number, &run.turns)).await
+        let reached = reach(&run.job.ssh, host, &run.sockets, number, &run.turns);
+        let remote = self.step(Step::Connect, reached).await?;
+        stale(&remote).into_iter().for_each(|note| run.events.note(format!("{}: {note}", host.alias)));
+        Ok(remote)
     }
+}
+
+/// What is to be said of a socket of the user's where nobody answers.
+pub(super) fn stale(remote: &Remote) -> Option<String> {
+    let path = shell::quote(&printable(remote.stale()?.as_os_str().as_encoded_bytes()));
+    Some(format!("nobody answers at your control socket; a connection of our own was made; rm {path}"))
 }
 
 /// Reaches a host: tried again for causes that pass, never for a key that was refused.
 pub(super) async fn reach(
     ssh: &Ssh,
     host: &Host,
-    sockets: &Path,
+    sockets: &Sockets,
     number: usize,
     turns: &Turns,
 ) -> Result<Remote, Fault> {

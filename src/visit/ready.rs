@@ -4,17 +4,16 @@
 //! the exact command, and, where that may be another one, runs `true` in its place. Limits: a host that is ready now
 //! may not be so later.
 
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::connect::reach;
+use super::connect::{reach, stale};
 use super::execute::{run_line, script_line};
 use super::{Turns, fault};
 use crate::event::Stop;
 use crate::job::{Job, Script};
 use crate::outcome::{Cause, Fault, HostReport, Step};
 use crate::printable::summary;
-use crate::remote::{Remote, RemoteError};
+use crate::remote::{Remote, RemoteError, Sockets};
 use crate::shell;
 use crate::targets::Host;
 
@@ -95,8 +94,8 @@ impl AsRef<HostReport> for Readiness {
 pub struct Trial {
     /// The job.
     pub job: Job,
-    /// The private folder of our control sockets.
-    pub sockets: PathBuf,
+    /// Where our control sockets go.
+    pub sockets: Sockets,
     /// Who may make a connection now.
     pub turns: Turns,
     /// The order to stop.
@@ -124,8 +123,11 @@ async fn try_all(trial: &Trial, host: &Host, number: usize) -> Vec<Found> {
         Ok(remote) => remote,
         Err(fault) => return vec![Found::Wanting(fault)],
     };
-    let connect =
-        if remote.adopted() { Found::Noted("your live master is used".to_owned()) } else { Found::Ready };
+    let connect = match stale(&remote) {
+        Some(note) => Found::Noted(note),
+        None if remote.adopted() => Found::Noted("your live master is used".to_owned()),
+        None => Found::Ready,
+    };
     let mut found = vec![connect];
     let shell = shell(&remote).await;
     let talks = matches!(shell, Found::Wanting(_));

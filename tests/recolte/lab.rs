@@ -273,7 +273,8 @@ impl Lab {
     pub fn connections(&self) -> Vec<String> {
         let folders = fs::read_dir(self.sockets()).unwrap().flatten();
         let inside = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
-        let sockets = inside.filter(|entry| entry.file_name() != "owner");
+        let locks = |name: &std::ffi::OsStr| name == "owner" || name.as_encoded_bytes().ends_with(b".lock");
+        let sockets = inside.filter(|entry| !locks(&entry.file_name()));
         let sockets = sockets.map(|entry| entry.path().display().to_string());
         sockets.chain(commands_with(&self.sockets())).collect()
     }

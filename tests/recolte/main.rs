@@ -23,6 +23,7 @@ mod execute;
 mod faults;
 mod hold;
 mod job;
+mod keep;
 mod lab;
 mod lock;
 mod mail;

@@ -5,7 +5,7 @@ use std::fs;
 use crate::lab::Lab;
 
 /// How many logins a host has seen.
-fn logins(lab: &Lab, host: &str) -> usize {
+pub fn logins(lab: &Lab, host: &str) -> usize {
     let log = fs::read_to_string(lab.path(&format!("lab/hosts/{host}/sshd.log"))).unwrap();
     log.lines().filter(|line| line.contains("Accepted publickey")).count()
 }
@@ -59,7 +59,16 @@ fn a_stale_socket_where_the_users_master_was_is_harmless() {
         "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"{}\")'",
         socket.display()
     ));
-    lab.recolte(&lab.job()).succeeded();
+    let run = lab.recolte(&lab.job());
+    run.succeeded();
+    let note = format!(
+        "h1: nobody answers at your control socket; a connection of our own was made; rm {}",
+        socket.display()
+    );
+    assert!(run.stderr.contains(&note), "{run}");
+    let check = lab.recolte(&lab.job().command("check"));
+    check.exits(0);
+    assert!(check.stdout.contains("connect: nobody answers at your control socket"), "{check}");
     assert!(socket.exists(), "what is the user's stays");
 }
 
