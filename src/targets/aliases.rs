@@ -9,6 +9,7 @@ mod error;
 mod facts;
 mod files;
 mod line;
+mod sockets;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use self::error::AliasError;
 pub use self::facts::Facts;
 use self::files::{expand, load};
 use self::line::{Line, parse};
+pub use self::sockets::Here;
 use super::name;
 use super::pattern::{is_pattern, matches};
 use super::range::excerpt;
@@ -209,6 +211,8 @@ impl Reader {
             }
             Line::HostName(words) => self.facts.host_name(&self.block, words),
             Line::ControlPath(words) => self.facts.control_path(&self.home, words),
+            Line::User(words) => self.facts.user(words),
+            Line::Port(words) => self.facts.port(words),
             Line::Deciding => self.facts.deciding = true,
             Line::Other => {}
         }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::Target;
-use super::aliases;
+use super::aliases::{self, Here};
 use super::resolve::{ResolveError, Resolved, resolve, same_machine};
 
 /// A host to visit.
@@ -66,14 +66,23 @@ fn in_question(targets: &[Target], config: Option<&Path>) -> Vec<bool> {
     let Some(facts) = aliases::facts(config).ok().filter(aliases::Facts::is_plain) else {
         return vec![true; targets.len()];
     };
-    let name = |target: &Target| target.host.rsplit('@').next().unwrap_or_default().to_owned();
-    let addresses: Vec<_> = targets.iter().map(|target| facts.addresses(&name(target))).collect();
-    let mut names: HashMap<&String, usize> = HashMap::new();
+    let names: Vec<_> = targets.iter().map(|target| taken_apart(&target.host)).collect();
+    let addresses: Vec<_> = names.iter().map(|(_, host)| facts.addresses(host)).collect();
+    let mut known: HashMap<&String, usize> = HashMap::new();
     for address in addresses.iter().flatten() {
-        *names.entry(address).or_default() += 1;
+        *known.entry(address).or_default() += 1;
     }
-    let shared = |address: &String| names.get(address).is_some_and(|names| *names > 1);
-    addresses.iter().enumerate().map(|(n, addresses)| n == 0 || addresses.iter().any(shared)).collect()
+    let shared = |address: &String| known.get(address).is_some_and(|names| *names > 1);
+    let here = Here::find();
+    let asked = addresses.iter().zip(&names).enumerate().map(|(number, (addresses, (user, host)))| {
+        number == 0 || addresses.iter().any(shared) || facts.may_have_master(*user, host, &here)
+    });
+    asked.collect()
+}
+
+/// The user, if it is named, and the host of a target.
+fn taken_apart(target: &str) -> (Option<&str>, &str) {
+    target.rsplit_once('@').map_or((None, target), |(user, host)| (Some(user), host))
 }
 
 #[cfg(test)]
@@ -107,6 +116,7 @@ mod tests {
             "ServerAliveInterval 5",
             "CanonicalizeHostname yes",
             "ControlPath cm-%C",
+            "User %u",
             "Host b\nHostName x%n",
             "Include ${HOME}/more",
             "Include \"open",

@@ -20,17 +20,16 @@ fn a_host_is_visited_over_one_connection() {
 #[test]
 fn the_users_live_master_is_adopted_and_lives_on() {
     let lab = Lab::with(&["h1", "h2"]);
-    let socket = lab.path("own");
-    lab.configure(&format!("Host h1\n  ControlPath {}\n", socket.display()));
+    lab.configure(&format!("Host h?\n  ControlPath {}\n", lab.path("own-%C").display()));
     let ssh = format!("ssh -F {} -o BatchMode=yes", lab.config().display());
-    lab.sh(&format!("{ssh} -MNf h1 >/dev/null 2>&1"));
+    lab.sh(&format!("{ssh} -MNf h2 >/dev/null 2>&1"));
     let run = lab.start(&lab.job()).end();
     run.succeeded();
     assert_eq!((logins(&lab, "h1"), logins(&lab, "h2")), (1, 1), "no second login beside the master");
     lab.gateway_is_tidy(&run);
-    lab.sh(&format!("{ssh} -O check h1 2>&1"));
-    assert_eq!(lab.sh(&format!("{ssh} h1 hostname")), "h1");
-    lab.sh(&format!("{ssh} -O exit h1 2>&1"));
+    lab.sh(&format!("{ssh} -O check h2 2>&1"));
+    assert_eq!(lab.sh(&format!("{ssh} h2 hostname")), "h2");
+    lab.sh(&format!("{ssh} -O exit h2 2>&1"));
     lab.hosts_are_tidy(&run);
 }
 

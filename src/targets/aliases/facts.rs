@@ -1,17 +1,25 @@
 //! What an ssh_config holds in all, whatever host it is for: more may be in here than is true of a host, never less.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::sockets::{ControlPath, Here, Way, may_listen};
 use crate::targets::pattern::{is_pattern, matches};
+
+/// The most places where a host's socket is looked for: beyond, ssh is asked.
+const MOST_SOCKETS: usize = 256;
 
 /// What an ssh_config holds in all.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Something that only ssh can say the meaning of for a host.
     pub(super) deciding: bool,
-    /// The beginnings of the paths of control sockets.
-    sockets: Vec<PathBuf>,
+    /// Where control sockets may be.
+    control_paths: Vec<ControlPath>,
+    /// Who may log in, besides this machine's user.
+    users: BTreeSet<String>,
+    /// The ports that may be meant, besides ssh's own.
+    ports: BTreeSet<String>,
     /// The addresses that a name may have, by name.
     of_name: HashMap<String, Vec<String>>,
     /// The same by pattern.
@@ -21,19 +29,50 @@ pub struct Facts {
 impl Facts {
     /// Whether a name's way may be other than its address: then ssh must be asked about every host.
     pub fn is_plain(&self) -> bool {
-        !self.deciding && !self.sockets.iter().any(|start| may_listen(start))
+        !self.deciding
     }
 
     /// All addresses that `host` may have, in lower case.
     pub fn addresses(&self, host: &str) -> HashSet<String> {
+        self.as_written(host).map(|address| address.to_lowercase()).collect()
+    }
+
+    fn as_written(&self, host: &str) -> impl Iterator<Item = String> {
         let named = self.of_name.get(host).into_iter().flatten();
         let patterns = self.of_pattern.iter().filter(|(pattern, _)| matches(pattern, host));
         let addresses = named.chain(patterns.map(|(_, address)| address));
-        addresses
-            .map(|address| address.replace("%h", host))
-            .chain([host.to_owned()])
-            .map(|a| a.to_lowercase())
-            .collect()
+        addresses.map(|address| address.replace("%h", host)).chain([host.to_owned()])
+    }
+
+    /// Whether a master of the user's may live for this host, which `user` logs in to if it is named with one.
+    pub fn may_have_master(&self, user: Option<&str>, host: &str, here: &Here) -> bool {
+        if self.control_paths.is_empty() {
+            return false;
+        }
+        let sockets = self.sockets(user, host, here);
+        sockets.is_none_or(|sockets| sockets.iter().any(|path| may_listen(path)))
+    }
+
+    /// Where its socket may be; none if that may be in too many places.
+    fn sockets(&self, user: Option<&str>, name: &str, here: &Here) -> Option<Vec<PathBuf>> {
+        let addresses: BTreeSet<String> =
+            self.as_written(name).flat_map(|address| [address.to_lowercase(), address]).collect();
+        let all = || self.users.iter().map(String::as_str).chain([here.user.as_str()]).collect();
+        let users: Vec<&str> = user.map_or_else(all, |user| vec![user]);
+        let ports: Vec<&str> = self.ports.iter().map(String::as_str).chain(["22"]).collect();
+        if self.control_paths.len() * addresses.len() * users.len() * ports.len() > MOST_SOCKETS {
+            return None;
+        }
+        let mut paths = Vec::new();
+        for address in &addresses {
+            for user in &users {
+                for port in &ports {
+                    let way = Way { name, address, port, user };
+                    paths.extend(self.control_paths.iter().map(|path| path.of(way, here)));
+                }
+            }
+        }
+        Some(paths)
     }
 
     /// Takes an `Include`.
@@ -57,36 +96,26 @@ impl Facts {
 
     /// Takes a `ControlPath`.
     pub(super) fn control_path(&mut self, home: &Path, words: Vec<String>) {
-        let Some(path) = words.into_iter().next().filter(|path| !path.eq_ignore_ascii_case("none")) else {
+        let Some(word) = words.into_iter().next().filter(|path| !path.eq_ignore_ascii_case("none")) else {
             return;
         };
-        let expanded = match path.strip_prefix("~/") {
-            Some(rest) => home.join(rest),
-            None => PathBuf::from(path),
-        };
-        let text = expanded.to_string_lossy().into_owned();
-        let (start, rest) = text.split_at(text.find(['%', '$']).unwrap_or(text.len()));
-        // A folder whose name is ssh's to say, or one of wherever we are.
-        self.deciding |= rest.contains('/') || !start.starts_with('/');
-        self.sockets.push(PathBuf::from(start));
+        match ControlPath::new(home, &word) {
+            Some(path) => self.control_paths.push(path),
+            None => self.deciding = true,
+        }
     }
-}
 
-/// Whether a socket, or a link to one, may stand under a path that begins so.
-fn may_listen(start: &Path) -> bool {
-    let text = start.to_string_lossy();
-    let Some((folder, name)) = text.rsplit_once('/') else { return true };
-    let entries = match std::fs::read_dir(format!("{folder}/")) {
-        Ok(entries) => entries,
-        Err(error) => return error.kind() != std::io::ErrorKind::NotFound,
-    };
-    entries.into_iter().any(|entry| {
-        use std::os::unix::fs::FileTypeExt as _;
-        entry.is_ok_and(|entry| {
-            let socket = entry.file_type().map_or(true, |kind| kind.is_socket() || kind.is_symlink());
-            socket && entry.file_name().to_string_lossy().starts_with(name)
-        })
-    })
+    /// Takes a `User`, whoever it is for.
+    pub(super) fn user(&mut self, words: Vec<String>) {
+        // Newer versions of ssh expand these.
+        self.deciding |= words.iter().any(|word| word.contains(['%', '$']));
+        self.users.extend(words.into_iter().next());
+    }
+
+    /// Takes a `Port`, whoever it is for.
+    pub(super) fn port(&mut self, words: Vec<String>) {
+        self.ports.extend(words.into_iter().next());
+    }
 }
 
 #[cfg(test)]
@@ -111,23 +140,66 @@ mod tests {
     }
 
     #[test]
-    fn a_control_path_matters_once_a_socket_may_stand_there() {
+    fn a_control_path_matters_for_those_hosts_whose_socket_may_stand_there() {
         let home = tempfile::tempdir().unwrap();
+        let here = Here::find();
+        let mut facts = Facts::default();
+        facts.control_path(home.path(), words(&["~/cm-%r@%h:%p"]));
+        facts.host_name(&words(&["a"]), words(&["10.0.0.1"]));
+        facts.user(words(&["op"]));
+        facts.port(words(&["2222"]));
+        assert!(facts.is_plain());
+        let _socket =
+            std::os::unix::net::UnixListener::bind(home.path().join("cm-op@10.0.0.1:2222")).unwrap();
+        std::fs::write(home.path().join("cm-op@b:22"), "").unwrap();
+        let may = |user: Option<&str>, host: &str| facts.may_have_master(user, host, &here);
+        assert!(may(None, "a") && may(Some("op"), "a") && !may(Some("other"), "a") && !may(None, "b"));
+        std::os::unix::fs::symlink("gone", home.path().join("cm-op@c:22")).unwrap();
+        assert!(may(None, "c"));
+        (0..MOST_SOCKETS).for_each(|port| facts.port(words(&[&port.to_string()])));
+        assert!(facts.may_have_master(None, "b", &here), "too many to look at");
+    }
+
+    #[test]
+    fn what_only_ssh_can_say_of_a_control_path_is_left_to_it() {
         let plain = |path: &str| {
             let mut facts = Facts::default();
-            facts.control_path(home.path(), words(&[path]));
+            facts.control_path(Path::new("/home/op"), words(&[path]));
             facts.is_plain()
         };
-        for path in ["none", "~/cm/%r@%h:%p", "~/cm-%C", "/nowhere/at/all"] {
+        for path in ["none", "~/cm/%r@%h:%p", "~/%h/s", "/run/%C-%n-%u-%i-%l-%L-%d%%"] {
             assert!(plain(path), "{path}");
         }
-        for path in ["~/%h/socket", "cm-%C", "$HOME/cm"] {
+        for path in ["cm-%C", "$HOME/cm", "~op/cm", "/run/${X}", "/run/%k", "/run/%"] {
             assert!(!plain(path), "{path}");
         }
-        std::fs::write(home.path().join("cm-file"), "").unwrap();
-        assert!(plain("~/cm-%C"));
-        let _socket = std::os::unix::net::UnixListener::bind(home.path().join("cm-1")).unwrap();
-        assert!(!plain("~/cm-%C") && !plain("~/cm-1"));
-        assert!(plain("~/other-%C"));
+    }
+
+    /// ssh's own word is always among the places that are looked at.
+    #[test]
+    fn the_socket_that_ssh_means_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        for path in ["/run/cm-%C", "~/.ssh/%r@%h:%p", "/run/%n-%u-%i-%l-%L%%", "%d/s"] {
+            let config = format!(
+                "Host a\n HostName A.Example.FR\n User op\nHost b*\n HostName %h.example.fr\n Port 2222\n\
+                 Host *\n ControlPath {path}\n"
+            );
+            std::fs::write(&file, config).unwrap();
+            let facts = crate::targets::aliases::facts(Some(&file)).unwrap();
+            assert!(facts.is_plain());
+            for (user, host) in
+                [(None, "a"), (None, "b1"), (Some("root"), "a"), (None, "10.0.0.1"), (None, "C")]
+            {
+                let target = user.map_or(host.to_owned(), |user| format!("{user}@{host}"));
+                let ssh =
+                    std::process::Command::new("ssh").arg("-F").arg(&file).args(["-G", &target]).output();
+                let said = String::from_utf8(ssh.unwrap().stdout).unwrap();
+                let said =
+                    said.lines().find_map(|line| line.strip_prefix("controlpath ")).unwrap().to_owned();
+                let looked_at = facts.sockets(user, host, &Here::find()).unwrap();
+                assert!(looked_at.contains(&PathBuf::from(&said)), "{target}: {said} of {looked_at:?}");
+            }
+        }
     }
 }

@@ -13,6 +13,10 @@ pub(super) enum Line {
     HostName(Vec<String>),
     /// `ControlPath` and its words.
     ControlPath(Vec<String>),
+    /// `User` and its words.
+    User(Vec<String>),
+    /// `Port` and its words.
+    Port(Vec<String>),
     /// What only ssh can say the meaning of for a host: `Match`, canonical names, jumps, keepalive.
     Deciding,
     /// One of those with words, with a quote that is never closed: ssh refuses it.
@@ -35,6 +39,8 @@ pub(super) fn parse(line: &[u8]) -> Line {
         "include" => Line::Include,
         "hostname" => Line::HostName,
         "controlpath" => Line::ControlPath,
+        "user" => return words(rest).map_or(Line::Deciding, Line::User),
+        "port" => return words(rest).map_or(Line::Deciding, Line::Port),
         "match" | "proxyjump" | "serveraliveinterval" | "serveralivecountmax" => return Line::Deciding,
         other if other.starts_with("canonical") => return Line::Deciding,
         _ => return Line::Other,
@@ -100,7 +106,9 @@ mod tests {
             ("# Host a", Line::Other),
             ("", Line::Other),
             ("Host \"a", Line::OpenQuote),
-            ("User \"a", Line::Other),
+            ("User \"a", Line::Deciding),
+            ("User a", Line::User(vec!["a".into()])),
+            ("Port=2222", Line::Port(vec!["2222".into()])),
         ];
         for (line, parsed) in cases {
             assert_eq!(parse(line.as_bytes()), parsed, "{line:?}");
