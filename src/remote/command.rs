@@ -106,15 +106,16 @@ impl Remote {
     }
 }
 
-/// The next bytes of a stream; none at its end. A stream that is gone never has any.
+/// The next bytes of a stream, as many as the buffer has room for; none at its end. A stream that is gone never has any.
 pub(super) async fn next<'a, R: AsyncRead + Unpin>(
     from: &mut Option<R>,
-    buffer: &'a mut [u8],
+    buffer: &'a mut Vec<u8>,
 ) -> Option<&'a [u8]> {
     match from {
         Some(stream) => {
-            let read = stream.read(buffer).await.unwrap_or(0);
-            buffer.get(..read).filter(|bytes| !bytes.is_empty())
+            buffer.clear();
+            let _nothing_at_its_end = stream.read_buf(buffer).await;
+            Some(buffer.as_slice()).filter(|bytes| !bytes.is_empty())
         }
         None => std::future::pending().await,
     }
@@ -132,7 +133,7 @@ pub(super) fn streams(child: &mut Running) -> (Option<ChildStdin>, Option<ChildS
 
 /// All that a stream says, of which `most` bytes are kept.
 async fn capture<R: AsyncRead + Unpin>(from: Option<R>, most: usize) -> Result<Vec<u8>, RemoteError> {
-    let (mut from, mut kept, mut buffer) = (from, Vec::new(), vec![0; CHUNK]);
+    let (mut from, mut kept, mut buffer) = (from, Vec::new(), Vec::with_capacity(CHUNK));
     while from.is_some() {
         match timeout(STALL, next(&mut from, &mut buffer)).await {
             Ok(Some(bytes)) => kept.extend(bytes.iter().take(most.saturating_sub(kept.len()))),

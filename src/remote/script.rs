@@ -178,7 +178,7 @@ impl Flow {
     /// until `cut` says so, whose word is returned. Nothing that was read is lost by a cut.
     async fn pump<T>(&mut self, cut: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(cut);
-        let (mut out, mut err) = (vec![0; CHUNK], vec![0; CHUNK]);
+        let (mut out, mut err) = (Vec::with_capacity(CHUNK), Vec::with_capacity(CHUNK));
         while self.open() {
             let ended = self.stderr.marks.status.is_some();
             tokio::select! {
