@@ -75,7 +75,7 @@ def fetched(bench, out, run, wanted):
     for flags in ("-p", "-pf"):
         folder = out / "sftp" / bench.hosts[0]
         folder.mkdir(parents=True)
-        took = seconds("sftp", sftp(bench, f"get {flags} {quote(GLOB)} {folder}/"), out)
+        took = seconds("sftp", sftp(bench, f"get {flags} {GLOB} {folder}/"), out)
         yield f"sftp get {flags}", {"wall": took}
         check("sftp", {path.parent.name: digest_of(path) for path in folder.glob("fichier_*")}, wanted)
         shutil.rmtree(out / "sftp")
@@ -105,7 +105,7 @@ def collecting(run):
 
 
 def archiving(run):
-    """From the end of the last host, by recolte's journal, to the renaming of the archive, the last change of its inode."""
+    """From the end of the last host, by recolte's journal, to the archive's renaming, the last change of its inode."""
     lines = map(json.loads, (run / "journal.jsonl").read_text().splitlines())
     last = max(datetime.datetime.fromisoformat(line["ended"]) for line in lines if line["event"] == "ended")
     return (run / "JGE.tar.gz").stat().st_ctime - last.timestamp()

@@ -21,9 +21,10 @@ def sit(options):
     if not 0 < options.against < options.hosts:
         sys.exit("bench: --against wants some of the hosts, not all")
     figures = measure.rounds(Bench(options), one_round)
+    both = f"{options.hosts} and on {options.against} hosts"
     return Sitting(
         name=f"scale-{options.hosts}",
-        title=f"The whole job on {options.hosts} and on {options.against} hosts, {options.parallel} at a time{link(options)}",
+        title=f"The whole job on {both}, {options.parallel} at a time{link(options)}",
         figures=figures,
         versions=competitors.versions([], options.recolte),
         rows=rows(options, figures),
