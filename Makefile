@@ -55,11 +55,10 @@ install: ## install binary, manual page and completions: make install PREFIX=/us
 	$(BIN) completions zsh > '$(share)/zsh/site-functions/_recolte'
 	$(BIN) completions fish > '$(share)/fish/vendor_completions.d/recolte.fish'
 
-bench: ## the figures: recolte beside others that do the same job, into docs/bench (as root)
+bench: ## the figures: recolte beside others that do the same job, into docs/bench (as root; 50 minutes)
 	@scripts/setup bench
 	@$(CARGO) build --release --locked --quiet
-	@scripts/bench --recolte $(BIN) --write docs/bench
-	@scripts/bench --recolte $(BIN) --write docs/bench --scenario big --size 256
+	@scripts/bench --recolte $(BIN) --write docs/bench --all
 
 soak: ## ten runs on 200 hosts, then 50 killed and resumed: nothing leaks, nothing is lost (as root; 15 minutes)
 	@scripts/setup soak

@@ -21,7 +21,7 @@ class Sitting(NamedTuple):
 
     name: str
     title: str
-    # name -> one dictionary a round, in seconds
+    # name -> one dictionary a round: seconds, and bytes
     figures: dict
     versions: dict
     # The table: a heading, then a row a competitor.
@@ -34,8 +34,25 @@ def spread(runs, key):
     return [f"{x:.2f}" for x in (statistics.median(values), min(values), max(values))]
 
 
-def median_ratio(figures, name, other):
-    return statistics.median(a["wall"] / b["wall"] for a, b in zip(figures[name], figures[other]))
+def median(runs, key):
+    return statistics.median(one[key] for one in runs)
+
+
+def median_ratio(figures, name, other, less=None):
+    """Of the rounds' ratios; `less` names what is taken off the other's time."""
+    took_off = figures[less] if less else [{"wall": 0}] * len(figures[other])
+    rounds = zip(figures[name], figures[other], took_off)
+    return statistics.median(a["wall"] / (b["wall"] - c["wall"]) for a, b, c in rounds)
+
+
+def per_host_ratio(figures, many, few):
+    """Of recolte's time a host in two fleets of so many hosts."""
+    return median_ratio(figures, f"recolte {many}", f"recolte {few}") * few / many
+
+
+def link(options):
+    """What a title says of the links, if they have a delay."""
+    return f", round trips of {options.latency:g} ms" if options.latency else ""
 
 
 def tell(sitting, options, loads):
@@ -57,7 +74,7 @@ def tell(sitting, options, loads):
         (folder / f"{sitting.name}.svg").write_text(chart.bars(facts[0], sitting.figures))
         page = f"# {sitting.title}\n\n{markdown(sitting, facts)}\n"
         (folder / f"{sitting.name}.md").write_text(page)
-        quote_in(folder / "README.md", sitting, facts)
+        quote_in(folder / "README.md", sitting.name, markdown(sitting, facts))
 
 
 def plain(rows):
@@ -69,32 +86,36 @@ def plain(rows):
 
 
 def markdown(sitting, facts):
-    lines = ["| " + " | ".join(row) + " |" for row in sitting.rows]
-    lines.insert(1, "|---|" + "---:|" * (len(sitting.rows[0]) - 1))
-    table = "\n".join(lines)
     notes = "  \n".join(facts)
-    return f"![{sitting.title}: a chart of the table]({sitting.name}.svg)\n\n{table}\n\n{notes}"
+    return f"![{sitting.title}: a chart of the table]({sitting.name}.svg)\n\n{table(sitting.rows)}\n\n{notes}"
 
 
-def quote_in(page, sitting, facts):
-    """Puts the figures where the page has marks for them, so that what it quotes is what was measured last."""
+def table(rows):
+    """As Markdown: a heading, then rows."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|---|" + "---:|" * (len(rows[0]) - 1))
+    return "\n".join(lines)
+
+
+def quote_in(page, mark, text):
+    """Puts the text where the page has marks for it, so that what it quotes is what was measured last."""
     if not page.exists():
         return
-    begin, end = f"<!-- {sitting.name} -->\n", f"<!-- end of {sitting.name} -->"
+    begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
     marked = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    page.write_text(marked.sub(lambda _: f"{begin}{markdown(sitting, facts)}\n{end}", page.read_text()))
+    page.write_text(marked.sub(lambda _: f"{begin}{text}\n{end}", page.read_text()))
 
 
 def for_machines(sitting, options, loads):
-    asked = {key: getattr(options, key) for key in ("scenario", "hosts", "parallel", "runs", "latency", "size")}
+    keys = ("scenario", "hosts", "against", "parallel", "runs", "latency", "size")
     return {
         "name": sitting.name,
         "date": str(datetime.date.today()),
         "machine": machine(),
         "load": loads,
         "versions": sitting.versions,
-        "options": asked,
-        "seconds": sitting.figures,
+        "options": {key: getattr(options, key) for key in keys},
+        "figures": sitting.figures,
     }
 
 

@@ -1,11 +1,12 @@
 """big: the scenario of big files: how fast they come home, and how soon after that the archive is ready.
 
-The supplied script writes one file of the wanted size on each host. In every round recolte does the job; then `sftp`
-gets the same files, once as one would (`-p`) and once until they are on disk (`-pf`), as recolte leaves them; and
-`tar -czf` packs what recolte collected. Every copy is compared with the host's file by SHA-256. recolte's times are its own account: `collect` from the step's time in report.json, `archive` from the last
-`ended` in journal.jsonl to the archive's last change.
-Limits: sftp's time has its connection in it, recolte's collect has not (some 0.1 s). With more hosts than `--parallel`,
-recolte's collect also spans the work of hosts that began later.
+The supplied script writes one file of the wanted size on each host. In every round recolte does the job. From one host
+`sftp` then gets the same file, once as one would (`-p`) and once until it is on disk (`-pf`), as recolte leaves it; and
+it gets nothing, since its time has its connection in it, which recolte's collect has not. From any number of hosts
+`tar -czf` packs what recolte collected. Every copy is compared with the host's file by SHA-256. recolte's times are its
+own account: `collect` is the step's time in report.json, `archive` goes from the last `ended` in journal.jsonl until the
+archive, which is on disk by then, has its name.
+Limits: from several hosts only the archive is compared; collecting goes on beside the work of hosts that began later.
 """
 
 import datetime
@@ -20,7 +21,7 @@ import tempfile
 
 import competitors
 import measure
-from account import Sitting, median_ratio, spread
+from account import Sitting, link, median, median_ratio, spread
 from setting import GLOB, Bench, quote
 
 # Numbers, as text: it can be compressed, as logs can.
@@ -29,8 +30,13 @@ name=$(hostname)
 { echo "$name"; seq 1 999999999; } | head -c %d >"/tmp/fichier_${name}_log.txt"
 """
 MIB = 1024 * 1024
+USUAL = {"hosts": 1, "parallel": 8, "latency": 0}
+NAMES = []
 # What of recolte each rival is compared with.
 AGAINST = {"sftp get -p": "recolte collect", "sftp get -pf": "recolte collect", "tar -czf": "recolte archive"}
+# What is no part of the getting, and whose time it is in.
+CONNECTING = "sftp of nothing"
+CONNECTS = ("sftp get -p", "sftp get -pf")
 
 
 def sit(options):
@@ -38,10 +44,9 @@ def sit(options):
     figures = measure.rounds(Bench(options, SUPPLIED % (options.size * MIB)), one_round)
     many = f"-{options.hosts}-hosts" if options.hosts > 1 else ""
     late = f"-{options.latency:g}ms" if options.latency else ""
-    link = f", round trips of {options.latency:g} ms" if options.latency else ""
     return Sitting(
         name=f"big-{options.size}MiB{many}{late}",
-        title=f"A file of {options.size} MiB from {options.hosts} host{'s' if many else ''}{link}",
+        title=f"A file of {options.size} MiB from {options.hosts} host{'s' if many else ''}{link(options)}",
         figures=figures,
         versions=competitors.versions([], options.recolte),
         rows=rows(options, figures),
@@ -56,43 +61,54 @@ def one_round(bench):
     run = out / "runs" / "latest"
     wanted = {host: digest_of(next(bench.root(host).glob(GLOB[1:]))) for host in bench.hosts}
     check("recolte's archive", in_archive(run / "JGE.tar.gz"), wanted)
-    yield "recolte collect", {"wall": collecting(run)}
-    for flags in ("-p", "-pf"):
-        yield f"sftp get {flags}", {"wall": measure.timed("sftp", sftp(bench, out, flags), out)}
-        check("sftp", {path.parent.name: digest_of(path) for path in out.glob("sftp/*/fichier_*")}, wanted)
-        shutil.rmtree(out / "sftp")
-        # Nobody pays for what another left to be written.
-        os.sync()
-    yield "recolte archive", {"wall": archiving(run), "bytes": (run / "JGE.tar.gz").stat().st_size}
-    took = measure.timed("tar", ["tar", "-czf", out / "tar.gz", "-C", run, "JGE"], out)
-    yield "tar -czf", {"wall": took, "bytes": (out / "tar.gz").stat().st_size}
+    if len(bench.hosts) == 1:
+        yield from fetched(bench, out, run, wanted)
+    yield from packed(out, run)
     measure.await_orphans("recolte")
     shutil.rmtree(out)
 
 
-def sftp(bench, out, flags):
-    get = f"echo get {flags} {quote(GLOB)} {out}/sftp/$1/ | sftp -q -b - -F {bench.config} $1"
-    return ["sh", "-c", bench.each(f"mkdir -p {out}/sftp/$1; {get}")]
+def fetched(bench, out, run, wanted):
+    """How the file came home."""
+    yield "recolte collect", {"wall": collecting(run)}
+    yield CONNECTING, {"wall": seconds("sftp", sftp(bench, "quit"), out)}
+    for flags in ("-p", "-pf"):
+        folder = out / "sftp" / bench.hosts[0]
+        folder.mkdir(parents=True)
+        took = seconds("sftp", sftp(bench, f"get {flags} {GLOB} {folder}/"), out)
+        yield f"sftp get {flags}", {"wall": took}
+        check("sftp", {path.parent.name: digest_of(path) for path in folder.glob("fichier_*")}, wanted)
+        shutil.rmtree(out / "sftp")
+        # Nobody pays for what another left to be written.
+        os.sync()
+
+
+def packed(out, run):
+    """How the files were packed."""
+    yield "recolte archive", {"wall": archiving(run), "bytes": (run / "JGE.tar.gz").stat().st_size}
+    took = seconds("tar", ["tar", "-czf", out / "tar.gz", "-C", run, "JGE"], out)
+    yield "tar -czf", {"wall": took, "bytes": (out / "tar.gz").stat().st_size}
+
+
+def seconds(name, command, out):
+    return measure.timed(name, command, out)["wall"]
+
+
+def sftp(bench, batch):
+    return ["sh", "-c", f"echo {quote(batch)} | sftp -q -b - -F {bench.config} {bench.hosts[0]}"]
 
 
 def collecting(run):
-    """From the first host's step `collect` to the end of the last, by recolte's report."""
-    spans = []
-    for host in json.loads((run / "report.json").read_text())["hosts"]:
-        took = next(step["ms"] for step in host["steps"] if step["step"] == "collect") / 1000
-        spans.append((when(host["ended"]) - took, when(host["ended"])))
-    return max(end for _, end in spans) - min(begin for begin, _ in spans)
+    """The step `collect` of the only host, by recolte's report."""
+    (host,) = json.loads((run / "report.json").read_text())["hosts"]
+    return next(step["ms"] for step in host["steps"] if step["step"] == "collect") / 1000
 
 
 def archiving(run):
-    """From the end of the last host, by recolte's journal, to the last change of the archive."""
+    """From the end of the last host, by recolte's journal, to the archive's renaming, the last change of its inode."""
     lines = map(json.loads, (run / "journal.jsonl").read_text().splitlines())
-    last = max(when(line["ended"]) for line in lines if line["event"] == "ended")
-    return (run / "JGE.tar.gz").stat().st_mtime - last
-
-
-def when(text):
-    return datetime.datetime.fromisoformat(text).timestamp()
+    last = max(datetime.datetime.fromisoformat(line["ended"]) for line in lines if line["event"] == "ended")
+    return (run / "JGE.tar.gz").stat().st_ctime - last.timestamp()
 
 
 def in_archive(path):
@@ -125,11 +141,12 @@ def check(name, found, wanted):
 
 def rows(options, figures):
     """The table: a heading, then a row a way."""
-    table = [["", "wall s", "min", "max", "MiB/s", "packed MiB", "recolte / this"]]
+    table = [["", "wall s", "min", "max", "MiB/s", "packed MiB", "recolte / this", "less its connecting"]]
     for name, runs in figures.items():
-        middle, *ends = spread(runs, "wall")
-        speed = f"{options.size * options.hosts / float(middle):.0f}" if float(middle) else ""
-        packed = f"{runs[0]['bytes'] / MIB:.0f}" if "bytes" in runs[0] else ""
-        other = AGAINST.get(name)
-        table.append([name, middle, *ends, speed, packed, f"{median_ratio(figures, other, name):.2f}" if other else ""])
+        speed = "" if name == CONNECTING else f"{options.size * options.hosts / median(runs, 'wall'):.0f}"
+        size = f"{runs[0]['bytes'] / MIB:.0f}" if "bytes" in runs[0] else ""
+        ours = AGAINST.get(name)
+        ratio = f"{median_ratio(figures, ours, name):.2f}" if ours else ""
+        less = f"{median_ratio(figures, ours, name, less=CONNECTING):.2f}" if name in CONNECTS else ""
+        table.append([name, *spread(runs, "wall"), speed, size, ratio, less])
     return table

@@ -1,8 +1,9 @@
 """competitors: each does the same job in its own best way, and leaves FOLDER/.../JGE.tar.gz.
 
 A competitor is a function (bench, folder) -> the command that is timed. Where it needs something that is not timed,
-it names another function to be called before. Masters whose sockets are in FOLDER/masters are ended after the timed
-part, so that no round helps the next. docs/bench/README.md says in words how each does it: keep the two together.
+it names another function to be called before. Masters whose sockets are in FOLDER/masters, or that recolte keeps, are
+ended after the timed part, so that no round helps the next. docs/bench/README.md says in words how each does it: keep
+the two together.
 Limits: a competitor that fails on one host fails altogether; what they do about broken hosts is not compared here.
 """
 
@@ -11,14 +12,21 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
+import tempfile
 from functools import partial
 from typing import Callable, NamedTuple, Optional
 
-from setting import ACCOUNT, GLOB, INSTALL, REMOTE, RUN_IT, STAGED, quote
+from setting import ACCOUNT, GLOB, INSTALL, REMOTE, RUN_IT, STAGED, environment, quote
 
 VENV = pathlib.Path(__file__).resolve().parent.parent.parent / "target/bench-venv/bin"
 # The host's part of the job as one line: what comes after the upload, before the files come home.
 ON_HOST = f"cp -P {STAGED} {REMOTE} && chmod 775 {REMOTE} && rm -f {STAGED} && sudo -n su - {ACCOUNT} -c {RUN_IT}"
+# The same for those who tune by hand; it also gives the files, as a tar on stdout.
+ALL_ON_HOST = (
+    f"cp -P /tmp/x {REMOTE} && chmod 775 {REMOTE} && sudo -n su - {ACCOUNT} -c {RUN_IT} </dev/null >&2; "
+    f"cd /tmp && tar -cf - {GLOB[5:]}; rm -f /tmp/x"
+)
 
 
 class Competitor(NamedTuple):
@@ -26,22 +34,42 @@ class Competitor(NamedTuple):
     before: Optional[Callable] = None
     # Whether it brings the files home, to be checked.
     brings: bool = True
+    # Whether the command is recolte itself, so that its own processor time and memory are told.
+    ours: bool = False
 
 
 # ---- recolte -------------------------------------------------------------------------------------------------------
 
 
-def recolte(bench, out, binary=None, config=None):
-    job = out / "job.toml"
+def recolte(bench, out, binary=None, config=None, keep=False):
+    return [binary or bench.options.recolte, "run", job(bench, out, config, keep), "--no-mail", "--quiet"]
+
+
+def job(bench, out, config=None, keep=False):
+    path = out / "job.toml"
     hosts = ", ".join(f'"{host}"' for host in bench.hosts)
-    job.write_text(
+    kept = 'keep = "10m"\n' if keep else ""
+    path.write_text(
         f'name = "JGE"\noutput = "{out}/runs"\nparallel = {bench.options.parallel}\n'
-        f'[targets]\nhosts = [{hosts}]\n[ssh]\nconfig = "{config or bench.config}"\n'
+        f'[targets]\nhosts = [{hosts}]\n[ssh]\nconfig = "{config or bench.config}"\n{kept}'
         f'[script]\nfile = "{bench.script}"\nargs = ["SOC_PRODUCTION"]\n'
         f'install = "{INSTALL}"\nrun_as = "{ACCOUNT}"\n'
         f'[collect]\nfiles = ["{GLOB}"]\nmax_file = "1TiB"\nmax_host = "1TiB"\n'
     )
-    return [binary or bench.options.recolte, "run", job, "--no-mail", "--quiet"]
+    return path
+
+
+def check(bench, out):
+    """What people do before they run: recolte's own masters are there for the run, since it keeps them."""
+    command = [bench.options.recolte, "check", job(bench, out, keep=True), "--quiet"]
+    subprocess.run(command, env=environment(out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+
+
+def knows_keep(bench):
+    """Whether this recolte can keep masters: one that cannot refuses the job's word for it."""
+    with tempfile.TemporaryDirectory(dir=bench.work) as out:
+        command = [bench.options.recolte, "hosts", job(bench, pathlib.Path(out), keep=True)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 # ---- plain OpenSSH -------------------------------------------------------------------------------------------------
@@ -64,15 +92,23 @@ def old(bench, out):
 
 def tuned(bench, out, config=None):
     """The best that plain OpenSSH can do by hand: one connection a host, one line that does it all."""
-    line = (
-        f"cat >/tmp/x && cp -P /tmp/x {REMOTE} && chmod 775 {REMOTE} && "
-        f"sudo -n su - {ACCOUNT} -c {RUN_IT} </dev/null >&2; cd /tmp && tar -cf - {GLOB[5:]}; rm -f /tmp/x"
-    )
+    client = f"-F {config or bench.config} -o BatchMode=yes"
     each = (
-        f"mkdir {out}/JGE/$1; ssh -F {config or bench.config} -o BatchMode=yes $1 {quote(line)} "
+        f"mkdir {out}/JGE/$1; ssh {client} $1 {quote(f'cat >/tmp/x && {ALL_ON_HOST}')} "
         f"<{bench.script} 2>{out}/$1.err | tar -x -C {out}/JGE/$1"
     )
     return shell(f"mkdir {out}/JGE; {bench.each(each)}; {pack(out)}")
+
+
+def tuned_sftp(bench, out):
+    """As tuned, but the script goes up by SFTP: one connection a host still, a master that sftp and ssh share."""
+    client = f"-F {bench.config} -o BatchMode=yes -o ControlPath={out}/masters/%n"
+    each = (
+        f"mkdir {out}/JGE/$1; ssh {client} -MNf $1 && echo put {bench.script} /tmp/x | sftp -q -b - {client} $1 && "
+        f"ssh {client} $1 {quote(ALL_ON_HOST)} </dev/null 2>{out}/$1.err | tar -x -C {out}/JGE/$1; "
+        f"ssh {client} -O exit $1"
+    )
+    return shell(f"mkdir {out}/JGE {out}/masters; {bench.each(each)}; {pack(out)}")
 
 
 def bare(bench, _out):
@@ -158,9 +194,9 @@ def go_live(bench, out):
     subprocess.run(shell(bench.each(f"ssh -F {config} -o BatchMode=yes -MNf $1")), check=True)
 
 
-def live(do):
+def live(do, **more):
     """A competitor that finds its masters live."""
-    return Competitor(lambda bench, out: do(bench, out, config=out / "ssh_config"), before=go_live)
+    return Competitor(lambda bench, out: do(bench, out, config=out / "ssh_config"), before=go_live, **more)
 
 
 def sharing(do):
@@ -169,9 +205,11 @@ def sharing(do):
 
 
 def end_masters(out):
-    """Ends what ControlPersist would keep, or what was put up before."""
-    for socket in out.glob("masters/*"):
-        subprocess.run(["ssh", "-F", "none", "-S", socket, "-O", "exit", "none"], stderr=subprocess.DEVNULL, check=False)
+    """Ends what ControlPersist or recolte would keep, or what was put up before."""
+    for path in [*out.glob("masters/*"), *out.glob("recolte-keep-*/*")]:
+        if path.is_socket():
+            command = ["ssh", "-F", "none", "-S", path, "-O", "exit", "none"]
+            subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
 
 
 # ---- all of them ---------------------------------------------------------------------------------------------------
@@ -191,10 +229,12 @@ def program(name):
 
 
 COMPETITORS = {
-    "recolte": Competitor(recolte),
-    "recolte-live": live(recolte),
+    "recolte": Competitor(recolte, ours=True),
+    "recolte-live": live(recolte, ours=True),
+    "recolte-keep": Competitor(partial(recolte, keep=True), before=check, ours=True),
     "tuned": Competitor(tuned),
     "tuned-live": live(tuned),
+    "tuned-sftp": Competitor(tuned_sftp),
     "old": Competitor(old),
     "bare": Competitor(bare, brings=False),
     "pssh": Competitor(pssh),
@@ -207,12 +247,14 @@ COMPETITORS = {
 PROGRAMS = {"pssh": "parallel-ssh", "clush": "clush", "ansible": "ansible-playbook"}
 
 
-def choose(options):
+def choose(bench):
     """The competitors of this sitting."""
-    names = options.only.split(",") if options.only else list(COMPETITORS)
-    chosen = {name: COMPETITORS[name] for name in names}
-    for path in options.also:
-        chosen[os.path.basename(path)] = Competitor(partial(recolte, binary=path))
+    chosen = {name: COMPETITORS[name] for name in bench.options.names}
+    if "recolte-keep" in chosen and not knows_keep(bench):
+        print("bench: this recolte keeps no masters, so recolte-keep is left out", file=sys.stderr)
+        del chosen["recolte-keep"]
+    for path in bench.options.also:
+        chosen[os.path.basename(path)] = Competitor(partial(recolte, binary=path), ours=True)
     return chosen
 
 

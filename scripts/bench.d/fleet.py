@@ -2,42 +2,57 @@
 
 Every round runs each competitor once, one after the other. A ratio is the median of the rounds' ratios: what disturbs
 the machine for longer than a round disturbs both sides.
+Limits: ansible and the old script take minutes where there are hundreds of hosts; leave them out there by --only.
 """
 
 import competitors
 import measure
-from account import Sitting, median_ratio, spread
+from account import Sitting, link, median, median_ratio, spread
 from setting import Bench
 
+USUAL = {"hosts": 12, "parallel": 8, "latency": 0}
+NAMES = list(competitors.COMPETITORS)
 # Whom the others are compared with, where these take part.
 AGAINST = ("recolte", "tuned", "old", "bare")
 
 
 def sit(options):
     """Measures, and returns what to tell."""
-    chosen = competitors.choose(options)
     bench = Bench(options)
+    return compare(
+        bench,
+        competitors.choose(bench),
+        name=f"{options.hosts}-hosts" + (f"-{options.latency:g}ms" if options.latency else ""),
+        title=f"The whole job on {options.hosts} hosts, {options.parallel} at a time{link(options)}",
+    )
+
+
+def compare(bench, chosen, name, title):
+    """Every competitor on all of the bench's hosts."""
 
     def one_round(bench):
         for name, competitor in chosen.items():
             yield name, measure.run(bench, name, competitor)
 
     figures = measure.rounds(bench, one_round)
-    link = f", round trips of {options.latency:g} ms" if options.latency else ""
-    return Sitting(
-        name=f"{options.hosts}-hosts" + (f"-{options.latency:g}ms" if options.latency else ""),
-        title=f"The whole job on {options.hosts} hosts, {options.parallel} at a time{link}",
-        figures=figures,
-        versions=competitors.versions(chosen, options.recolte),
-        rows=rows(figures),
-    )
+    versions = competitors.versions(chosen, bench.options.recolte)
+    return Sitting(name, title, figures, versions, rows(figures, len(bench.hosts)))
 
 
-def rows(figures):
+def rows(figures, hosts):
     """The table: a heading, then a row a competitor."""
     others = [name for name in AGAINST if name in figures]
-    table = [["", "wall s", "min", "max", "cpu s", "hosts' cpu s", *(f"wall / {other}" for other in others)]]
+    ours = ["own cpu ms / host", "peak MB"]
+    table = [["", "wall s", "min", "max", "cpu s", "hosts' cpu s", *ours, *(f"wall / {other}" for other in others)]]
     for name, runs in figures.items():
-        row = [name, *spread(runs, "wall"), spread(runs, "cpu")[0], spread(runs, "hosts_cpu")[0]]
+        row = [name, *spread(runs, "wall"), f"{median(runs, 'cpu'):.2f}", f"{median(runs, 'hosts_cpu'):.2f}"]
+        row += own(runs, hosts)
         table.append(row + [f"{median_ratio(figures, name, other):.2f}" for other in others])
     return table
+
+
+def own(runs, hosts):
+    """Two cells: what recolte itself took; empty for others."""
+    if "own_cpu" not in runs[0]:
+        return ["", ""]
+    return [f"{1000 * median(runs, 'own_cpu') / hosts:.2f}", f"{median(runs, 'peak_bytes') / 1e6:.1f}"]

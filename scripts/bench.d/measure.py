@@ -1,31 +1,39 @@
 """measure: one run of one competitor on reset hosts, its result checked, its time and processor time taken.
 
 Wall time ends with the command; processor time counts all that the command started, also what outlives it (ssh
-masters), and, apart, all that the hosts spent.
+masters), and, apart, all that the hosts spent. Of a command that is recolte also what it spent itself, without what it
+started, and the most memory that it had.
 Limits: what was put up before the timed part is counted only from when that begins. Hosts and gateway share this
-machine's processors.
+machine's processors. A peak of memory within the last 20 ms of a command goes unseen.
 """
 
 import ctypes
 import os
 import pathlib
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 
 from competitors import end_masters
+from setting import environment
+
+LIBC = ctypes.CDLL(None)
 
 # How long what a command left running may take to end.
 PATIENCE = 10.0
+# How often a command's memory is looked at, in seconds.
+GLANCE = 0.02
 
 
 def adopt_orphans():
     """What a competitor leaves running comes to this process, so its processor time is counted."""
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    LIBC.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def rounds(bench, one_round):
@@ -42,18 +50,21 @@ def rounds(bench, one_round):
 
 
 def run(bench, name, competitor):
-    """Runs a competitor once on reset hosts, checks what it brought, and returns its figures in seconds."""
+    """Runs a competitor once on reset hosts, checks what it brought, and returns its figures."""
     out = pathlib.Path(tempfile.mkdtemp(dir=bench.work))
     reset(bench)
     if competitor.before:
         competitor.before(bench, out)
     command = competitor.command(bench, out)
     here, there = cpu_here(), cpu_of_hosts(bench)
-    wall = timed(name, command, out)
+    figures = timed(name, command, out)
     end_masters(out)
     await_orphans(name)
     await_quiet(bench)
-    figures = {"wall": wall, "cpu": cpu_here() - here, "hosts_cpu": cpu_of_hosts(bench) - there}
+    if not competitor.ours:
+        # Of a shell that only starts others, these say nothing.
+        figures = {"wall": figures["wall"]}
+    figures |= {"cpu": cpu_here() - here, "hosts_cpu": cpu_of_hosts(bench) - there}
     if competitor.brings and brought(out) != bench.expected():
         give_up(name, "brought home what it should not, or not all", out)
     shutil.rmtree(out)
@@ -61,14 +72,46 @@ def run(bench, name, competitor):
 
 
 def timed(name, command, out):
-    """How long the command takes, in seconds; it must succeed."""
+    """What the command, which must succeed, takes until it ends: seconds, and bytes of memory."""
     with open(out / "said", "wb") as said:
         began = time.monotonic()
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment(out)
+        )
+        peak = Peak(child.pid)
+        # It has ended, but its number and its account are kept until it is waited for.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         wall = time.monotonic() - began
-    if done.returncode != 0:
-        give_up(name, f"failed with status {done.returncode}", out)
-    return wall
+    peak.join()
+    figures = {"wall": wall, "own_cpu": own_cpu(child.pid), "peak_bytes": peak.bytes}
+    if child.wait() != 0:
+        give_up(name, f"failed with status {child.returncode}", out)
+    return figures
+
+
+class Peak(threading.Thread):
+    """The most memory that a process had, looked at while it lives: of one that ended, only wait4() tells, and that
+    means the largest of it and all its children."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.status = pathlib.Path(f"/proc/{pid}/status")
+        self.bytes = 0
+        self.start()
+
+    def run(self):
+        # Once it has ended there is no such line.
+        while found := re.search(rb"^VmHWM:\s*(\d+) kB", self.status.read_bytes(), re.MULTILINE):
+            self.bytes = int(found[1]) * 1024
+            time.sleep(GLANCE)
+
+
+def own_cpu(pid):
+    """What a process spent, without its children, by its own clock: /proc/PID/stat counts hundredths of a second only."""
+    clock = ctypes.c_int()
+    if error := LIBC.clock_getcpuclockid(pid, ctypes.byref(clock)):
+        raise OSError(error, os.strerror(error))
+    return time.clock_gettime(clock.value)
 
 
 def give_up(name, why, out):

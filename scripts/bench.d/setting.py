@@ -3,6 +3,7 @@
 Limits: it knows nothing of how the job is done, nor of how time is taken.
 """
 
+import copy
 import os
 import pathlib
 
@@ -38,6 +39,12 @@ class Bench:
         lines = "".join(f"{n}\n" for n in range(1, 1001))
         return {host: f"{host} {ACCOUNT}\n{lines}".encode() for host in self.hosts}
 
+    def first(self, number):
+        """The same with only so many of its hosts."""
+        fewer = copy.copy(self)
+        fewer.hosts = self.hosts[:number]
+        return fewer
+
     def root(self, host):
         """The host's own file system, seen from here."""
         pid = (self.work / "lab" / "hosts" / host / "pid").read_text().strip()
@@ -47,6 +54,11 @@ class Bench:
         """`line` for every host, in a shell where it is $1, so many at a time."""
         names = " ".join(self.hosts)
         return f"printf '%s\\n' {names} | xargs -P {self.options.parallel} -I{{}} sh -c {quote(line)} sh {{}}"
+
+
+def environment(out):
+    """What a command finds in its environment: a place for control sockets that goes with its folder."""
+    return os.environ | {"XDG_RUNTIME_DIR": str(out)}
 
 
 def quote(text):

@@ -1,0 +1,85 @@
+"""summary: what was reached of what is wanted: a table at the top of a folder's README.md, from the folder's figures.
+
+Each row is of one sitting, the last one of its name. Its limit is another row of that sitting: one that does less, or
+does the same by hand. It shows what the way to the hosts costs anyway.
+Limits: it judges nothing. A sitting that never was, or was without a competitor, leaves its cells empty.
+"""
+
+import json
+from typing import Callable, NamedTuple, Optional
+
+from account import median, median_ratio, per_host_ratio, quote_in, table
+
+
+class Goal(NamedTuple):
+    what: str
+    # The name of the figures' file.
+    sitting: str
+    # From the figures to a number.
+    measured: Callable
+    # As text, with the number's unit.
+    wanted: str
+    # The name of the limit, and from the figures to its number.
+    limit: Optional[tuple] = None
+
+
+def ratio(sitting, name, other, wanted, limit=None, what=None, less=None):
+    """That one takes so much of another's time; their limit is told against the same other."""
+    measured = lambda figures: median_ratio(figures, name, other, less)
+    told = (limit, lambda figures: median_ratio(figures, limit, other)) if limit else None
+    return Goal(f"{what or 'whole job'}: `{name}` / `{other}`", sitting, measured, wanted, told)
+
+
+def own_cpu(hosts):
+    figure = lambda figures: 1000 * median(figures["recolte"], "own_cpu") / hosts
+    return Goal("own processor time a host", f"{hosts}-hosts", figure, "3 ms")
+
+
+GOALS = [
+    ratio("12-hosts", "recolte", "tuned", "1.00", limit="bare"),
+    ratio("200-hosts", "recolte", "tuned", "1.00", limit="bare"),
+    ratio("12-hosts", "recolte-live", "tuned", "0.35", limit="tuned-live"),
+    ratio("200-hosts", "recolte-live", "tuned", "0.35", limit="tuned-live"),
+    ratio("12-hosts", "recolte", "pssh", "0.40", limit="tuned"),
+    ratio("200-hosts", "recolte", "pssh", "0.40", limit="tuned"),
+    ratio("12-hosts", "recolte", "clush", "0.35", limit="tuned"),
+    ratio("200-hosts", "recolte", "clush", "0.35", limit="tuned"),
+    ratio("12-hosts", "recolte", "ansible", "0.10", limit="tuned"),
+    own_cpu(12),
+    own_cpu(200),
+    Goal("time a host: 1000 hosts / 100", "scale-1000", lambda figures: per_host_ratio(figures, 1000, 100), "1.05"),
+    Goal("peak memory", "scale-1000", lambda figures: median(figures["recolte 1000"], "peak_bytes") / 1e6, "40 MB"),
+    ratio("far-100ms", "recolte", "bare", "1.7", limit="tuned"),
+    ratio("big-1024MiB", "recolte collect", "sftp get -pf", "1.05", what="collecting", less="sftp of nothing"),
+    ratio("big-1024MiB", "recolte collect", "sftp get -p", "1.05", what="collecting", less="sftp of nothing"),
+    ratio("big-1024MiB-20ms", "recolte collect", "sftp get -pf", "1.00", what="collecting", less="sftp of nothing"),
+    ratio("big-1024MiB-20ms", "recolte collect", "sftp get -p", "1.00", what="collecting", less="sftp of nothing"),
+    ratio("big-5MiB-200-hosts", "recolte archive", "tar -czf", "0.10", what="packing"),
+]
+
+
+def fill(folder):
+    """Writes the table anew where the folder's page has marks for it."""
+    heading = ["what", "sitting", "measured", "limit", "wanted"]
+    quote_in(folder / "README.md", "summary", table([heading, *(row(folder, goal) for goal in GOALS)]))
+
+
+def row(folder, goal):
+    try:
+        figures = json.loads((folder / f"{goal.sitting}.json").read_text())["figures"]
+    except FileNotFoundError:
+        figures = {}
+    unit = goal.wanted.partition(" ")[2]
+    limit = ""
+    if goal.limit:
+        name, number = goal.limit
+        limit = cell(number, figures, f"`{name}`")
+    return [goal.what, goal.sitting, cell(goal.measured, figures, unit), limit, goal.wanted]
+
+
+def cell(number, figures, more):
+    """A number and what belongs to it; empty where it was not measured."""
+    try:
+        return f"{number(figures):.2f} {more}".rstrip()
+    except KeyError:
+        return ""
