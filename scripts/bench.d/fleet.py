@@ -1,6 +1,6 @@
 """fleet: the scenario of many hosts and small files: every competitor does the whole job, side by side.
 
-Every round runs each competitor once, one after the other. A ratio is the median of the rounds' ratios: what disturbs
+Every round runs each competitor once, one after the other, and begins with another one. A ratio is the median of the rounds' ratios: what disturbs
 the machine for longer than a round disturbs both sides.
 Limits: ansible and the old script take minutes where there are hundreds of hosts; leave them out there by --only.
 """
@@ -30,11 +30,16 @@ def sit(options):
 def compare(bench, chosen, name, title):
     """Every competitor on all of the bench's hosts."""
 
-    def one_round(bench):
-        for name, competitor in chosen.items():
-            yield name, measure.run(bench, name, competitor)
+    order = list(chosen)
 
-    figures = measure.rounds(bench, one_round)
+    def one_round(bench):
+        for name in order:
+            yield name, measure.run(bench, name, chosen[name])
+        # Nobody is always the first, or always after the same one.
+        order.append(order.pop(0))
+
+    measured = measure.rounds(bench, one_round)
+    figures = {name: measured[name] for name in chosen}
     versions = competitors.versions(chosen, bench.options.recolte)
     return Sitting(name, title, figures, versions, rows(figures, len(bench.hosts)))
 

@@ -36,8 +36,8 @@ def own_cpu(hosts):
 
 
 GOALS = [
-    ratio("12-hosts", "recolte", "tuned", "1.00", limit="bare"),
-    ratio("200-hosts", "recolte", "tuned", "1.00", limit="bare"),
+    ratio("12-hosts", "recolte", "tuned", "1.00", limit="tuned-sftp"),
+    ratio("200-hosts", "recolte", "tuned", "1.00", limit="tuned-sftp"),
     ratio("12-hosts", "recolte-live", "tuned", "0.35", limit="tuned-live"),
     ratio("200-hosts", "recolte-live", "tuned", "0.35", limit="tuned-live"),
     ratio("12-hosts", "recolte", "pssh", "0.40", limit="tuned"),
