@@ -58,10 +58,6 @@ impl Remote {
     /// # Errors
     /// It may not be read, it changed meanwhile, or the connection broke.
     pub async fn fetch(&self, file: &Found, get: Get<'_>, sink: &mut Sink) -> Result<(), RemoteError> {
-        if let Some(content) = self.came_along(file) {
-            sink.write(&content).await;
-            return Ok(());
-        }
         match (get, std::str::from_utf8(&file.name), self.sftp().await) {
             (Get::Login, Ok(path), Ok(sftp)) if file.bytes < LARGE => by_sftp(&sftp, path, file, sink).await,
             (Get::Login, Ok(path), Ok(sftp)) => {
@@ -89,8 +85,8 @@ impl Remote {
         }
     }
 
-    /// What came along of a file, once.
-    fn came_along(&self, file: &Found) -> Option<Vec<u8>> {
+    /// All bytes of a small file, once, where they came with its name.
+    pub fn came_along(&self, file: &Found) -> Option<Vec<u8>> {
         let content = self.along.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.name);
         content.filter(|content| content.len() as u64 == file.bytes)
     }

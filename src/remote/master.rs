@@ -92,8 +92,9 @@ impl Remote {
         }
         if let Some(session) = answering(Some(socket)).await {
             let remote = Self::over(session);
-            // The master answers by itself, even where the link is dead.
-            if let Ok(Ok(_)) = timeout(plan.connect_timeout, remote.ask(":", 0)).await {
+            // The master answers by itself, even where the link is dead. What the visit needs anyway is opened with it.
+            let answered = async { tokio::join!(remote.ask(":", 0), remote.offers_sftp()).0 };
+            if let Ok(Ok(_)) = timeout(plan.connect_timeout, answered).await {
                 return Some(remote);
             }
         }

@@ -137,9 +137,11 @@ impl<R> Stream<R> {
             }
         };
         self.to.write(&own).await;
-        self.to.flush().await;
         if self.marks.over.is_some() {
+            // Its file is about to be ended.
             self.rested = self.from.take();
+        } else {
+            self.to.flush().await;
         }
     }
 }

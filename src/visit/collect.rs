@@ -125,6 +125,9 @@ async fn copy_once(
     run_as: Option<&str>,
     place: &Place,
 ) -> Result<Collected, RemoteError> {
+    if let Some(bytes) = remote.came_along(file) {
+        return settle(file, bytes, place).await;
+    }
     match copy_by(remote, file, Get::Login, place).await {
         Err(RemoteError::Denied) => match run_as {
             Some(user) => copy_by(remote, file, Get::As(user), place).await,
@@ -132,6 +135,18 @@ async fn copy_once(
         },
         done => done,
     }
+}
+
+/// Puts a file into place whose bytes are here already.
+async fn settle(file: &Found, bytes: Vec<u8>, place: &Place) -> Result<Collected, RemoteError> {
+    let (here, name, modified) = (place.clone(), file.name.clone(), file.modified);
+    let settled = on_disk(move || {
+        let (opened, path) = here.begin()?.into_parts();
+        let written = Sink::whole(opened, bytes, Some(modified))?;
+        Ok((written, here.settle(path, &name)?))
+    });
+    let (written, path) = settled.await.map_err(RemoteError::Local)?;
+    Ok(Collected { remote: printable(&file.name), path, bytes: written.bytes, sha256: written.sha256 })
 }
 
 /// Copies one file under a passing name, compares, and only then gives it its own.
