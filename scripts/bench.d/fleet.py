@@ -1,7 +1,7 @@
 """fleet: the scenario of many hosts and small files: every competitor does the whole job, side by side.
 
-Every round runs each competitor once, one after the other, and begins with another one. A ratio is the median of the rounds' ratios: what disturbs
-the machine for longer than a round disturbs both sides.
+Every round runs each competitor once, one after the other, and begins with another one. A ratio is the median of the
+rounds' ratios: what disturbs the machine for longer than a round disturbs both sides.
 Limits: ansible and the old script take minutes where there are hundreds of hosts; leave them out there by --only.
 """
 

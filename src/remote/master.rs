@@ -1,7 +1,8 @@
 //! The ssh master of one host: launched with the system's `ssh` or adopted from the user, and ended if it is ours.
 //!
 //! The `openssh` crate's own launch is not used: it would override the user's `StrictHostKeyChecking` and hide the
-//! user's own master. Limits: an inner `ssh` of ProxyJump gets none of our options, so it runs without a terminal to ask at.
+//! user's own master. Limits: an inner `ssh` of ProxyJump gets none of our options, so it runs without a terminal to ask
+//! at.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
