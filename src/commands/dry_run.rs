@@ -43,7 +43,7 @@ fn of_host(job: &Job, host: &Host, sockets: &Sockets, number: usize) -> String {
     let program = |text: &str| through(&shell::in_sh(text));
     let put = format!("put {here} {staged}\nchmod 700 {staged}\n");
     let get: Vec<String> = job.collect.files.iter().map(|g| format!("get -p {g} {home}/\n")).collect();
-    let steps = [
+    let mut steps = vec![
         ("connect", launch_line(&plan)),
         ("upload", piped(&put, &plan)),
         ("install", program(&install_program(script, &staged))),
@@ -54,10 +54,12 @@ fn of_host(job: &Job, host: &Host, sockets: &Sockets, number: usize) -> String {
             "collect: bring it home",
             format!("install -d {}\n{}", shell::quote(&home), piped(&get.concat(), &plan)),
         ),
-        ("disconnect", if ends { shell::line(plan.order("exit")) } else { String::new() }),
     ];
+    if ends {
+        steps.push(("disconnect", shell::line(plan.order("exit"))));
+    }
     let mut text = format!("\n## {}\n", host.alias);
-    for (step, line) in steps.into_iter().filter(|(_, line)| !line.is_empty()) {
+    for (step, line) in steps {
         let _ = writeln!(text, "# {step}\n{line}");
     }
     text

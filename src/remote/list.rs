@@ -92,8 +92,8 @@ impl Remote {
     /// The connection broke, the login shell is noisy, or the names take more than 16 MiB.
     pub async fn list(&self, globs: &[String]) -> Result<Vec<Found>, RemoteError> {
         let read = |done: &Finished| names(&done.stdout, &self.word);
-        let names = self.ask_for(&self.list_program(globs), NAMES, read).await?;
-        let contents = names.iter().filter_map(|name| Some((name.name.clone(), name.content.clone()?)));
+        let mut names = self.ask_for(&self.list_program(globs), NAMES, read).await?;
+        let contents = names.iter_mut().filter_map(|name| Some((name.name.clone(), name.content.take()?)));
         self.along.lock().unwrap_or_else(PoisonError::into_inner).extend(contents);
         self.look(names).await
     }

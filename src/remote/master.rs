@@ -68,7 +68,10 @@ impl Remote {
         let taken_up = if claim.is_some() { Self::take_up(&plan).await } else { None };
         let mut remote = match taken_up {
             Some(remote) => remote,
-            None => Self::launch(&plan).await?,
+            None => {
+                launch(&plan).await?;
+                Self::over(attach(&plan.control.ours.path))
+            }
         };
         remote.master = Master::Own(Box::new(plan), claim);
         remote.stale = theirs;
@@ -104,12 +107,6 @@ impl Remote {
         None
     }
 
-    async fn launch(plan: &Plan) -> Result<Self, Refusal> {
-        launch(plan).await?;
-        let session = Session::resume_mux(plan.control.ours.path.clone().into_boxed_path(), None);
-        Ok(Self::over(session))
-    }
-
     /// A host over a master that is not ours to end, until more is known of it.
     fn over(session: Session) -> Self {
         let session = Arc::new(session);
@@ -136,7 +133,7 @@ impl Master {
             return;
         }
         drop(session);
-        let again = Session::resume_mux(plan.control.ours.path.clone().into_boxed_path(), None);
+        let again = attach(&plan.control.ours.path);
         let asked = !unclean && matches!(timeout(PATIENCE, again.close()).await, Ok(Ok(())));
         if !asked && plan.control.ours.path.exists() {
             exit(&plan).await;
@@ -152,9 +149,14 @@ async fn exit(plan: &Plan) {
     let _ended_or_not = timeout(PATIENCE, exit.status()).await;
 }
 
+/// The master behind a socket, whether or not it lives.
+fn attach(socket: &Path) -> Session {
+    Session::resume_mux(socket.to_owned().into_boxed_path(), None)
+}
+
 /// The master behind a socket, if it answers.
 async fn answering(socket: Option<&Path>) -> Option<Session> {
-    let session = Session::resume_mux(socket?.to_owned().into_boxed_path(), None);
+    let session = attach(socket?);
     matches!(timeout(PATIENCE, session.check()).await, Ok(Ok(()))).then_some(session)
 }
 

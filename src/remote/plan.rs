@@ -112,8 +112,9 @@ impl Plan {
     /// The same plan over the master that is kept, if one is to be.
     #[must_use]
     pub fn kept(&self) -> Option<Self> {
-        let ours = self.control.kept.clone()?;
-        Some(Self { control: Control { ours, ..self.control.clone() }, ..self.clone() })
+        let mut plan = self.clone();
+        plan.control.ours = plan.control.kept.take()?;
+        Some(plan)
     }
 
     /// The words that run `line` through our master, by hand.

@@ -29,8 +29,6 @@ pub struct Sink {
     room: u64,
     /// How many it did not take.
     dropped: u64,
-    /// The first error.
-    error: Option<io::Error>,
 }
 
 /// Who has the file.
@@ -40,8 +38,8 @@ enum Hand {
     Idle(State),
     /// A blocking thread writes.
     Writing(JoinHandle<io::Result<State>>),
-    /// A write failed.
-    Broken,
+    /// The first write that failed.
+    Broken(io::Error),
 }
 
 /// What moves to a blocking thread and back.
@@ -91,7 +89,7 @@ impl Sink {
     /// A sink into an open, empty file, for at most `most` bytes.
     pub fn new(file: File, most: u64) -> Self {
         let state = State { file, hash: Sha256::new(), bytes: 0, batch: Vec::new() };
-        Self { batch: Vec::new(), hand: Hand::Idle(state), room: most, dropped: 0, error: None }
+        Self { batch: Vec::new(), hand: Hand::Idle(state), room: most, dropped: 0 }
     }
 
     /// Takes bytes. What goes wrong is told by [`Sink::finish`].
@@ -132,28 +130,24 @@ impl Sink {
         if self.batch.is_empty() {
             return;
         }
-        match self.idle().await {
-            Some(mut state) => {
+        self.written().await;
+        self.hand = match std::mem::replace(&mut self.hand, Hand::Broken(unwritten())) {
+            Hand::Idle(mut state) => {
                 std::mem::swap(&mut state.batch, &mut self.batch);
-                self.hand = Hand::Writing(spawn_blocking(move || state.write()));
+                Hand::Writing(spawn_blocking(move || state.write()))
             }
-            None => self.batch.clear(),
-        }
+            broken => {
+                self.batch.clear();
+                broken
+            }
+        };
     }
 
-    /// The file, once nobody writes; none after an error.
-    async fn idle(&mut self) -> Option<State> {
-        let written = match std::mem::replace(&mut self.hand, Hand::Broken) {
-            Hand::Idle(state) => return Some(state),
-            Hand::Writing(job) => job.await.unwrap_or_else(|error| Err(io::Error::other(error))),
-            Hand::Broken => return None,
-        };
-        match written {
-            Ok(state) => Some(state),
-            Err(error) => {
-                self.error.get_or_insert(error);
-                None
-            }
+    /// Waits until nobody writes. Who stops waiting may wait again.
+    async fn written(&mut self) {
+        if let Hand::Writing(job) = &mut self.hand {
+            let written = job.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+            self.hand = written.map_or_else(Hand::Broken, Hand::Idle);
         }
     }
 
@@ -162,8 +156,11 @@ impl Sink {
     /// # Errors
     /// Any error of writing it, the first one.
     pub async fn finish(mut self, modified: Option<i64>) -> io::Result<Written> {
-        let Some(mut state) = self.idle().await else {
-            return Err(self.error.unwrap_or_else(|| io::Error::other("the file was not written")));
+        self.written().await;
+        let mut state = match self.hand {
+            Hand::Idle(state) => state,
+            Hand::Broken(error) => return Err(error),
+            Hand::Writing(_) => return Err(unwritten()),
         };
         state.batch = self.batch;
         let dropped = self.dropped;
@@ -180,6 +177,11 @@ impl Sink {
     pub fn whole(file: File, bytes: Vec<u8>, modified: Option<i64>) -> io::Result<Written> {
         State { file, hash: Sha256::new(), bytes: 0, batch: bytes }.end(modified)
     }
+}
+
+/// What is told of a file that nobody has in hand.
+fn unwritten() -> io::Error {
+    io::Error::other("the file was not written")
 }
 
 /// A time from seconds since 1970; what no clock can mean is 1970 itself.

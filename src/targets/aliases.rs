@@ -20,7 +20,7 @@ pub use self::error::AliasError;
 pub use self::facts::Facts;
 use self::files::{expand, load};
 use self::line::{Line, parse};
-pub use self::sockets::Here;
+use self::sockets::Here;
 use super::name;
 use super::pattern::{is_pattern, matches};
 use super::range::excerpt;
@@ -66,9 +66,9 @@ pub fn facts(config: Option<&Path>) -> Result<Facts, AliasError> {
 }
 
 fn read(config: Option<&Path>) -> Result<Reader, AliasError> {
-    let home = files::home();
-    let user = home.join(".ssh");
-    let mut reader = Reader::new(home);
+    let here = Here::find();
+    let user = here.home.join(".ssh");
+    let mut reader = Reader::new(here);
     match config {
         Some(config) if config.as_os_str().eq_ignore_ascii_case("none") => {}
         Some(config) => reader.read(config, &user, "-F")?,
@@ -116,8 +116,6 @@ fn nearest(pattern: &str, aliases: &[Alias]) -> String {
 
 /// The files being read, and what they gave.
 struct Reader {
-    /// What `~` stands for.
-    home: PathBuf,
     /// The files that are open, each included by the one before it.
     open: Vec<PathBuf>,
     files: usize,
@@ -131,9 +129,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(home: PathBuf) -> Self {
+    fn new(here: Here) -> Self {
         Self {
-            home,
             open: Vec::new(),
             files: 0,
             bytes: 0,
@@ -141,7 +138,7 @@ impl Reader {
             seen: HashSet::new(),
             aliases: Vec::new(),
             block: vec!["*".to_owned()],
-            facts: Facts::default(),
+            facts: Facts::of(here),
         }
     }
 
@@ -201,7 +198,7 @@ impl Reader {
                 self.facts.include(&patterns);
                 let place = format!("{}, line {number}", shown(file));
                 for pattern in patterns {
-                    for included in expand(&pattern, folder, &self.home) {
+                    for included in expand(&pattern, folder, &self.facts.here.home) {
                         self.read_if_there(&included, folder, &place)?;
                     }
                 }
@@ -210,7 +207,7 @@ impl Reader {
                 return Err(AliasError::OpenQuote { place: format!("{}, line {number}", shown(file)) });
             }
             Line::HostName(words) => self.facts.host_name(&self.block, words),
-            Line::ControlPath(words) => self.facts.control_path(&self.home, words),
+            Line::ControlPath(words) => self.facts.control_path(words),
             Line::User(words) => self.facts.user(words),
             Line::Port(words) => self.facts.port(words),
             Line::Deciding => self.facts.deciding = true,

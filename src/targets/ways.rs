@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::Target;
-use super::aliases::{self, Here};
+use super::aliases;
 use super::resolve::{ResolveError, Resolved, resolve, same_machine};
 
 /// A host to visit.
@@ -73,9 +73,8 @@ fn in_question(targets: &[Target], config: Option<&Path>) -> Vec<bool> {
         *known.entry(address).or_default() += 1;
     }
     let shared = |address: &String| known.get(address).is_some_and(|names| *names > 1);
-    let here = Here::find();
     let asked = addresses.iter().zip(&names).enumerate().map(|(number, (addresses, (user, host)))| {
-        number == 0 || addresses.iter().any(shared) || facts.may_have_master(*user, host, &here)
+        number == 0 || addresses.iter().any(shared) || facts.may_have_master(*user, host)
     });
     asked.collect()
 }

@@ -36,7 +36,9 @@ impl Visit {
         let run = self.run.clone();
         let reached = reach(&run.job.ssh, host, &run.sockets, number, &run.turns);
         let remote = self.step(Step::Connect, reached).await?;
-        stale(&remote).into_iter().for_each(|note| run.events.note(format!("{}: {note}", host.alias)));
+        if let Some(note) = stale(&remote) {
+            run.events.note(format!("{}: {note}", host.alias));
+        }
         Ok(remote)
     }
 }

@@ -1,7 +1,7 @@
 //! What an ssh_config holds in all, whatever host it is for: more may be in here than is true of a host, never less.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::sockets::{ControlPath, Here, Way, may_listen};
 use crate::targets::pattern::{is_pattern, matches};
@@ -14,6 +14,8 @@ const MOST_SOCKETS: usize = 256;
 pub struct Facts {
     /// Something that only ssh can say the meaning of for a host.
     pub(super) deciding: bool,
+    /// This side of a connection.
+    pub(super) here: Here,
     /// Where control sockets may be.
     control_paths: Vec<ControlPath>,
     /// Who may log in, besides this machine's user.
@@ -27,6 +29,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Those of an empty ssh_config, on this side of a connection.
+    pub(super) fn of(here: Here) -> Self {
+        Self { here, ..Self::default() }
+    }
+
     /// Whether a name's way may be other than its address: then ssh must be asked about every host.
     pub fn is_plain(&self) -> bool {
         !self.deciding
@@ -45,19 +52,19 @@ impl Facts {
     }
 
     /// Whether a master of the user's may live for this host, which `user` logs in to if it is named with one.
-    pub fn may_have_master(&self, user: Option<&str>, host: &str, here: &Here) -> bool {
+    pub fn may_have_master(&self, user: Option<&str>, host: &str) -> bool {
         if self.control_paths.is_empty() {
             return false;
         }
-        let sockets = self.sockets(user, host, here);
+        let sockets = self.sockets(user, host);
         sockets.is_none_or(|sockets| sockets.iter().any(|path| may_listen(path)))
     }
 
     /// Where its socket may be; none if that may be in too many places.
-    fn sockets(&self, user: Option<&str>, name: &str, here: &Here) -> Option<Vec<PathBuf>> {
+    fn sockets(&self, user: Option<&str>, name: &str) -> Option<Vec<PathBuf>> {
         let addresses: BTreeSet<String> =
             self.as_written(name).flat_map(|address| [address.to_lowercase(), address]).collect();
-        let all = || self.users.iter().map(String::as_str).chain([here.user.as_str()]).collect();
+        let all = || self.users.iter().map(String::as_str).chain([self.here.user.as_str()]).collect();
         let users: Vec<&str> = user.map_or_else(all, |user| vec![user]);
         let ports: Vec<&str> = self.ports.iter().map(String::as_str).chain(["22"]).collect();
         if self.control_paths.len() * addresses.len() * users.len() * ports.len() > MOST_SOCKETS {
@@ -68,7 +75,7 @@ impl Facts {
             for user in &users {
                 for port in &ports {
                     let way = Way { name, address, port, user };
-                    paths.extend(self.control_paths.iter().map(|path| path.of(way, here)));
+                    paths.extend(self.control_paths.iter().map(|path| path.of(way, &self.here)));
                 }
             }
         }
@@ -95,11 +102,11 @@ impl Facts {
     }
 
     /// Takes a `ControlPath`.
-    pub(super) fn control_path(&mut self, home: &Path, words: Vec<String>) {
+    pub(super) fn control_path(&mut self, words: Vec<String>) {
         let Some(word) = words.into_iter().next().filter(|path| !path.eq_ignore_ascii_case("none")) else {
             return;
         };
-        match ControlPath::new(home, &word) {
+        match ControlPath::new(&self.here.home, &word) {
             Some(path) => self.control_paths.push(path),
             None => self.deciding = true,
         }
@@ -121,6 +128,12 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
+
+    /// The facts of an empty ssh_config, for a user whose home this is.
+    fn at(home: &Path) -> Facts {
+        Facts::of(Here { home: home.to_owned(), ..Here::find() })
+    }
 
     fn words(list: &[&str]) -> Vec<String> {
         list.iter().map(|word| (*word).to_owned()).collect()
@@ -142,9 +155,8 @@ mod tests {
     #[test]
     fn a_control_path_matters_for_those_hosts_whose_socket_may_stand_there() {
         let home = tempfile::tempdir().unwrap();
-        let here = Here::find();
-        let mut facts = Facts::default();
-        facts.control_path(home.path(), words(&["~/cm-%r@%h:%p"]));
+        let mut facts = at(home.path());
+        facts.control_path(words(&["~/cm-%r@%h:%p"]));
         facts.host_name(&words(&["a"]), words(&["10.0.0.1"]));
         facts.user(words(&["op"]));
         facts.port(words(&["2222"]));
@@ -152,19 +164,19 @@ mod tests {
         let _socket =
             std::os::unix::net::UnixListener::bind(home.path().join("cm-op@10.0.0.1:2222")).unwrap();
         std::fs::write(home.path().join("cm-op@b:22"), "").unwrap();
-        let may = |user: Option<&str>, host: &str| facts.may_have_master(user, host, &here);
+        let may = |user: Option<&str>, host: &str| facts.may_have_master(user, host);
         assert!(may(None, "a") && may(Some("op"), "a") && !may(Some("other"), "a") && !may(None, "b"));
         std::os::unix::fs::symlink("gone", home.path().join("cm-op@c:22")).unwrap();
         assert!(may(None, "c"));
         (0..MOST_SOCKETS).for_each(|port| facts.port(words(&[&port.to_string()])));
-        assert!(facts.may_have_master(None, "b", &here), "too many to look at");
+        assert!(facts.may_have_master(None, "b"), "too many to look at");
     }
 
     #[test]
     fn what_only_ssh_can_say_of_a_control_path_is_left_to_it() {
         let plain = |path: &str| {
-            let mut facts = Facts::default();
-            facts.control_path(Path::new("/home/op"), words(&[path]));
+            let mut facts = at(Path::new("/home/op"));
+            facts.control_path(words(&[path]));
             facts.is_plain()
         };
         for path in ["none", "~/cm/%r@%h:%p", "~/%h/s", "/run/%C-%n-%u-%i-%l-%L-%d%%"] {
@@ -197,7 +209,7 @@ mod tests {
                 let said = String::from_utf8(ssh.unwrap().stdout).unwrap();
                 let said =
                     said.lines().find_map(|line| line.strip_prefix("controlpath ")).unwrap().to_owned();
-                let looked_at = facts.sockets(user, host, &Here::find()).unwrap();
+                let looked_at = facts.sockets(user, host).unwrap();
                 assert!(looked_at.contains(&PathBuf::from(&said)), "{target}: {said} of {looked_at:?}");
             }
         }

@@ -8,12 +8,6 @@ use globset::GlobBuilder;
 
 use super::{AliasError, shown};
 
-/// What ssh takes for the user's home: the password file's word, not `$HOME`'s.
-pub(super) fn home() -> PathBuf {
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
-    user.map(|user| user.dir).or_else(std::env::home_dir).unwrap_or_else(|| PathBuf::from("/"))
-}
-
 /// The files that `pattern` of an `Include` stands for, in lexical order; a path without wildcards is itself.
 pub(super) fn expand(pattern: &str, folder: &Path, home: &Path) -> Vec<PathBuf> {
     let path = match pattern.strip_prefix("~/") {

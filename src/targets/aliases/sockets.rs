@@ -22,12 +22,13 @@ pub(super) struct Way<'a> {
 }
 
 /// This side of a connection.
-#[derive(Debug)]
-pub struct Here {
-    pub(super) user: String,
-    home: PathBuf,
-    uid: String,
-    host: String,
+#[derive(Debug, Default)]
+pub(super) struct Here {
+    pub user: String,
+    /// What ssh takes for the user's home: the password file's word, not `$HOME`'s.
+    pub home: PathBuf,
+    pub uid: String,
+    pub host: String,
 }
 
 impl Here {
@@ -36,9 +37,10 @@ impl Here {
         let uid = nix::unistd::getuid();
         let user = nix::unistd::User::from_uid(uid).ok().flatten();
         let host = nix::unistd::gethostname().unwrap_or_default();
+        let (user, home) = user.map(|user| (user.name, user.dir)).unzip();
         Self {
-            home: super::files::home(),
-            user: user.map(|user| user.name).unwrap_or_default(),
+            user: user.unwrap_or_default(),
+            home: home.or_else(std::env::home_dir).unwrap_or_else(|| PathBuf::from("/")),
             uid: uid.to_string(),
             host: host.to_string_lossy().into_owned(),
         }

@@ -12,7 +12,7 @@ fn names(files: &[(&str, &str)]) -> Vec<String> {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, content).unwrap();
     }
-    let mut reader = Reader::new(home.path().to_owned());
+    let mut reader = Reader::new(Here { home: home.path().to_owned(), ..Here::default() });
     reader.read(&folder.join("config"), &folder, "test").unwrap();
     reader.aliases.into_iter().map(|alias| alias.name).collect()
 }
@@ -80,7 +80,7 @@ proptest! {
         let config = folder.path().join("config");
         for content in [content, text.into_bytes()] {
             std::fs::write(&config, content).unwrap();
-            let mut reader = Reader::new(folder.path().to_owned());
+            let mut reader = Reader::new(Here { home: folder.path().to_owned(), ..Here::default() });
             let _ = reader.read(&config, folder.path(), "test");
         }
     }
