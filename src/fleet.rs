@@ -138,7 +138,7 @@ fn broken(host: &str, error: JoinError) -> HostReport {
     report.end(Some(Fault {
         step: Step::Connect,
         cause: Cause::Other,
-        message: format!("a fault of recolte itself: {}", crate::printable::summary(text.as_bytes(), 200)),
+        message: format!("a fault of recolte itself: {}", crate::escape::summary(text.as_bytes(), 200)),
         hint: Some("please report it, with the run folder's journal".to_owned()),
     }));
     report

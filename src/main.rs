@@ -4,18 +4,21 @@ mod archive;
 mod cli;
 mod commands;
 mod disk;
+mod escape;
 mod event;
 mod fleet;
+mod hostset;
+mod inventory;
 mod job;
-mod journal;
 mod mail;
 mod outcome;
-mod printable;
 mod remote;
 mod report;
-mod shell;
+mod run;
+mod run_dir;
+mod shell_quoting;
 mod signals;
-mod targets;
+mod ssh_config;
 mod visit;
 
 use std::process::ExitCode;
@@ -27,8 +30,8 @@ fn main() -> ExitCode {
     match commands::dispatch(cli::Cli::parse()) {
         Ok(status) => ExitCode::from(status.code()),
         Err(error) => {
-            report::out::say(&format!("recolte: {}", printable::story(error.as_ref())));
-            let locked = matches!(error.downcast_ref(), Some(journal::LockError::Held { .. }));
+            report::output::say(&format!("recolte: {}", escape::story(error.as_ref())));
+            let locked = matches!(error.downcast_ref(), Some(run_dir::LockError::Held { .. }));
             let status = if locked { ExitStatus::Locked } else { ExitStatus::Usage };
             ExitCode::from(status.code())
         }

@@ -6,10 +6,10 @@
 
 mod collect;
 mod connect;
+mod connect_limiter;
 mod execute;
-mod fault;
-mod ready;
-mod turns;
+mod failure;
+mod preflight;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,17 +18,17 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 pub use connect::control_plan;
+pub use connect_limiter::Turns;
 pub use execute::script_line;
-pub use ready::{Found, Item, Readiness, Trial, ready};
-pub use turns::Turns;
+pub use preflight::{Found, Item, Readiness, Trial, ready};
 
 use crate::event::{Event, Events, Stop};
 use crate::job::{Job, Script};
-use crate::journal::{Entry, Journal, Place, RunFolder, Taken};
 use crate::outcome::{Fault, HostReport, Step, StepTime};
 use crate::remote::{Remote, RemoteError, Sockets};
-use crate::shell;
-use crate::targets::Host;
+use crate::run_dir::{Entry, Journal, Place, RunFolder, Taken};
+use crate::shell_quoting;
+use crate::ssh_config::Host;
 
 /// How long the tidying of a host may take.
 const TIDY: Duration = Duration::from_secs(10);
@@ -175,7 +175,7 @@ impl Visit {
         since: i64,
         earlier: Option<Box<HostReport>>,
     ) -> Result<(), Fault> {
-        let ran = fault::ran_before(earlier.as_deref());
+        let ran = failure::ran_before(earlier.as_deref());
         self.recall(Task::Collect { since, earlier });
         let collected = self.collect(remote, since).await;
         // The earlier go may have been broken off before it was gone.
@@ -185,7 +185,7 @@ impl Visit {
 
     /// Waits for the end of the script that an earlier go of the run began, if it did: its reason is gone, and it goes.
     async fn outlast(&self, remote: &Remote) {
-        let program = shell::outlast(&Script::mark(&self.run.secret, &self.host));
+        let program = shell_quoting::outlast(&Script::mark(&self.run.secret, &self.host));
         let ended = async { drop(remote.ask(&program, 0).await) };
         tokio::select! {
             // A step says what became of it.
@@ -217,7 +217,7 @@ impl Visit {
         self.timed(step, async {
             tokio::select! {
                 biased;
-                why = stop.wait() => Err(fault::stopped(step, why)),
+                why = stop.wait() => Err(failure::stopped(step, why)),
                 done = work => done,
             }
         })
@@ -256,7 +256,7 @@ async fn upload(remote: &Remote, script: &Script, staged: &str, again: bool) -> 
         let _gone = remote.remove(staged).await;
     }
     let (uploaded, ()) = tokio::join!(remote.upload(staged, &script.bytes), remote.open_ahead());
-    uploaded.map_err(|e| fault::of(Step::Upload, &script.staging, e))
+    uploaded.map_err(|e| failure::of(Step::Upload, &script.staging, e))
 }
 
 /// Removes the staged copy.
@@ -271,23 +271,23 @@ async fn forget(remote: &Remote, events: &Events, host: &str, staged: &str) {
 async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, Fault> {
     let most = script.bytes.len() + 64;
     let done = remote.ask(&install_program(script, staged), most).await;
-    let done = done.map_err(|e| fault::of(Step::Install, &script.install, e))?;
+    let done = done.map_err(|e| failure::of(Step::Install, &script.install, e))?;
     if done.status != Some(0) {
-        return Err(fault::install(script, &done.stderr));
+        return Err(failure::install(script, &done.stderr));
     }
     let clock_end = done.stdout.iter().position(|b| *b == b'\n').unwrap_or(done.stdout.len());
     let (clock, installed) = done.stdout.split_at(clock_end);
     let since = std::str::from_utf8(clock).ok().and_then(|text| text.parse().ok());
     match (since, installed.get(1..) == Some(&*script.bytes)) {
         (Some(since), true) => Ok(since),
-        (Some(_), false) => Err(fault::tampered(script)),
-        (None, _) => Err(fault::of(Step::Install, &script.install, RemoteError::Noisy)),
+        (Some(_), false) => Err(failure::tampered(script)),
+        (None, _) => Err(failure::of(Step::Install, &script.install, RemoteError::Noisy)),
     }
 }
 
 /// The program of [`install`].
 pub fn install_program(script: &Script, staged: &str) -> String {
-    let (from, to) = (shell::quote(staged), shell::quote(&script.installed()));
+    let (from, to) = (shell_quoting::quote(staged), shell_quoting::quote(&script.installed()));
     let mode = &script.mode;
     format!(
         "if [ -h {to} ]; then echo {to} is a link, nothing is written through it >&2; false; else \

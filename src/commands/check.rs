@@ -4,27 +4,26 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::go::handshakes;
-use super::sockets::SocketFolder;
-use super::{Answer, descriptors, load, print, say, ways};
+use super::{Answer, load, print, say, ways};
 use crate::cli;
 use crate::event::Stop;
 use crate::fleet::{self, Limits};
+use crate::inventory::{self, Selected};
 use crate::outcome::{ExitStatus, Outcome};
 use crate::report::grid::{self, Row};
 use crate::report::style::View;
+use crate::run::{self, SocketFolder, handshakes};
 use crate::signals::Signals;
-use crate::targets::{self, Selected};
 use crate::visit::{Found, Item, Readiness, Trial, Turns, ready};
 
 /// Tries every host.
 pub async fn check(args: cli::Check) -> Answer {
     let job = load(&args.common, true)?;
-    let Selected { targets, notes } = targets::select(&job.targets)?;
+    let Selected { targets, notes } = inventory::select(&job.targets)?;
     let (hosts, _twins) = ways(&job, targets).await?;
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
-    let (parallel, note) = descriptors::fit(job.parallel);
+    let (parallel, note) = run::fit(job.parallel);
     let limits = Limits { parallel, canary: 0, max_failures: None };
     let turns = Turns::new(handshakes(&job));
     let folder = SocketFolder::make()?;

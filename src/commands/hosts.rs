@@ -3,31 +3,47 @@
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Answer, QUESTIONS_PER_CORE, load, per_core, print, say};
+use super::{Answer, QUESTIONS_PER_CORE, load, print, say};
 use crate::cli;
+use crate::escape::printable;
+use crate::inventory::{self, Selected};
 use crate::outcome::ExitStatus;
-use crate::printable::printable;
-use crate::targets::{self, Resolved, Selected, same_machine};
+use crate::run::per_core;
+use crate::ssh_config::{self, Resolved, same_machine};
 
 /// The JSON answer.
 #[derive(Serialize)]
 struct Listing<'a> {
-    hosts: &'a [Resolved],
+    hosts: Vec<Listed<'a>>,
+}
+
+/// A host, and where its name came from.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    resolved: &'a Resolved,
+    source: &'a str,
 }
 
 /// Prints the hosts of a job.
 pub async fn hosts(args: cli::Hosts) -> Answer {
     let job = load(&args.common, true)?;
-    let Selected { targets, notes } = targets::select(&job.targets)?;
+    let Selected { targets, notes } = inventory::select(&job.targets)?;
+    let names = targets.iter().map(|target| target.host.clone()).collect();
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
-    let hosts = targets::resolve(targets, config, identity, per_core(QUESTIONS_PER_CORE)).await?;
+    let hosts = ssh_config::resolve(names, config, identity, per_core(QUESTIONS_PER_CORE)).await?;
     if !args.telling.quiet {
         notes.iter().for_each(|note| say(&format!("note: {note}")));
     }
+    let listed: Vec<_> = hosts
+        .iter()
+        .zip(&targets)
+        .map(|(resolved, target)| Listed { resolved, source: &target.source })
+        .collect();
     if args.telling.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: &hosts })?));
+        print(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: listed })?));
     } else {
-        print(&table(&hosts));
+        print(&table(&listed));
         for names in same_machine(&hosts) {
             print(&format!("same machine: {}\n", names.join(", ")));
         }
@@ -36,11 +52,11 @@ pub async fn hosts(args: cli::Hosts) -> Answer {
 }
 
 /// The hosts in columns as wide as their longest entry.
-fn table(hosts: &[Resolved]) -> String {
+fn table(hosts: &[Listed<'_>]) -> String {
     let header = ["ALIAS", "USER", "ADDRESS", "PORT", "JUMP", "SOURCE"].map(str::to_owned);
-    let row = |host: &Resolved| {
+    let row = |Listed { resolved: host, source }: &Listed<'_>| {
         let jump = host.jump.clone().unwrap_or_else(|| "-".to_owned());
-        let cells = [&host.alias, &host.user, &host.address, &host.port.to_string(), &jump, &host.source];
+        let cells = [&host.alias, &host.user, &host.address, &host.port.to_string(), &jump, *source];
         cells.map(|cell| printable(cell.as_bytes()))
     };
     let rows: Vec<[String; 6]> = std::iter::once(header).chain(hosts.iter().map(row)).collect();

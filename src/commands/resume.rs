@@ -2,13 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::go::{Go, go};
+use super::output::go;
 use super::{Answer, Refused, earlier};
 use crate::cli;
+use crate::inventory;
 use crate::job::{self, Job, Overrides};
-use crate::journal::{Earlier, Left, Lock, SCRIPT};
 use crate::outcome::HostReport;
-use crate::targets::{self, Host};
+use crate::run::Go;
+use crate::run_dir::{Earlier, Left, Lock, SCRIPT};
+use crate::ssh_config::Host;
 use crate::visit::Task;
 
 /// Finishes a run.
@@ -55,13 +57,13 @@ async fn hosts(job: &Job) -> Result<Vec<Host>, Refused> {
         .targets
         .hosts
         .iter()
-        .map(|host| targets::Target { host: host.clone(), source: "the run".to_owned() });
+        .map(|host| inventory::Target { host: host.clone(), source: "the run".to_owned() });
     Ok(super::ways(job, all.collect()).await?.0)
 }
 
 /// What will be done, in a line each.
 fn notes(left: &[(Host, Task)], done: &[HostReport]) -> Vec<String> {
-    let fold = |hosts: Vec<&str>| targets::range::fold(&hosts);
+    let fold = |hosts: Vec<&str>| crate::hostset::fold(&hosts);
     let collect: Vec<&str> = left
         .iter()
         .filter(|(_, task)| matches!(task, Task::Collect { .. }))

@@ -2,26 +2,27 @@
 
 use jiff::Timestamp;
 
-use super::go::{Go, go};
-use super::{Answer, dry_run, load, print, ways};
+use super::output::go;
+use super::{Answer, load, print, ways};
 use crate::cli;
+use crate::inventory::{self, Selected};
 use crate::job::Job;
-use crate::journal::{Begin, Lock, RunFolder};
 use crate::outcome::ExitStatus;
-use crate::shell;
-use crate::targets::{self, Selected};
+use crate::run::{self, Go};
+use crate::run_dir::{Begin, Lock, RunFolder};
+use crate::shell_quoting;
 use crate::visit::Task;
 
 /// Does the job.
 pub async fn run(args: cli::Run) -> Answer {
     let job = load(&args.common, args.no_mail)?;
-    let Selected { targets, notes } = targets::select(&job.targets)?;
+    let Selected { targets, notes } = inventory::select(&job.targets)?;
     let (hosts, twins) = ways(&job, targets).await?;
     if !args.allow_duplicates {
         refuse_duplicates(&twins)?;
     }
     if args.dry_run {
-        print(&dry_run::script(&job, &hosts)?);
+        print(&run::dry_run(&job, &hosts)?);
         return Ok(ExitStatus::Success);
     }
     let _lock = Lock::take(&job.output, &job.name)?;
@@ -33,10 +34,10 @@ pub async fn run(args: cli::Run) -> Answer {
         config: args.common.ssh_config.as_deref().map(std::path::absolute).transpose()?,
         no_mail: args.no_mail,
         hosts: hosts.iter().map(|host| host.alias.clone()).collect(),
-        secret: shell::mark(),
+        secret: shell_quoting::mark(),
         started: Timestamp::now(),
     };
-    folder.write(crate::journal::SCRIPT, &job.script.bytes)?;
+    folder.write(crate::run_dir::SCRIPT, &job.script.bytes)?;
     let left = hosts.into_iter().map(|host| (host, Task::Whole)).collect();
     go(Go { job, folder, begin, left, done: Vec::new(), resumed: Vec::new(), notes }, &args.telling).await
 }

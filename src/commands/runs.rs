@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Answer, output_folder, print};
 use crate::cli;
-use crate::journal::Earlier;
+use crate::escape::printable;
 use crate::outcome::ExitStatus;
-use crate::printable::printable;
 use crate::report::RunReport;
+use crate::run_dir::Earlier;
 
 /// Lists the runs of an output folder, the oldest first.
 pub fn runs(args: &cli::Runs) -> Answer {

@@ -1,12 +1,12 @@
 //! `recolte send`: mails an earlier run's archive again, by the mail settings as they stand now.
 
-use super::harvest::mail_again;
 use super::resume::job_of;
 use super::{Answer, Refused, earlier, print, say};
 use crate::cli;
 use crate::event::Events;
 use crate::outcome::ExitStatus;
 use crate::report::RunReport;
+use crate::run::mail_again;
 
 /// Sends the mail of a run.
 pub async fn send(args: cli::Send) -> Answer {

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::error::Source;
 use super::{Collect, Job, JobError, Overrides, Script, Ssh, file};
-use crate::printable::hex;
+use crate::escape::hex;
 
 /// The most bytes of a job file, and of a script: far beyond any that people write.
 const MAX_FILE: u64 = 64 * 1024 * 1024;

@@ -7,9 +7,9 @@ use toml::Spanned;
 
 use super::build::Builder;
 use super::{JobError, Overrides, file};
+use crate::inventory::register::Register;
+use crate::inventory::{self, Selection};
 use crate::mail::{self, Mailbox, Password, Transport};
-use crate::targets::register::Register;
-use crate::targets::{self, Selection};
 
 /// The variable that carries the password of the mail server.
 const PASSWORD: &str = "RECOLTE_SMTP_PASSWORD";
@@ -37,7 +37,7 @@ impl Builder<'_> {
     /// Words that choose hosts, each one that can be read.
     fn words(&self, words: Vec<Spanned<String>>) -> Result<Vec<String>, JobError> {
         let read = |word: Spanned<String>| {
-            targets::check(word.get_ref())
+            inventory::check(word.get_ref())
                 .map_err(|error| self.source.wrong(&word.span(), error.to_string()))?;
             Ok(word.into_inner())
         };

@@ -13,7 +13,7 @@ use std::{
 use thiserror::Error;
 
 use super::{Delivery, Fault};
-use crate::printable::printable;
+use crate::escape::printable;
 
 /// How long a folder may take, on a file system that hangs.
 const WRITE: Duration = Duration::from_secs(120);

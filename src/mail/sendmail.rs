@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{Delivery, settings::Settings};
-use crate::printable::{printable, summary};
+use crate::escape::{printable, summary};
 
 /// Where the command is on systems whose users do not have it in `PATH`, as under cron.
 const PLACES: [&str; 2] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];

@@ -8,7 +8,7 @@ use lettre::message::Mailbox;
 use thiserror::Error;
 
 use super::transport::{Security, Transport};
-use crate::printable::printable;
+use crate::escape::printable;
 
 /// Where and how to send.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use std::{
 
 use thiserror::Error;
 
-use crate::printable::printable;
+use crate::escape::printable;
 
 /// How mail leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -23,9 +23,9 @@ use tokio::time::timeout;
 use super::command::{CHUNK, Running, find, streams};
 use super::list::found;
 use super::sftp::asked;
-use super::transfer::complaint;
+use super::upload::complaint;
 use super::{FileKind, Found, Remote, RemoteError, STALL, Sink};
-use crate::shell;
+use crate::shell_quoting;
 
 /// How many reads of one file are under way at once, and the length of each: together what a fast and far link holds.
 const READS: usize = 16;
@@ -131,14 +131,14 @@ struct Flow {
 
 impl Flow {
     fn of(file: &Found, get: Get<'_>) -> Self {
-        let (mark, name) = (shell::mark(), shell::word(&file.name));
-        let program = shell::in_sh(&format!(
+        let (mark, name) = (shell_quoting::mark(), shell_quoting::word(&file.name));
+        let program = shell_quoting::in_sh(&format!(
             "LC_ALL=C; export LC_ALL; if [ -h {name} ]; then exit 9; fi; exec 3< {name} || exit 1; printf {mark}; \
              exec cat <&3"
         ));
         let line = match get {
             Get::Login => program,
-            Get::As(user) => shell::run_as(user, &program),
+            Get::As(user) => shell_quoting::run_as(user, &program),
         };
         Self { line, mark }
     }

@@ -12,10 +12,10 @@ use openssh_sftp_client::metadata::MetaData;
 
 use super::command::{Finished, find};
 use super::sftp::asked;
-use super::transfer::complaint;
+use super::upload::complaint;
 use super::{Remote, RemoteError};
-use crate::printable::summary;
-use crate::shell;
+use crate::escape::summary;
+use crate::shell_quoting;
 
 /// What kind of thing a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +158,7 @@ impl Remote {
 
     /// What one name is, without SFTP.
     pub(super) async fn stat(&self, name: &[u8]) -> Result<Found, RemoteError> {
-        let (word, name_word) = (&self.word, shell::word(name));
+        let (word, name_word) = (&self.word, shell_quoting::word(name));
         let program = format!("LC_ALL=C stat -c '{word}{STAT}' -- {name_word}");
         let read = |done: &Finished| match done.status {
             Some(0) => stated(name, done.stdout.strip_prefix(word.as_bytes()).ok_or(RemoteError::Noisy)?),
@@ -172,7 +172,7 @@ impl Remote {
 /// `word`, a kind, a name and NUL; for the first regular files then `word`, `:`, what `stat` says and NUL, and for the
 /// small ones of these their bytes, `word`, `.` and NUL.
 pub fn list_program(globs: &[String], word: &str) -> String {
-    let globs: Vec<String> = globs.iter().map(|glob| shell::glob(glob)).collect();
+    let globs: Vec<String> = globs.iter().map(|glob| shell_quoting::glob(glob)).collect();
     format!(
         "n=0; for f in {}; do if [ -h \"$f\" ]; then k=-; elif [ -f \"$f\" ]; then k=f; elif [ -e \"$f\" ]; then k=-; \
          else continue; fi; printf \"{word}$k%s\\\\0\" \"$f\"; [ $k = f ] && [ $n -lt {ALONG} ] || continue; n=$((n+1)); \

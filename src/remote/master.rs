@@ -19,13 +19,13 @@ use openssh::Session;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::kept::Claim;
-use super::plan::Plan;
-use super::ssh_text::{self, Refusal};
-use super::{Remote, fetch, helper, sftp};
+use super::diagnose::{self, Refusal};
+use super::socket::Claim;
+use super::ssh_args::Plan;
+use super::{Remote, fetch, sftp, shell};
 use crate::disk::on_disk;
 use crate::outcome::Cause;
-use crate::shell;
+use crate::shell_quoting;
 
 /// How long a master may take to answer, or to go.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -113,11 +113,11 @@ impl Remote {
         Self {
             session,
             master: Master::Adopted,
-            word: shell::mark(),
+            word: shell_quoting::mark(),
             sftp: sftp::Slot::default(),
             along: fetch::Along::default(),
             large: tokio::sync::Mutex::default(),
-            helper: helper::Slot::default(),
+            helper: shell::Slot::default(),
             unclean: false.into(),
             stale: None,
         }
@@ -192,7 +192,7 @@ async fn launch(plan: &Plan) -> Result<(), Refusal> {
     let said = read_log(log);
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(_)) => Err(ssh_text::read(&plan.host, &said)),
+        Ok(Ok(_)) => Err(diagnose::read(&plan.host, &said)),
         Ok(Err(error)) => Err(failed(&error)),
         Err(_) => {
             kill(&mut child).await;
@@ -248,7 +248,7 @@ fn read_log(mut log: File) -> Vec<u8> {
 /// The refusal of a host that let the time for connecting pass.
 fn too_slow(plan: &Plan, said: &[u8]) -> Refusal {
     let time = humantime::format_duration(plan.connect_timeout);
-    let mut refusal = ssh_text::read(&plan.host, said);
+    let mut refusal = diagnose::read(&plan.host, said);
     if said.trim_ascii().is_empty() || refusal.cause == Cause::Other {
         refusal.hint = Some("is the host up and not overloaded? connect_timeout allows more time".to_owned());
     }

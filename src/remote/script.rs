@@ -9,12 +9,12 @@ use openssh::{ChildStderr, ChildStdout};
 use tokio::time::{Instant, sleep};
 
 use super::command::{CHUNK, next};
-use super::helper::{Answering, Helper};
-use super::marks::Marks;
+use super::shell::{Answering, Helper};
+use super::stream_filter::Marks;
 use super::{Remote, RemoteError, Sink};
 use crate::event::Stop;
 use crate::outcome::Cause;
-use crate::shell::{self, GRACE_SECONDS};
+use crate::shell_quoting::{self, GRACE_SECONDS};
 
 /// How long `sudo` and `su` may take to end after the script's end: who waits longer waits for a process it left.
 const LINGER: Duration = Duration::from_secs(2);
@@ -64,9 +64,9 @@ impl Remote {
     /// The connection broke.
     pub async fn execute(&self, script: Script, stop: &Stop) -> Result<Ran, RemoteError> {
         let mut helper = self.take_helper().await?;
-        let line = shell::executed(&script.line, &script.mark, script.supervised);
+        let line = shell_quoting::executed(&script.line, &script.mark, script.supervised);
         // One line: what follows a line belongs to the script's lifeline.
-        helper.tell(&format!("{line}; {}\n", shell::asked(&script.then, &helper.mark))).await?;
+        helper.tell(&format!("{line}; {}\n", shell_quoting::asked(&script.then, &helper.mark))).await?;
         let Helper { child, stdin, stdout, stderr, mark, .. } = helper;
         let then = script.then.clone();
         let late = until(script.timeout.map(|time| Instant::now() + time));

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::command::{SESSION_TRIES, SESSION_WAIT};
 use super::{Remote, RemoteError, STALL};
-use crate::printable::{story, summary};
+use crate::escape::{story, summary};
 
 /// The one SFTP channel of a host.
 pub(super) type Slot = Mutex<Channel>;

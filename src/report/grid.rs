@@ -8,9 +8,9 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::layout;
 use super::style::View;
+use crate::escape::printable;
+use crate::hostset::fold;
 use crate::outcome::Outcome;
-use crate::printable::printable;
-use crate::targets::range::fold;
 
 /// What is shown of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::words;
+use crate::hostset::fold;
 use crate::outcome::{HostReport, Outcome};
-use crate::targets::range::fold;
 
 /// Hosts of one outcome, step, cause, message, hint and exit status; never empty.
 pub(crate) struct Group<'a> {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
+use crate::escape::printable;
 use crate::outcome::{HostReport, MailReport, Outcome};
-use crate::printable::printable;
 
 /// The version of the layout that this program writes and reads.
 pub const SCHEMA: u32 = 1;

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::units;
+use crate::escape::printable;
 use crate::outcome::{HostReport, Outcome};
-use crate::printable::printable;
 
 /// The most characters of a message or a hint.
 const MESSAGE: usize = 600;

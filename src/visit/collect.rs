@@ -3,13 +3,13 @@
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
-use super::fault;
+use super::failure;
 use crate::disk::on_disk;
+use crate::escape::printable;
 use crate::job::{Collect, Job};
-use crate::journal::Place;
 use crate::outcome::{Cause, Collected, Fault, Skipped, Step};
-use crate::printable::printable;
 use crate::remote::{FileKind, Found, Get, Remote, RemoteError, Sink};
+use crate::run_dir::Place;
 
 /// How many files of one host are on their way at once.
 const FILES: usize = 8;
@@ -49,7 +49,7 @@ pub async fn collect(
     known: &[Collected],
 ) -> Result<Home, Fault> {
     let globs = job.collect.files.join(" ");
-    let found = remote.list(&job.collect.files).await.map_err(|e| fault::of(Step::Collect, &globs, e))?;
+    let found = remote.list(&job.collect.files).await.map_err(|e| failure::of(Step::Collect, &globs, e))?;
     let mut home = Home::default();
     let wanted = choose(found, &job.collect, since, &mut home);
     let run_as = job.script.run_as.as_deref();
@@ -62,10 +62,10 @@ pub async fn collect(
             }
             Ok(copied) => home.files.push(copied),
             Err(RemoteError::Lost) => {
-                return Err(fault::of(Step::Collect, &printable(&file.name), RemoteError::Lost));
+                return Err(failure::of(Step::Collect, &printable(&file.name), RemoteError::Lost));
             }
             Err(RemoteError::Missing) => home.skip(&file, "it went away before it was copied"),
-            Err(error) => home.miss(&file, fault::of(Step::Collect, &printable(&file.name), error)),
+            Err(error) => home.miss(&file, failure::of(Step::Collect, &printable(&file.name), error)),
         }
     }
     if home.files.is_empty() && known.is_empty() && home.fault.is_none() && job.collect.required {
@@ -173,14 +173,14 @@ async fn copy_by(
 /// A file beyond a limit.
 fn too_large(file: &Found, key: &str, limit: u64) -> Fault {
     let message = format!("{}: its {} bytes are beyond {key} ({limit})", printable(&file.name), file.bytes);
-    fault::new(Step::Collect, Cause::TooLarge, message, "raise the limit in [collect], or fetch it by hand")
+    failure::new(Step::Collect, Cause::TooLarge, message, "raise the limit in [collect], or fetch it by hand")
 }
 
 /// Nothing of this run was there.
 fn none(globs: &str, skipped: usize) -> Fault {
     let left = if skipped > 0 { format!("; {skipped} were left, see skipped") } else { String::new() };
     let message = format!("no file of this run matches {globs}{left}");
-    fault::new(
+    failure::new(
         Step::Collect,
         Cause::NoFile,
         message,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Turns, Visit};
+use crate::escape::printable;
 use crate::job::Ssh;
 use crate::outcome::{Cause, Fault, Step};
-use crate::printable::printable;
 use crate::remote::{Plan, Refusal, Remote, Sockets};
-use crate::shell;
-use crate::targets::Host;
+use crate::shell_quoting;
+use crate::ssh_config::Host;
 
 /// The wait before the second try; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ impl Visit {
 
 /// What is to be said of a socket of the user's where nobody answers.
 pub(super) fn stale(remote: &Remote) -> Option<String> {
-    let path = shell::quote(&printable(remote.stale()?.as_os_str().as_encoded_bytes()));
+    let path = shell_quoting::quote(&printable(remote.stale()?.as_os_str().as_encoded_bytes()));
     Some(format!("nobody answers at your control socket; a connection of our own was made; rm {path}"))
 }
 

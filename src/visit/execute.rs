@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io;
 
 use super::Run;
-use super::fault;
+use super::failure;
 use crate::disk::on_disk;
 use crate::job;
-use crate::journal::Entry;
 use crate::outcome::{Fault, Skipped, Step};
 use crate::remote::{Ran, Remote, RemoteError, Script, Sink, Written};
-use crate::shell;
+use crate::run_dir::Entry;
+use crate::shell_quoting;
 
 /// What is known after the step.
 pub struct Executed {
@@ -36,11 +36,11 @@ pub fn script_line(script: &job::Script, mark: Option<&str>) -> String {
 /// The line that runs `words` as the script would be run.
 pub(super) fn run_line(script: &job::Script, words: &[String], mark: Option<&str>) -> String {
     let inner = match mark {
-        Some(mark) => shell::supervise(words, mark),
-        None => shell::line(words),
+        Some(mark) => shell_quoting::supervise(words, mark),
+        None => shell_quoting::line(words),
     };
     match &script.run_as {
-        Some(user) => shell::run_as(user, &inner),
+        Some(user) => shell_quoting::run_as(user, &inner),
         None => inner,
     }
 }
@@ -50,7 +50,7 @@ pub(super) fn run_line(script: &job::Script, words: &[String], mark: Option<&str
 pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) -> Executed {
     let script = &run.job.script;
     if let Some(why) = run.stop.ordered() {
-        return fault::stopped(Step::Execute, why).into();
+        return failure::stopped(Step::Execute, why).into();
     }
     let sinks = match sinks(run, host).await {
         Ok(sinks) => sinks,
@@ -71,7 +71,7 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) 
     }
     match remote.execute(ready, &run.stop).await {
         Ok(ran) => ended(run, host, ran).await,
-        Err(error) => fault::of(Step::Execute, "", error).into(),
+        Err(error) => failure::of(Step::Execute, "", error).into(),
     }
 }
 
@@ -89,7 +89,7 @@ async fn sinks(run: &Run, host: &str) -> io::Result<(Sink, Sink)> {
 
 /// Closes the files and says what the end means.
 async fn ended(run: &Run, host: &str, ran: Ran) -> Executed {
-    let fault = fault::ran(&run.job.script, &ran);
+    let fault = failure::ran(&run.job.script, &ran);
     if ran.left_daemon {
         run.events.note(format!("{host}: the script left a process behind that still holds its output"));
     }
@@ -107,7 +107,7 @@ async fn ended(run: &Run, host: &str, ran: Ran) -> Executed {
         }
     }
     // What sudo or su exit with when they refuse is not the script's status.
-    let began = fault.as_ref().is_none_or(|fault| !fault::is_refusal(fault));
+    let began = fault.as_ref().is_none_or(|fault| !failure::is_refusal(fault));
     Executed {
         exit_status: ran.status.filter(|_| began),
         skipped,
@@ -124,5 +124,5 @@ fn cut(name: &str, written: &Written) -> Option<Skipped> {
 
 /// This machine cannot keep what the script prints.
 fn here(error: io::Error) -> Fault {
-    fault::of(Step::Execute, "the script's output", RemoteError::Local(error))
+    failure::of(Step::Execute, "the script's output", RemoteError::Local(error))
 }

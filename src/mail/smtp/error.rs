@@ -9,7 +9,7 @@ use lettre::transport::smtp::{self, response::Severity};
 use thiserror::Error;
 
 use super::super::{Fault, Refused};
-use crate::printable::summary;
+use crate::escape::summary;
 
 /// Bytes of an answer that are kept.
 const TEXT: usize = 500;

@@ -27,8 +27,8 @@ use super::{
     error::{SmtpError, Stage, is_yes},
 };
 use crate::{
+    escape::printable,
     mail::{Fault, transport::Server},
-    printable::printable,
 };
 
 /// The logins we know; both show the password to the server, so they need TLS.

@@ -6,7 +6,7 @@ use mailparse::MailHeaderMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::mail::{letter::base64_room, sendmail};
+use crate::mail::{compose::base64_room, sendmail};
 
 fn executable(folder: &Path, text: &str) -> std::path::PathBuf {
     let path = folder.join("sendmail");
@@ -19,7 +19,7 @@ async fn by(text: &str) -> (Result<Delivery, SendmailError>, tempfile::TempDir) 
     let folder = tempfile::tempdir().unwrap();
     let path = executable(folder.path(), &text.replace("OUT", &folder.path().join("out").to_string_lossy()));
     let settings = settings("sendmail");
-    let message = letter::compose(&settings, &letter(400_000)).await.unwrap();
+    let message = compose::compose(&settings, &letter(400_000)).await.unwrap();
     (sendmail::run(path, &settings, &sendmail::unix_lines(&message), Duration::from_secs(5)).await, folder)
 }
 
@@ -80,7 +80,7 @@ async fn a_sendmail_that_hangs_or_floods_has_an_end() {
 
 #[tokio::test]
 async fn headers_are_what_mail_programs_expect() {
-    let message = letter::compose(&settings("sendmail"), &letter(10)).await.unwrap();
+    let message = compose::compose(&settings("sendmail"), &letter(10)).await.unwrap();
     let text = String::from_utf8(message.clone()).unwrap();
     assert!(text.contains("Subject: =?utf-8?b?UsOpc3VsdGF0?= $U du script\r\n"), "{text}");
     let mail = mailparse::parse_mail(&message).unwrap();
@@ -100,7 +100,7 @@ async fn headers_are_what_mail_programs_expect() {
 async fn a_foreign_name_has_a_plain_one_beside_it() {
     let mut letter = letter(10);
     letter.attachments[0].name = "../récolte\r\nX: \"1\".tar.gz".into();
-    let message = letter::compose(&settings("sendmail"), &letter).await.unwrap();
+    let message = compose::compose(&settings("sendmail"), &letter).await.unwrap();
     let text = String::from_utf8(message.clone()).unwrap();
     assert!(text.contains("filename=\".._r_colte__X: _1_.tar.gz\";\r\n filename*=utf-8''.._r%C3%A9colte__X%3A%20%221%22.tar.gz\r\n"), "{text}");
     assert_carries(&message, &letter);
@@ -111,13 +111,13 @@ async fn nothing_adds_a_header() {
     let bad = "x\r\nBcc: victim@example.fr\r\n\r\nbody";
     let letter = Letter { subject: bad.into(), body: bad.into(), attachments: vec![] };
     let settings = settings("sendmail");
-    let message = letter::compose(&settings, &letter).await.unwrap();
+    let message = compose::compose(&settings, &letter).await.unwrap();
     let mail = mailparse::parse_mail(&message).unwrap();
     assert!(mail.headers.get_first_value("Bcc").is_none());
     assert_eq!(mail.headers.len(), 9, "{:?}", mail.headers);
     let mut attached = super::letter(1);
     attached.attachments[0].content_type = "x\r\nBcc: victim@example.fr".into();
-    assert!(letter::compose(&settings, &attached).await.is_err());
+    assert!(compose::compose(&settings, &attached).await.is_err());
     let from = Mailbox { name: Some(bad.into()), ..settings.from.clone() };
     let settings = Settings { from, ..settings };
     assert_eq!(settings.validate().unwrap_err().to_string().matches("\\r\\nBcc").count(), 1);
@@ -128,10 +128,10 @@ proptest! {
     #[test]
     fn the_size_is_known_without_encoding(size in 0usize..2000, limit in 0u64..3000) {
         let settings = settings("sendmail");
-        let whole = letter::message(&settings, letter(size)).unwrap().formatted().len() as u64;
-        prop_assert_eq!(letter::encoded_size(&settings, &letter(size)).unwrap(), whole);
+        let whole = compose::message(&settings, letter(size)).unwrap().formatted().len() as u64;
+        prop_assert_eq!(compose::encoded_size(&settings, &letter(size)).unwrap(), whole);
         let room = base64_room(limit);
-        prop_assert!(letter::base64_len(room) <= limit && letter::base64_len(room + 3) > limit);
+        prop_assert!(compose::base64_len(room) <= limit && compose::base64_len(room + 3) > limit);
     }
 }
 

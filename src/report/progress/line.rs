@@ -5,12 +5,12 @@
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::Mode;
+use crate::escape::printable;
 use crate::event::Event;
+use crate::hostset::fold;
 use crate::outcome::{HostReport, Outcome};
-use crate::printable::printable;
 use crate::report::style::Style;
 use crate::report::{units, words};
-use crate::targets::range::fold;
 
 /// The most characters of the list of who is visited.
 const NAMES: usize = 400;

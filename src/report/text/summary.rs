@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::table::{Bounds, table};
+use crate::escape::printable;
 use crate::outcome::MailReport;
-use crate::printable::printable;
 use crate::report::group::groups;
 use crate::report::json::RunReport;
 use crate::report::style::View;

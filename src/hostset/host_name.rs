@@ -1,0 +1,109 @@
+//! What a host may be called: what ssh takes as one plain argument, and a folder may be named after.
+//!
+//! Pure. Says nothing about whether the host exists: OpenSSH decides that.
+
+use super::{MAX_NAME, excerpt};
+use crate::escape::printable;
+
+/// A name that no host can have, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {fault}")]
+pub struct NameError {
+    /// The name, fit for a terminal, cut where it is long.
+    name: String,
+    /// What is wrong with it.
+    fault: Fault,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Fault {
+    #[error("a host's name cannot be empty")]
+    Empty,
+    #[error("has {0} bytes; a host's name has at most {MAX_NAME}")]
+    Long(usize),
+    #[error("begins with `-`, which ssh would read as an option; name it by another Host alias")]
+    Option,
+    #[error("holds a blank or an invisible character; retype the name")]
+    Invisible,
+    #[error("holds `{0}`, which ssh refuses in a name; name it by another Host alias")]
+    Shell(char),
+    #[error("holds `{0}`, which stands for several hosts; here one host's name is needed")]
+    Several(char),
+    #[error("holds `/`; write the name alone, its port and the rest belong in ssh_config")]
+    Path,
+    #[error("names a folder, not a host")]
+    Folder,
+}
+
+/// Checks that `name`, `host` or `user@host`, can be given to ssh as it is.
+///
+/// Refuses what OpenSSH 9.6 and later refuse (shell characters, a leading `-`), what would be more than one word or
+/// more than one host, and what cannot name the host's folder in the archive.
+pub fn check(name: &str) -> Result<(), NameError> {
+    fault(name).map_or(Ok(()), |fault| Err(NameError { name: excerpt(name), fault }))
+}
+
+fn fault(name: &str) -> Option<Fault> {
+    let (user, host) = name.rsplit_once('@').unwrap_or(("user", name));
+    let found = |set: &str| name.chars().find(|c| set.contains(*c));
+    match () {
+        () if host.is_empty() || user.is_empty() => Some(Fault::Empty),
+        () if name.len() > MAX_NAME => Some(Fault::Long(name.len())),
+        () if name.starts_with('-') || host.starts_with('-') => Some(Fault::Option),
+        () if name.contains(char::is_whitespace) || printable(name.as_bytes()) != name => {
+            Some(Fault::Invisible)
+        }
+        () if matches!(host, "." | "..") => Some(Fault::Folder),
+        () if name.contains('/') => Some(Fault::Path),
+        () => found("`'\"$;&<>|(){}\\").map(Fault::Shell).or_else(|| found("*?[],").map(Fault::Several)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_of_hosts_pass() {
+        for name in
+            ["serveur1", "User_VIP@srv-01.example.fr", "10.0.0.1", "2001:db8::1", "fe80::1%eth0", "élan"]
+        {
+            assert_eq!(check(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_no_host_is_called_is_refused_with_the_reason() {
+        let cases = [
+            ("", "cannot be empty"),
+            ("user@", "cannot be empty"),
+            ("-oProxyCommand=x", "-oProxyCommand=x: begins with `-`"),
+            ("user@-x", "begins with `-`"),
+            ("a b", "holds a blank"),
+            ("a\nb", "a\\nb: holds a blank or an invisible"),
+            ("a\0b", "invisible character"),
+            ("a\u{202e}b", "invisible character"),
+            ("a;reboot", "holds `;`"),
+            ("$(x)", "holds `$`"),
+            ("a`b", "holds ```"),
+            ("a\\b", "holds `\\`"),
+            ("prod-*", "stands for several"),
+            ("n[1", "holds `[`"),
+            ("..", "names a folder"),
+            ("ssh://host", "holds `/`"),
+        ];
+        for (name, said) in cases {
+            let error = check(name).unwrap_err().to_string();
+            assert!(error.contains(said), "{name:?}: {error}");
+        }
+        assert!(check(&"x".repeat(256)).unwrap_err().to_string().contains("has 256 bytes"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_panics(name: String) {
+            let _ = check(&name);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `recolte run --dry-run`: the exact commands of each step on each host, ready to paste, nothing touched.
+//!
+//! They are made by the functions that the visit itself uses. What goes over SFTP is shown as commands for `sftp`.
+
+use std::fmt::Write as _;
+
+use super::Refused;
+use super::control_dir::keep;
+use crate::job::Job;
+use crate::remote::{Plan, Sockets, launch_line, list_program};
+use crate::shell_quoting;
+use crate::ssh_config::Host;
+use crate::visit::{control_plan, install_program, script_line};
+
+/// The commands of all hosts.
+///
+/// # Errors
+/// The sockets that the job wants kept have no place.
+pub fn script(job: &Job, hosts: &[Host]) -> Result<String, Refused> {
+    let sockets = Sockets { folder: std::env::temp_dir().join("recolte-dry-run"), keep: keep(&job.ssh)? };
+    let mut text = format!("# dry run of {}: nothing was touched\n", job.file.display());
+    let folder = sockets.keep.as_ref().map_or(sockets.folder.as_path(), |keep| keep.folder());
+    let folder = shell_quoting::quote(&folder.to_string_lossy());
+    let _ = writeln!(text, "install -d -m 700 {folder}");
+    for (number, host) in hosts.iter().enumerate() {
+        text.push_str(&of_host(job, host, &sockets, number));
+    }
+    Ok(text)
+}
+
+/// The commands of one host, step by step.
+fn of_host(job: &Job, host: &Host, sockets: &Sockets, number: usize) -> String {
+    let plan = control_plan(&job.ssh, host, sockets, number);
+    let kept = plan.kept();
+    let ends = kept.is_none();
+    let plan = kept.unwrap_or(plan);
+    let script = &job.script;
+    let staged = script.staged(&shell_quoting::mark(), &host.alias);
+    let mark = script.supervise.then(shell_quoting::mark);
+    let here = shell_quoting::quote(&script.file.to_string_lossy());
+    let home = format!("{}/{}", job.name, host.alias);
+    let through = |line: &str| shell_quoting::line(plan.through(line));
+    let program = |text: &str| through(&shell_quoting::in_sh(text));
+    let put = format!("put {here} {staged}\nchmod 700 {staged}\n");
+    let get: Vec<String> = job.collect.files.iter().map(|g| format!("get -p {g} {home}/\n")).collect();
+    let mut steps = vec![
+        ("connect", launch_line(&plan)),
+        ("upload", piped(&put, &plan)),
+        ("install", program(&install_program(script, &staged))),
+        ("install: the staged copy goes", piped(&format!("rm {staged}\n"), &plan)),
+        ("execute", held(&through(&script_line(script, mark.as_deref())), mark.is_some())),
+        ("collect: what is there", program(&list_program(&job.collect.files, ""))),
+        (
+            "collect: bring it home",
+            format!("install -d {}\n{}", shell_quoting::quote(&home), piped(&get.concat(), &plan)),
+        ),
+    ];
+    if ends {
+        steps.push(("disconnect", shell_quoting::line(plan.order("exit"))));
+    }
+    let mut text = format!("\n## {}\n", host.alias);
+    for (step, line) in steps {
+        let _ = writeln!(text, "# {step}\n{line}");
+    }
+    text
+}
+
+/// Commands for sftp, as a line that feeds them to it.
+fn piped(commands: &str, plan: &Plan) -> String {
+    let commands: Vec<&str> = commands.lines().collect();
+    format!("printf '%s\\n' {} | {}", shell_quoting::line(commands), shell_quoting::line(plan.sftp()))
+}
+
+/// A supervised script lives as long as its stdin: by hand, as long as the terminal holds it open.
+fn held(line: &str, supervised: bool) -> String {
+    if supervised { format!("tail -f /dev/null | {line}") } else { format!("{line} </dev/null") }
+}

@@ -1,0 +1,167 @@
+//! Where a name leads: asked of `ssh -G`, which alone knows how ssh_config is read.
+//!
+//! Limits: no name is looked up in the DNS and no host is reached; `Match exec` of the user's ssh_config does run.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+use thiserror::Error;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::escape::summary;
+
+/// How long one `ssh -G` may take: a `Match exec` may ask a server.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The most of an answer that is read, in bytes.
+const SHOWN: usize = 400;
+
+/// A host as OpenSSH sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Resolved {
+    /// The name as it was chosen.
+    pub alias: String,
+    /// Who logs in.
+    pub user: String,
+    /// What ssh connects to: `HostName`.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// The jump hosts, if any.
+    pub jump: Option<String>,
+    /// Where the user's own master would listen.
+    #[serde(skip)]
+    pub(super) control_path: Option<PathBuf>,
+    /// After how many seconds ssh gives a dead link up; none if it never does.
+    #[serde(skip)]
+    pub(super) notices_dead_link_within: Option<u64>,
+}
+
+/// Why a name leads nowhere.
+#[derive(Debug, Error)]
+pub enum ResolveError {
+    /// `ssh` itself cannot be started.
+    #[error("ssh cannot be started; is OpenSSH's client installed, and in PATH?")]
+    Start(#[source] std::io::Error),
+    /// It refused.
+    #[error("{host}: ssh -G refuses: {said}; correct the ssh_config or the name")]
+    Refused {
+        /// The host.
+        host: String,
+        /// ssh's words.
+        said: String,
+    },
+    /// It gave no answer.
+    #[error("{host}: ssh -G gave no answer within {} s; is a Match exec of the ssh_config hanging?", PATIENCE.as_secs())]
+    Silent {
+        /// The host.
+        host: String,
+    },
+}
+
+/// The names that lead to the same user, host and port by the same way, in groups of two and more.
+pub fn same_machine(hosts: &[Resolved]) -> Vec<Vec<&str>> {
+    let mut groups: Vec<Vec<&str>> = Vec::new();
+    let mut known = HashMap::new();
+    for host in hosts {
+        let way = (&host.user, host.address.to_lowercase(), host.port, &host.jump);
+        let number = *known.entry(way).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups.get_mut(number).into_iter().for_each(|group| group.push(&host.alias));
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}
+
+/// Asks where all targets lead, `at_once` questions at a time; the answers keep the order.
+///
+/// # Errors
+/// The first target that leads nowhere.
+pub async fn resolve(
+    targets: Vec<String>,
+    config: Option<&Path>,
+    identity: Option<&Path>,
+    at_once: usize,
+) -> Result<Vec<Resolved>, ResolveError> {
+    stream::iter(targets.into_iter().map(|target| one(target, config, identity)))
+        .buffered(at_once)
+        .try_collect()
+        .await
+}
+
+async fn one(
+    target: String,
+    config: Option<&Path>,
+    identity: Option<&Path>,
+) -> Result<Resolved, ResolveError> {
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-G").stdin(Stdio::null()).kill_on_drop(true);
+    for (flag, path) in [("-F", config), ("-i", identity)] {
+        if let Some(path) = path {
+            ssh.arg(flag).arg(path);
+        }
+    }
+    let asked = timeout(PATIENCE, ssh.arg("--").arg(&target).output()).await;
+    let host = target.clone();
+    match asked {
+        Ok(Ok(Output { status, stdout, .. })) if status.success() => {
+            Ok(read(target, &String::from_utf8_lossy(&stdout)))
+        }
+        Ok(Ok(output)) => Err(ResolveError::Refused { host, said: summary(&output.stderr, SHOWN) }),
+        Ok(Err(error)) => Err(ResolveError::Start(error)),
+        Err(_) => Err(ResolveError::Silent { host }),
+    }
+}
+
+/// Reads `key value` lines.
+fn read(target: String, text: &str) -> Resolved {
+    let value = |key: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+            .filter(|value| *value != "none")
+    };
+    let number = |key: &str| value(key).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
+    let interval = number("serveraliveinterval");
+    Resolved {
+        user: value("user").unwrap_or_default().to_owned(),
+        address: value("hostname").unwrap_or(&target).to_owned(),
+        port: value("port").and_then(|port| port.parse().ok()).unwrap_or(22),
+        jump: value("proxyjump").map(str::to_owned),
+        control_path: value("controlpath").map(PathBuf::from),
+        notices_dead_link_within: (interval > 0)
+            .then(|| interval.saturating_mul(number("serveralivecountmax").max(1))),
+        alias: target,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ssh_says_is_read_by_its_keys() {
+        let target = "db1".to_owned();
+        let text = "user op\nhostname 10.0.0.1\nport 2222\nproxyjump gate\ncontrolpath /run/c m\nserveraliveinterval 15\nserveralivecountmax 3\n";
+        let resolved = read(target.clone(), text);
+        assert_eq!(
+            (resolved.user.as_str(), resolved.address.as_str(), resolved.port),
+            ("op", "10.0.0.1", 2222)
+        );
+        assert_eq!(resolved.jump.as_deref(), Some("gate"));
+        assert_eq!(resolved.control_path, Some(PathBuf::from("/run/c m")));
+        assert_eq!(resolved.notices_dead_link_within, Some(45));
+        let named = |alias: &str| Resolved { alias: alias.to_owned(), ..resolved.clone() };
+        let other = Resolved { port: 22, ..named("c") };
+        assert_eq!(same_machine(&[named("a"), other.clone(), named("b")]), [["a", "b"]]);
+        assert!(same_machine(&[named("a"), other]).is_empty());
+        let bare = read(target, "");
+        assert_eq!((bare.address.as_str(), bare.port, bare.notices_dead_link_within), ("db1", 22, None));
+    }
+}

@@ -1,0 +1,239 @@
+//! Whether a host is ready for the job: every step is tried as far as it leaves nothing behind and runs nothing.
+//!
+//! The staging folder is tried with the real upload, whose file is removed again; sudo is asked whether it would permit
+//! the exact command, and, where that may be another one, runs `true` in its place. Limits: a host that is ready now
+//! may not be so later.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::connect::{reach, stale};
+use super::execute::{run_line, script_line};
+use super::{Turns, failure};
+use crate::escape::summary;
+use crate::event::Stop;
+use crate::job::{Job, Script};
+use crate::outcome::{Cause, Fault, HostReport, Step};
+use crate::remote::{Remote, RemoteError, Sockets};
+use crate::shell_quoting;
+use crate::ssh_config::Host;
+
+/// By how many seconds a clock may differ before it is told.
+const CLOCK: i64 = 5;
+
+/// What is tried, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item {
+    /// Reach, host key, key.
+    Connect,
+    /// A login shell that is silent.
+    Shell,
+    /// SFTP.
+    Sftp,
+    /// The staging folder.
+    Staging,
+    /// The install folder.
+    Install,
+    /// The sudo rule and the user.
+    Sudo,
+    /// The host's clock.
+    Clock,
+}
+
+impl Item {
+    /// All items.
+    pub const ALL: [Self; 7] =
+        [Self::Connect, Self::Shell, Self::Sftp, Self::Staging, Self::Install, Self::Sudo, Self::Clock];
+
+    /// The item's name in the grid.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Shell => "shell",
+            Self::Sftp => "sftp",
+            Self::Staging => "staging",
+            Self::Install => "install",
+            Self::Sudo => "sudo",
+            Self::Clock => "clock",
+        }
+    }
+}
+
+/// What came of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It is as it must be.
+    Ready,
+    /// It will do, but is worth knowing.
+    Noted(String),
+    /// It keeps the job from being done.
+    Wanting(Fault),
+}
+
+/// What came of a host.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    /// The account, as a run would give it.
+    pub report: HostReport,
+    /// What came of the items that were tried, in the order of [`Item::ALL`].
+    pub found: Vec<Found>,
+}
+
+impl From<HostReport> for Readiness {
+    fn from(report: HostReport) -> Self {
+        Self { report, found: Vec::new() }
+    }
+}
+
+impl AsRef<HostReport> for Readiness {
+    fn as_ref(&self) -> &HostReport {
+        &self.report
+    }
+}
+
+/// What all trials share.
+pub struct Trial {
+    /// The job.
+    pub job: Job,
+    /// Where our control sockets go.
+    pub sockets: Sockets,
+    /// Who may make a connection now.
+    pub turns: Turns,
+    /// The order to stop.
+    pub stop: Stop,
+}
+
+/// Tries one host.
+pub async fn ready(trial: &Trial, host: Host, number: usize) -> Readiness {
+    let found = tokio::select! {
+        biased;
+        why = trial.stop.wait() => vec![Found::Wanting(failure::stopped(Step::Connect, why))],
+        found = try_all(trial, &host, number) => found,
+    };
+    let mut report = HostReport::new(&host.alias);
+    report.end(found.iter().find_map(|found| match found {
+        Found::Wanting(fault) => Some(fault.clone()),
+        _ => None,
+    }));
+    Readiness { report, found }
+}
+
+async fn try_all(trial: &Trial, host: &Host, number: usize) -> Vec<Found> {
+    let script = &trial.job.script;
+    let remote = match reach(&trial.job.ssh, host, &trial.sockets, number, &trial.turns).await {
+        Ok(remote) => remote,
+        Err(fault) => return vec![Found::Wanting(fault)],
+    };
+    let connect = match stale(&remote) {
+        Some(note) => Found::Noted(note),
+        None if remote.adopted() => Found::Noted("your live master is used".to_owned()),
+        None => Found::Ready,
+    };
+    let mut found = vec![connect];
+    let shell = shell(&remote).await;
+    let talks = matches!(shell, Found::Wanting(_));
+    found.push(shell);
+    if !talks {
+        found.push(sftp(&remote).await);
+        found.push(staging(&remote, script, &host.alias).await);
+        found.push(install(&remote, script).await);
+        found.push(sudo(&remote, script).await);
+        found.push(clock(&remote).await);
+    }
+    remote.end().await;
+    found
+}
+
+/// A login shell must print nothing of its own.
+async fn shell(remote: &Remote) -> Found {
+    match remote.run(&shell_quoting::in_sh("exit 0"), b"", 200).await {
+        Ok(done) if done.stdout.is_empty() => Found::Ready,
+        Ok(_) => Found::Wanting(failure::of(Step::Upload, "", RemoteError::Noisy)),
+        Err(error) => Found::Wanting(failure::of(Step::Upload, "", error)),
+    }
+}
+
+async fn sftp(remote: &Remote) -> Found {
+    match remote.offers_sftp().await {
+        Ok(()) => Found::Ready,
+        Err(RemoteError::NoSftp) => Found::Noted("no sftp: a command channel will do".to_owned()),
+        Err(error) => Found::Wanting(failure::of(Step::Upload, "", error)),
+    }
+}
+
+/// What the upload does, taken back.
+async fn staging(remote: &Remote, script: &Script, host: &str) -> Found {
+    let path = script.staged(&shell_quoting::mark(), host);
+    let uploaded = remote.upload(&path, &script.bytes).await;
+    let removed = remote.remove(&path).await;
+    match uploaded.and(removed) {
+        Ok(()) => Found::Ready,
+        Err(error) => Found::Wanting(failure::of(Step::Upload, &script.staging, error)),
+    }
+}
+
+/// The install folder is there, can be written, and has room.
+async fn install(remote: &Remote, script: &Script) -> Found {
+    let (folder, file) = (shell_quoting::quote(&script.install), shell_quoting::quote(&script.installed()));
+    let program = format!(
+        "( LC_ALL=C; export LC_ALL; if [ -d {folder} ]; then :; else echo \"No such folder\" >&2; exit 1; fi; \
+         if [ -e {file} ]; then t={file}; else t={folder}; fi; \
+         if [ -w \"$t\" ]; then df -Pk {folder}; else echo \"Permission denied: $t\" >&2; exit 1; fi )"
+    );
+    let done = match remote.ask(&program, 4096).await {
+        Ok(done) => done,
+        Err(error) => return Found::Wanting(failure::of(Step::Install, &script.install, error)),
+    };
+    if done.status != Some(0) {
+        return Found::Wanting(failure::install(script, &done.stderr));
+    }
+    match free(&String::from_utf8_lossy(&done.stdout)) {
+        Some(free) if free < script.bytes.len() as u64 => {
+            Found::Wanting(failure::of(Step::Install, &script.install, RemoteError::Full))
+        }
+        _ => Found::Ready,
+    }
+}
+
+/// The free bytes in the answer of `df -Pk`.
+fn free(answer: &str) -> Option<u64> {
+    let kib: u64 = answer.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kib.saturating_mul(1024))
+}
+
+/// sudo would permit the exact command, and the user can log in.
+async fn sudo(remote: &Remote, script: &Script) -> Found {
+    let Some(user) = &script.run_as else { return Found::Ready };
+    let mark = script.supervise.then(shell_quoting::mark);
+    let exact = script_line(script, mark.as_deref());
+    let permitted = format!("sudo -n -l {}", exact.strip_prefix("sudo -n ").unwrap_or(&exact));
+    let harmless = if script.supervise {
+        run_line(script, &["true".to_owned()], None)
+    } else {
+        format!("id {}", shell_quoting::quote(user))
+    };
+    match remote.run(&format!("{permitted} && {harmless}"), b"", 4096).await {
+        Ok(done) if done.status == Some(0) => Found::Ready,
+        Ok(done) => Found::Wanting(failure::sudo(script, done.status, &done.stderr)),
+        Err(error) => Found::Wanting(failure::of(Step::Execute, "", error)),
+    }
+}
+
+/// How far the host's clock is from ours. The job goes by the host's own, so this is only told.
+async fn clock(remote: &Remote) -> Found {
+    let done = match remote.ask("date +%s", 200).await {
+        Ok(done) => done,
+        Err(error) => return Found::Wanting(failure::of(Step::Install, "", error)),
+    };
+    let here =
+        SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| i64::try_from(now.as_secs()).ok());
+    let there = std::str::from_utf8(&done.stdout).ok().and_then(|text| text.trim().parse::<i64>().ok());
+    match (there, here) {
+        (Some(there), Some(here)) if (there - here).abs() <= CLOCK => Found::Ready,
+        (Some(there), Some(here)) => Found::Noted(format!("its clock differs by {} s", there - here)),
+        _ => {
+            let said = summary(&done.stdout, 100);
+            let message = format!("its clock cannot be read: date +%s says \"{said}\"");
+            Found::Wanting(failure::new(Step::Install, Cause::Other, message, "the job needs date +%s there"))
+        }
+    }
+}
