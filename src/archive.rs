@@ -17,11 +17,11 @@ use tempfile::TempPath;
 
 pub use packer::Packer;
 
-use crate::disk::passing;
+use crate::disk::temporary_file;
 
 /// A file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum ArchiveEntry {
     /// One on disk.
     Disk {
         /// Where it is.
@@ -44,7 +44,7 @@ pub enum Entry {
 ///
 /// # Errors
 /// A file cannot be read, or `to` cannot be written.
-pub fn write_to<W: Write>(to: W, entries: Vec<Entry>) -> io::Result<W> {
+pub fn write_to<W: Write>(to: W, entries: Vec<ArchiveEntry>) -> io::Result<W> {
     tar(GzEncoder::new(to, Compression::default()), entries)?.finish()
 }
 
@@ -53,22 +53,22 @@ pub fn write_to<W: Write>(to: W, entries: Vec<Entry>) -> io::Result<W> {
 /// # Errors
 /// It cannot be read or written.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut copy = passing(to.parent().unwrap_or(Path::new(".")))?;
+    let mut copy = temporary_file(to.parent().unwrap_or(Path::new(".")))?;
     io::copy(&mut File::open(from)?, &mut copy)?;
-    let (file, passing) = copy.into_parts();
-    place(&file, passing, to).map(drop)
+    let (file, temporary_file) = copy.into_parts();
+    place(&file, temporary_file, to).map(drop)
 }
 
 /// Puts a written file on disk and in its place; returns its length in bytes.
-fn place(file: &File, passing: TempPath, to: &Path) -> io::Result<u64> {
+fn place(file: &File, temporary_file: TempPath, to: &Path) -> io::Result<u64> {
     file.sync_all()?;
     let bytes = file.metadata()?.len();
-    passing.persist(to)?;
+    temporary_file.persist(to)?;
     Ok(bytes)
 }
 
 /// Writes a tar of all the entries to come, and gives back where it went.
-fn tar<W: Write>(to: W, entries: impl IntoIterator<Item = Entry>) -> io::Result<W> {
+fn tar<W: Write>(to: W, entries: impl IntoIterator<Item = ArchiveEntry>) -> io::Result<W> {
     let mut tar = Builder::new(to);
     for entry in entries {
         append(&mut tar, &entry)?;
@@ -76,9 +76,9 @@ fn tar<W: Write>(to: W, entries: impl IntoIterator<Item = Entry>) -> io::Result<
     tar.into_inner()
 }
 
-fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry) -> io::Result<()> {
+fn append<W: Write>(tar: &mut Builder<W>, entry: &ArchiveEntry) -> io::Result<()> {
     match entry {
-        Entry::Disk { from, path } => {
+        ArchiveEntry::Disk { from, path } => {
             let file = File::open(from).map_err(|error| told(from, &error))?;
             let meta = file.metadata()?;
             let modified =
@@ -87,7 +87,7 @@ fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry) -> io::Result<()> {
             let exact = io::Read::take(file, meta.len());
             tar.append_data(&mut header(meta.len(), modified), path, exact)
         }
-        Entry::Made { path, bytes, modified } => {
+        ArchiveEntry::Made { path, bytes, modified } => {
             tar.append_data(&mut header(bytes.len() as u64, *modified), path, bytes.as_slice())
         }
     }
@@ -134,8 +134,8 @@ mod tests {
         std::fs::write(&from, b"content").unwrap();
         let long = format!("JGE/h/{}", "x".repeat(255));
         let entries = vec![
-            Entry::Disk { from, path: long.clone() },
-            Entry::Made { path: "JGE/report.txt".to_owned(), bytes: b"fine".to_vec(), modified: 7 },
+            ArchiveEntry::Disk { from, path: long.clone() },
+            ArchiveEntry::Made { path: "JGE/report.txt".to_owned(), bytes: b"fine".to_vec(), modified: 7 },
         ];
         let seen = unpack(&write_to(Vec::new(), entries).unwrap());
         assert_eq!(seen, [(long, b"content".to_vec()), ("JGE/report.txt".to_owned(), b"fine".to_vec())]);

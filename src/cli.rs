@@ -32,18 +32,18 @@ Exit codes:
 pub enum Command {
     /// Do the job on the fleet
     #[command(after_help = EXIT_CODES)]
-    Run(Run),
+    Run(RunArgs),
     /// Prove that each host is ready; run nothing, leave nothing
-    Check(Check),
+    Check(CheckArgs),
     /// Print who would be visited, as OpenSSH resolves them
-    Hosts(Hosts),
+    Hosts(HostsArgs),
     /// Finish an earlier run; no script that began is run twice
     #[command(after_help = EXIT_CODES)]
-    Resume(Resume),
+    Resume(ResumeArgs),
     /// Mail an earlier run's archive again
-    Send(Send),
+    Send(SendArgs),
     /// List earlier runs
-    Runs(Runs),
+    Runs(RunsArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -55,10 +55,10 @@ pub enum Command {
 
 /// `recolte run`
 #[derive(Debug, Args)]
-pub struct Run {
+pub struct RunArgs {
     /// The job and its hosts
     #[command(flatten)]
-    pub common: Common,
+    pub job_args: JobArgs,
     /// Print the exact commands for each host; touch nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -70,12 +70,12 @@ pub struct Run {
     pub allow_duplicates: bool,
     /// How much is told
     #[command(flatten)]
-    pub telling: Telling,
+    pub output_options: OutputOptions,
 }
 
 /// How much is told, and to whom.
 #[derive(Debug, Args)]
-pub struct Telling {
+pub struct OutputOptions {
     /// Print the report as JSON on stdout
     #[arg(long)]
     pub json: bool,
@@ -89,18 +89,18 @@ pub struct Telling {
 
 /// `recolte check`
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// The job and its hosts
     #[command(flatten)]
-    pub common: Common,
+    pub job_args: JobArgs,
     /// How much is told
     #[command(flatten)]
-    pub telling: Telling,
+    pub output_options: OutputOptions,
 }
 
 /// `recolte resume`
 #[derive(Debug, Args)]
-pub struct Resume {
+pub struct ResumeArgs {
     /// The run: an id or a folder; the latest if left out
     pub run: Option<PathBuf>,
     /// Where runs live
@@ -117,12 +117,12 @@ pub struct Resume {
     pub no_mail: bool,
     /// How much is told
     #[command(flatten)]
-    pub telling: Telling,
+    pub output_options: OutputOptions,
 }
 
 /// `recolte send`
 #[derive(Debug, Args)]
-pub struct Send {
+pub struct SendArgs {
     /// The run: an id or a folder; the latest if left out
     pub run: Option<PathBuf>,
     /// Where runs live
@@ -132,7 +132,7 @@ pub struct Send {
 
 /// `recolte runs`
 #[derive(Debug, Args)]
-pub struct Runs {
+pub struct RunsArgs {
     /// Where runs live
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -140,18 +140,18 @@ pub struct Runs {
 
 /// `recolte hosts`
 #[derive(Debug, Args)]
-pub struct Hosts {
+pub struct HostsArgs {
     /// The job and its hosts
     #[command(flatten)]
-    pub common: Common,
+    pub job_args: JobArgs,
     /// How much is told
     #[command(flatten)]
-    pub telling: Telling,
+    pub output_options: OutputOptions,
 }
 
 /// Options of all commands that read a job.
 #[derive(Debug, Args)]
-pub struct Common {
+pub struct JobArgs {
     /// The job: a TOML file
     #[arg(default_value = JOB)]
     pub job: PathBuf,

@@ -12,17 +12,17 @@ mod send;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::cli::{self, Cli, Command, Common};
+use crate::cli::{self, Cli, Command, JobArgs};
 use crate::inventory::{Target, host_list};
 use crate::job::{self, Job, Overrides};
 use crate::outcome::ExitStatus;
 use crate::report::output::{print, say};
-use crate::run::{Refused, per_core};
-use crate::run_dir::{self, Earlier};
+use crate::run::{BoxError, per_core};
+use crate::run_dir::{self, EarlierRun};
 use crate::ssh_config::{self, Host};
 
 /// What a command comes to: a status, or an error before any host was touched.
-pub type Answer = Result<ExitStatus, Refused>;
+pub type CommandResult = Result<ExitStatus, BoxError>;
 
 /// The variable that names the servers, as the old script did.
 const LIST_SERVEUR: &str = "LIST_SERVEUR";
@@ -34,7 +34,7 @@ const QUESTIONS_PER_CORE: usize = 2;
 ///
 /// # Errors
 /// The command line or the job is wrong; no host was touched.
-pub fn dispatch(cli: Cli) -> Answer {
+pub fn dispatch(cli: Cli) -> CommandResult {
     match cli.command {
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Check(args) => on_runtime(check::check(args)),
@@ -48,7 +48,7 @@ pub fn dispatch(cli: Cli) -> Answer {
 }
 
 /// One thread drives everything; what blocks has threads of its own.
-fn on_runtime(work: impl Future<Output = Answer>) -> Answer {
+fn on_runtime(work: impl Future<Output = CommandResult>) -> CommandResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(work);
     runtime.shutdown_background();
@@ -56,22 +56,22 @@ fn on_runtime(work: impl Future<Output = Answer>) -> Answer {
 }
 
 /// The job as the file and the command line have it.
-fn load(common: &Common, no_mail: bool) -> Result<Job, Refused> {
+fn load(job_args: &JobArgs, no_mail: bool) -> Result<Job, BoxError> {
     let overrides = Overrides {
-        hosts: named(&common.hosts)?,
-        only: all_words(&common.only)?,
-        exclude: all_words(&common.exclude)?,
-        config: common.ssh_config.clone(),
-        parallel: common.parallel,
-        output: common.output.clone(),
+        hosts: named(&job_args.hosts)?,
+        only: all_words(&job_args.only)?,
+        exclude: all_words(&job_args.exclude)?,
+        config: job_args.ssh_config.clone(),
+        parallel: job_args.parallel,
+        output: job_args.output.clone(),
         no_mail,
         ..Overrides::default()
     };
-    Ok(job::load(&common.job, overrides)?)
+    Ok(job::load(&job_args.job, overrides)?)
 }
 
 /// The hosts that the command line names, else those of `$LIST_SERVEUR`, else none.
-fn named(typed: &[String]) -> Result<Option<Vec<String>>, Refused> {
+fn named(typed: &[String]) -> Result<Option<Vec<String>>, BoxError> {
     if !typed.is_empty() {
         return all_words(typed).map(Some);
     }
@@ -81,7 +81,7 @@ fn named(typed: &[String]) -> Result<Option<Vec<String>>, Refused> {
     }
 }
 
-fn all_words(lists: &[String]) -> Result<Vec<String>, Refused> {
+fn all_words(lists: &[String]) -> Result<Vec<String>, BoxError> {
     let mut all = Vec::new();
     for list in lists {
         all.extend(host_list::words(list, read_stdin)?);
@@ -96,15 +96,15 @@ fn read_stdin() -> io::Result<String> {
 }
 
 /// The ways to the targets, by the job's ssh_config, and the names that lead to the same machine, in groups.
-async fn ways(job: &Job, targets: Vec<Target>) -> Result<(Vec<Host>, Vec<Vec<String>>), Refused> {
+async fn ways(job: &Job, targets: Vec<Target>) -> Result<(Vec<Host>, Vec<Vec<String>>), BoxError> {
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
     let names = targets.into_iter().map(|target| target.host).collect();
     Ok(ssh_config::ways(names, config, identity, per_core(QUESTIONS_PER_CORE)).await?)
 }
 
 /// An earlier run: by its folder, by its id, or the latest.
-fn earlier(run: Option<&Path>, output: Option<&Path>) -> Result<Earlier, Refused> {
-    Ok(Earlier::read(&run_dir::find(&output_folder(output), run)?)?)
+fn earlier(run: Option<&Path>, output: Option<&Path>) -> Result<EarlierRun, BoxError> {
+    Ok(EarlierRun::read(&run_dir::find(&output_folder(output), run)?)?)
 }
 
 /// Where runs live: as the command line says, else as the job file at hand says, else the default.

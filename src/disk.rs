@@ -9,13 +9,13 @@ use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
 /// How the name of a file begins that is not whole yet.
-pub const PASSING: &str = ".part-";
+pub const TEMPORARY_PREFIX: &str = ".part-";
 
 /// Does it.
 ///
 /// # Errors
 /// Its own.
-pub async fn on_disk<T: Send + 'static>(
+pub async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     spawn_blocking(work).await.map_err(io::Error::other)?
@@ -25,6 +25,6 @@ pub async fn on_disk<T: Send + 'static>(
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn passing(folder: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(PASSING).tempfile_in(folder)
+pub fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder)
 }

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 /// All of `bytes` on one line, escaped.
-pub fn printable(bytes: &[u8]) -> String {
+pub fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         chunk.valid().chars().for_each(|c| push(&mut text, c));
@@ -26,7 +26,7 @@ pub fn summary(bytes: &[u8], max: usize) -> String {
     let tail = bytes.get(start..).unwrap_or_default();
     let lines: Vec<String> = tail
         .split(|b| *b == b'\n' || *b == b'\r')
-        .map(|line| printable(line.trim_ascii()))
+        .map(|line| escape(line.trim_ascii()))
         .filter(|line| !line.is_empty())
         .collect();
     let cut = if start > 0 { "… " } else { "" };
@@ -34,15 +34,15 @@ pub fn summary(bytes: &[u8], max: usize) -> String {
 }
 
 /// An error with all its causes, on one line.
-pub fn story(error: &dyn Error) -> String {
-    let mut story = error.to_string();
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut error_chain = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        story.push_str(": ");
-        story.push_str(&printable(error.to_string().as_bytes()));
+        error_chain.push_str(": ");
+        error_chain.push_str(&escape(error.to_string().as_bytes()));
         cause = error.source();
     }
-    story
+    error_chain
 }
 
 /// Bytes as hexadecimal digits.
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_spelled_out() {
-        assert_eq!(printable(b"a\x1b[2Jb\r\nc\x07"), "a\\x1b[2Jb\\r\\nc\\x07");
-        assert_eq!(printable("é\u{202e}x\u{85}".as_bytes()), "é\\u{202e}x\\u{85}");
-        assert_eq!(printable(b"caf\xe9"), "caf\\xe9");
+        assert_eq!(escape(b"a\x1b[2Jb\r\nc\x07"), "a\\x1b[2Jb\\r\\nc\\x07");
+        assert_eq!(escape("é\u{202e}x\u{85}".as_bytes()), "é\\u{202e}x\\u{85}");
+        assert_eq!(escape(b"caf\xe9"), "caf\\xe9");
     }
 
     #[test]
@@ -90,7 +90,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_byte_gets_through_unescaped(bytes: Vec<u8>) {
-            prop_assert!(!printable(&bytes).chars().any(hidden));
+            prop_assert!(!escape(&bytes).chars().any(hidden));
         }
     }
 }

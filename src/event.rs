@@ -76,19 +76,19 @@ pub struct Stop {
 
 impl Stop {
     /// Gives the order.
-    pub fn order(&self, why: Cause) {
+    pub fn request(&self, why: Cause) {
         let _first_reason_stays = self.why.set(why);
         self.token.cancel();
     }
 
     /// The reason, once the order was given.
-    pub fn ordered(&self) -> Option<Cause> {
+    pub fn requested(&self) -> Option<Cause> {
         self.token.is_cancelled().then(|| self.why.get().copied().unwrap_or(Cause::Interrupted))
     }
 
     /// Waits for the order and gives its reason.
     pub async fn wait(&self) -> Cause {
         self.token.cancelled().await;
-        self.ordered().unwrap_or(Cause::Interrupted)
+        self.requested().unwrap_or(Cause::Interrupted)
     }
 }

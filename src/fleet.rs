@@ -10,7 +10,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::event::Stop;
 use crate::job::MaxFailures;
-use crate::outcome::{Cause, Fault, HostReport, Outcome, Step};
+use crate::outcome::{Cause, Failure, HostReport, Outcome, Step};
 
 /// How a fleet is visited.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ struct Tally {
 
 impl Limits {
     /// How many more hosts may be started now, of `all`.
-    fn room(&self, tally: &Tally, all: usize) -> usize {
+    fn slots(&self, tally: &Tally, all: usize) -> usize {
         let landed = tally.succeeded + tally.failed;
         let free = self.parallel.saturating_sub(tally.started - landed);
         if self.halted(tally, all) {
@@ -48,7 +48,7 @@ impl Limits {
     /// Whether the hosts that failed stop the run.
     fn halted(&self, tally: &Tally, all: usize) -> bool {
         let canary_died = tally.failed > 0 && tally.succeeded < self.canary;
-        canary_died || self.max_failures.is_some_and(|most| most.exceeded(tally.failed, all))
+        canary_died || self.max_failures.is_some_and(|max| max.exceeded(tally.failed, all))
     }
 }
 
@@ -75,8 +75,8 @@ where
     let mut tally = Tally::default();
 
     loop {
-        for _ in 0..limits.room(&tally, names.len()) {
-            let Some((number, host)) = waiting.pop_front().filter(|_| stop.ordered().is_none()) else {
+        for _ in 0..limits.slots(&tally, names.len()) {
+            let Some((number, host)) = waiting.pop_front().filter(|_| stop.requested().is_none()) else {
                 break;
             };
             numbers.insert(flying.spawn(visit(number, host)).id(), number);
@@ -99,7 +99,7 @@ where
             *slot = Some(report);
         }
     }
-    let why = stop.ordered().unwrap_or(Cause::Stopped);
+    let why = stop.requested().unwrap_or(Cause::Stopped);
     let finish = |(name, report): (&String, Option<R>)| {
         report.unwrap_or_else(|| {
             let report = not_started(name, why);
@@ -119,7 +119,7 @@ fn not_started(host: &str, why: Cause) -> HostReport {
     };
     let hint = Some("recolte resume visits it".to_owned());
     let mut report = HostReport::new(host);
-    report.end(Some(Fault { step: Step::Connect, cause: why, message: message.to_owned(), hint }));
+    report.end(Some(Failure { step: Step::Connect, cause: why, message: message.to_owned(), hint }));
     report.outcome = Outcome::NotStarted;
     report.step = None;
     report
@@ -135,7 +135,7 @@ fn broken(host: &str, error: JoinError) -> HostReport {
         panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
     let Some(text) = text else { resume_unwind(panic) };
     let mut report = HostReport::new(host);
-    report.end(Some(Fault {
+    report.end(Some(Failure {
         step: Step::Connect,
         cause: Cause::Other,
         message: format!("a fault of recolte itself: {}", crate::escape::summary(text.as_bytes(), 200)),
@@ -204,11 +204,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn so_many_at_a_time_and_reports_in_order() {
-        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (now, max) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let visit = |number: usize, host: String| {
-            let (now, most) = (now.clone(), most.clone());
+            let (now, max) = (now.clone(), max.clone());
             async move {
-                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                max.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_secs(20 - number as u64)).await;
                 now.fetch_sub(1, Ordering::SeqCst);
                 good(&host)
@@ -217,7 +217,7 @@ mod tests {
         let mut order = Vec::new();
         let reports =
             run(hosts(10), at_once(4), &Stop::default(), visit, |r| order.push(r.host.clone())).await;
-        assert_eq!(most.load(Ordering::SeqCst), 4);
+        assert_eq!(max.load(Ordering::SeqCst), 4);
         assert_eq!(order.len(), 10);
         let names: Vec<String> = reports.iter().map(|r| r.host.clone()).collect();
         assert_eq!(names, hosts(10).into_iter().map(|(n, _)| n).collect::<Vec<_>>());
@@ -231,7 +231,7 @@ mod tests {
             let stop = stop.clone();
             async move {
                 if host == "h1" {
-                    stop.order(Cause::Interrupted);
+                    stop.request(Cause::Interrupted);
                 }
                 good(&host)
             }

@@ -11,7 +11,7 @@ pub mod pattern;
 use std::net::Ipv6Addr;
 
 pub use self::fold::fold;
-use crate::escape::printable;
+use crate::escape::escape;
 
 /// The most names that one word may stand for.
 pub const MAX_NAMES: u64 = 100_000;
@@ -24,17 +24,17 @@ const MAX_DIGITS: usize = 18;
 
 /// A word that is no range, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{word}: {fault}")]
+#[error("{word}: {kind}")]
 pub struct RangeError {
     /// The word, fit for a terminal, cut where it is long.
     word: String,
     /// What is wrong with it.
-    fault: Fault,
+    kind: RangeErrorKind,
 }
 
 /// What can be wrong with a range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Fault {
+enum RangeErrorKind {
     #[error("a `[` is never closed; write a range as `name[1-3]`")]
     Unclosed,
     #[error("a `]` stands where no `[` is open; write a range as `name[1-3]`")]
@@ -64,11 +64,11 @@ enum Fault {
 /// A piece of a word: fixed text, or what a pair of brackets holds.
 enum Part<'a> {
     Text(&'a str),
-    Numbers(Vec<Span>),
+    Numbers(Vec<NumberRange>),
 }
 
 /// `first-last/step`, written with at least `width` digits.
-struct Span {
+struct NumberRange {
     first: u64,
     last: u64,
     step: u64,
@@ -83,7 +83,7 @@ pub fn expand(word: &str) -> Result<Vec<String>, RangeError> {
     if let Some(address) = bracketed_address(word) {
         return Ok(vec![address]);
     }
-    expand_parts(word).map_err(|fault| RangeError { word: excerpt(word), fault })
+    expand_parts(word).map_err(|kind| RangeError { word: excerpt(word), kind })
 }
 
 /// The words of a list, split on commas and blanks that stand outside brackets.
@@ -101,7 +101,7 @@ pub fn excerpt(word: &str) -> String {
     const SHOWN: usize = 80;
     let head: String = word.chars().take(SHOWN).collect();
     let cut = if head.len() < word.len() { "…" } else { "" };
-    format!("{}{cut}", printable(head.as_bytes()))
+    format!("{}{cut}", escape(head.as_bytes()))
 }
 
 /// `[address]` or `user@[address]` without its brackets, where they hold an IPv6 address.
@@ -112,7 +112,7 @@ fn bracketed_address(word: &str) -> Option<String> {
     (user.is_empty() || user.ends_with('@')).then(|| format!("{user}{address}"))
 }
 
-fn expand_parts(word: &str) -> Result<Vec<String>, Fault> {
+fn expand_parts(word: &str) -> Result<Vec<String>, RangeErrorKind> {
     let parts = parts(word)?;
     check_size(&parts)?;
     Ok(parts.iter().fold(vec![String::new()], |names, part| match part {
@@ -120,19 +120,19 @@ fn expand_parts(word: &str) -> Result<Vec<String>, Fault> {
         Part::Numbers(spans) => names
             .iter()
             .flat_map(|name| {
-                spans.iter().flat_map(Span::numbers).map(move |number| format!("{name}{number}"))
+                spans.iter().flat_map(NumberRange::numbers).map(move |number| format!("{name}{number}"))
             })
             .collect(),
     }))
 }
 
-fn parts(word: &str) -> Result<Vec<Part<'_>>, Fault> {
+fn parts(word: &str) -> Result<Vec<Part<'_>>, RangeErrorKind> {
     let mut parts = Vec::new();
     let mut rest = word;
     while let Some((text, opened)) = rest.split_once('[') {
-        let (body, next) = opened.split_once(']').ok_or(Fault::Unclosed)?;
+        let (body, next) = opened.split_once(']').ok_or(RangeErrorKind::Unclosed)?;
         if body.contains('[') {
-            return Err(Fault::Nested);
+            return Err(RangeErrorKind::Nested);
         }
         parts.push(Part::Text(text));
         parts.push(Part::Numbers(
@@ -142,60 +142,62 @@ fn parts(word: &str) -> Result<Vec<Part<'_>>, Fault> {
     }
     parts.push(Part::Text(rest));
     let stray = parts.iter().any(|part| matches!(part, Part::Text(text) if text.contains(']')));
-    if stray { Err(Fault::Stray) } else { Ok(parts) }
+    if stray { Err(RangeErrorKind::Stray) } else { Ok(parts) }
 }
 
 /// One item of the brackets that hold `body`.
-fn span(item: &str, body: &str) -> Result<Span, Fault> {
+fn span(item: &str, body: &str) -> Result<NumberRange, RangeErrorKind> {
     let (bounds, step) = item.split_once('/').map_or((item, None), |(bounds, step)| (bounds, Some(step)));
     let (first, last) = bounds.split_once('-').unwrap_or((bounds, bounds));
     if first.is_empty() || last.is_empty() || step == Some("") {
-        return Err(Fault::Empty { body: excerpt(body) });
+        return Err(RangeErrorKind::Empty { body: excerpt(body) });
     }
     let (low, high) = (number(first)?, number(last)?);
     let step_by = step.map_or(Ok(1), number)?;
-    let fault = match () {
-        () if step_by == 0 => Fault::ZeroStep,
-        () if step.is_some() && !bounds.contains('-') => Fault::LoneStep { item: item.to_owned() },
+    let kind = match () {
+        () if step_by == 0 => RangeErrorKind::ZeroStep,
+        () if step.is_some() && !bounds.contains('-') => RangeErrorKind::LoneStep { item: item.to_owned() },
         () if (padded(first) || padded(last)) && first.len() != last.len() => {
-            Fault::Padding { first: first.to_owned(), last: last.to_owned() }
+            RangeErrorKind::Padding { first: first.to_owned(), last: last.to_owned() }
         }
-        () if low > high => Fault::Backwards { first: first.to_owned(), last: last.to_owned() },
+        () if low > high => RangeErrorKind::Backwards { first: first.to_owned(), last: last.to_owned() },
         () => {
             let width = if padded(first) { first.len() } else { 1 };
-            return Ok(Span { first: low, last: high, step: step_by, width });
+            return Ok(NumberRange { first: low, last: high, step: step_by, width });
         }
     };
-    Err(fault)
+    Err(kind)
 }
 
-fn number(text: &str) -> Result<u64, Fault> {
+fn number(text: &str) -> Result<u64, RangeErrorKind> {
     if text.len() > MAX_DIGITS && text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Fault::LongNumber { found: excerpt(text) });
+        return Err(RangeErrorKind::LongNumber { found: excerpt(text) });
     }
     // `parse` alone would take "+1".
     let digits = text.bytes().all(|b| b.is_ascii_digit()).then_some(text);
-    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| Fault::NotANumber { found: excerpt(text) })
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| RangeErrorKind::NotANumber { found: excerpt(text) })
 }
 
 fn padded(digits: &str) -> bool {
     digits.len() > 1 && digits.starts_with('0')
 }
 
-fn check_size(parts: &[Part<'_>]) -> Result<(), Fault> {
+fn check_size(parts: &[Part<'_>]) -> Result<(), RangeErrorKind> {
     let names = parts.iter().map(Part::count).fold(1, u64::saturating_mul);
     let bytes = parts.iter().map(Part::longest).sum();
     if names > MAX_NAMES {
-        return Err(Fault::TooMany { names });
+        return Err(RangeErrorKind::TooMany { names });
     }
-    if bytes > MAX_NAME { Err(Fault::TooLong { bytes }) } else { Ok(()) }
+    if bytes > MAX_NAME { Err(RangeErrorKind::TooLong { bytes }) } else { Ok(()) }
 }
 
 impl Part<'_> {
     fn count(&self) -> u64 {
         match self {
             Part::Text(_) => 1,
-            Part::Numbers(spans) => spans.iter().map(Span::count).fold(0, u64::saturating_add),
+            Part::Numbers(spans) => spans.iter().map(NumberRange::count).fold(0, u64::saturating_add),
         }
     }
 
@@ -208,7 +210,7 @@ impl Part<'_> {
     }
 }
 
-impl Span {
+impl NumberRange {
     fn count(&self) -> u64 {
         // Never overflows: the bounds have at most MAX_DIGITS digits, and the step is at least 1.
         (self.last - self.first) / self.step + 1

@@ -12,11 +12,11 @@ use std::path::PathBuf;
 
 use self::filter::Filter;
 use self::register::{Register, RegisterError};
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::hostset::host_name::{self, NameError};
 use crate::hostset::pattern::is_pattern;
 use crate::hostset::{self, MAX_NAMES, RangeError, fold};
-use crate::ssh_config::{self, Alias, AliasError};
+use crate::ssh_config::{self, Alias, SshConfigError};
 
 /// One host to visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Selected {
 
 /// Why nobody can be visited.
 #[derive(Debug, thiserror::Error)]
-pub enum TargetsError {
+pub enum InventoryError {
     /// A range is broken.
     #[error(transparent)]
     Range(#[from] RangeError),
@@ -62,7 +62,7 @@ pub enum TargetsError {
     Name(#[from] NameError),
     /// The ssh_config gives no answer.
     #[error(transparent)]
-    Alias(#[from] AliasError),
+    Alias(#[from] SshConfigError),
     /// The register gives none.
     #[error(transparent)]
     Register(#[from] RegisterError),
@@ -84,13 +84,13 @@ pub enum TargetsError {
 }
 
 /// Whether a word of a list is one that [`select`] can read: a name, a range, a glob.
-pub fn check(word: &str) -> Result<(), TargetsError> {
+pub fn check(word: &str) -> Result<(), InventoryError> {
     let names = hostset::expand(word.trim())?;
     names.iter().filter(|name| !is_pattern(name)).try_for_each(|name| Ok(host_name::check(name)?))
 }
 
 /// Who `selection` visits.
-pub fn select(selection: &Selection) -> Result<Selected, TargetsError> {
+pub fn select(selection: &Selection) -> Result<Selected, InventoryError> {
     let mut notes = Vec::new();
     let (exclude, only) = (Filter::new(&selection.exclude)?, Filter::new(&selection.only)?);
     let mut named = by_word(selection)?;
@@ -108,13 +108,13 @@ pub fn select(selection: &Selection) -> Result<Selected, TargetsError> {
     };
     let targets: Vec<Target> = named.into_iter().filter(|target| stays(&target.host)).collect();
     if targets.is_empty() {
-        return Err(TargetsError::Nobody { named: hostset::excerpt(&fold(&names)) });
+        return Err(InventoryError::Nobody { named: hostset::excerpt(&fold(&names)) });
     }
     Ok(Selected { targets, notes })
 }
 
 /// The targets of `hosts`.
-fn by_word(selection: &Selection) -> Result<Vec<Target>, TargetsError> {
+fn by_word(selection: &Selection) -> Result<Vec<Target>, InventoryError> {
     let mut targets = Vec::new();
     let mut known = None;
     for word in selection.hosts.iter().map(|word| word.trim()) {
@@ -138,14 +138,14 @@ fn by_word(selection: &Selection) -> Result<Vec<Target>, TargetsError> {
 }
 
 fn by_alias(pattern: &str, alias: &Alias) -> Target {
-    let file = printable(alias.file.as_os_str().as_encoded_bytes());
+    let file = escape(alias.file.as_os_str().as_encoded_bytes());
     Target { host: alias.name.clone(), source: format!("{pattern} ({file}, line {})", alias.line) }
 }
 
-fn by_register(register: &Register, notes: &mut Vec<String>) -> Result<Vec<Target>, TargetsError> {
+fn by_register(register: &Register, notes: &mut Vec<String>) -> Result<Vec<Target>, InventoryError> {
     let found = register::hosts(register)?;
     notes.extend(found.notes);
-    let source = printable(register.file.as_os_str().as_encoded_bytes());
+    let source = escape(register.file.as_os_str().as_encoded_bytes());
     Ok(found.hosts.into_iter().map(|host| Target { host, source: source.clone() }).collect())
 }
 
@@ -161,10 +161,10 @@ fn once(named: Vec<Target>, notes: &mut Vec<String>) -> Vec<Target> {
     first
 }
 
-fn check_count(count: usize) -> Result<(), TargetsError> {
+fn check_count(count: usize) -> Result<(), InventoryError> {
     match count {
-        0 => Err(TargetsError::Unnamed),
-        _ if count as u64 > MAX_NAMES => Err(TargetsError::TooMany { count }),
+        0 => Err(InventoryError::Unnamed),
+        _ if count as u64 > MAX_NAMES => Err(InventoryError::TooMany { count }),
         _ => Ok(()),
     }
 }

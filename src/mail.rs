@@ -1,4 +1,4 @@
-//! The mail that brings the harvest home: a [`Letter`] goes out by the way the job names, once, or an error says why.
+//! The mail that brings the harvest home: a [`EmailMessage`] goes out by the way the job names, once, or an error says why.
 //!
 //! Three ways: the system's `sendmail`, an SMTP server, a folder of `.eml` files. Knows nothing of hosts, runs or
 //! archives: what to write and what to attach is the caller's; so is cutting an archive that is too large into parts
@@ -17,7 +17,7 @@ mod tests;
 use thiserror::Error;
 
 use compose::ComposeError;
-pub use compose::{Attachment, Letter};
+pub use compose::{Attachment, EmailMessage};
 use file::FileError;
 pub use lettre::message::Mailbox;
 use sendmail::SendmailError;
@@ -26,7 +26,7 @@ pub use settings::{Password, Settings};
 use smtp::SmtpError;
 pub use transport::Transport;
 
-use crate::escape::{story, summary};
+use crate::escape::{error_chain, summary};
 
 /// What became of a letter that left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,7 +91,7 @@ impl MailError {
 
     /// The whole story on one printable line: who, what, the causes, then the way out.
     pub fn explain(&self) -> String {
-        format!("{} ({})", story(self), self.hint())
+        format!("{} ({})", error_chain(self), self.hint())
     }
 
     /// Whether the letter may have left all the same, so that sending it again may give it twice.
@@ -108,9 +108,9 @@ impl MailError {
 /// Such causes quote what a server sent; as text made harmless here, no printer of an error chain has to know.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub struct Fault(String);
+pub struct CauseText(String);
 
-impl Fault {
+impl CauseText {
     /// The error's own words, on one line.
     pub fn new(error: impl std::fmt::Display) -> Self {
         Self(summary(error.to_string().as_bytes(), 600))
@@ -124,14 +124,14 @@ impl Fault {
 ///
 /// # Errors
 /// Nobody got it, or, where [`MailError::may_have_left`] says so, it is unknown whether somebody did.
-pub async fn send(settings: &Settings, letter: &Letter) -> Result<Delivery, MailError> {
+pub async fn send(settings: &Settings, letter: &EmailMessage) -> Result<Delivery, MailError> {
     send_with(settings, letter, &smtp::PATIENCE).await
 }
 
 /// [`send`], with the waits that tests shorten.
 async fn send_with(
     settings: &Settings,
-    letter: &Letter,
+    letter: &EmailMessage,
     patience: &smtp::Patience,
 ) -> Result<Delivery, MailError> {
     settings.validate()?;
@@ -164,7 +164,7 @@ pub async fn server_limit(settings: &Settings) -> Result<Option<u64>, MailError>
 ///
 /// # Errors
 /// The message cannot be made.
-pub fn encoded_size(settings: &Settings, letter: &Letter) -> Result<u64, MailError> {
+pub fn encoded_size(settings: &Settings, letter: &EmailMessage) -> Result<u64, MailError> {
     Ok(compose::encoded_size(settings, letter)?)
 }
 
@@ -177,6 +177,6 @@ const SLACK: u64 = 1024;
 ///
 /// # Errors
 /// The message cannot be made.
-pub fn attachment_room(settings: &Settings, letter: &Letter, limit: u64) -> Result<u64, MailError> {
+pub fn attachment_room(settings: &Settings, letter: &EmailMessage, limit: u64) -> Result<u64, MailError> {
     Ok(compose::base64_room(limit.saturating_sub(SLACK).saturating_sub(encoded_size(settings, letter)?)))
 }

@@ -97,7 +97,7 @@ impl Outcome {
 
 /// What went wrong on a host: where, why, and the way out. Texts are fit for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct Failure {
     /// The step that did not come about.
     pub step: Step,
     /// The cause, for machines.
@@ -119,7 +119,7 @@ pub struct StepTime {
 
 /// A file that was brought home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Collected {
+pub struct CollectedFile {
     /// Its path on the host; bytes that are no printable UTF-8 are escaped.
     pub remote: String,
     /// Its path below the run folder.
@@ -132,8 +132,8 @@ pub struct Collected {
 
 /// A name under the glob that was left where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// Its path on the host, escaped as in [`Collected`].
+pub struct SkippedFile {
+    /// Its path on the host, escaped as in [`CollectedFile`].
     pub remote: String,
     /// The reason, in words.
     pub why: String,
@@ -163,9 +163,9 @@ pub struct HostReport {
     /// The steps that were begun, with their lengths.
     pub steps: Vec<StepTime>,
     /// What was brought home.
-    pub files: Vec<Collected>,
+    pub files: Vec<CollectedFile>,
     /// What was not, and why.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedFile>,
 }
 
 impl AsRef<Self> for HostReport {
@@ -199,17 +199,17 @@ impl HostReport {
     }
 
     /// Ends the account: succeeded without a fault, else as the fault says.
-    pub fn end(&mut self, fault: Option<Fault>) {
+    pub fn end(&mut self, failure: Option<Failure>) {
         self.ended = Some(Timestamp::now());
-        let Some(fault) = fault else {
+        let Some(failure) = failure else {
             self.outcome = Outcome::Succeeded;
             return;
         };
-        self.outcome = fault.cause.outcome(fault.step);
-        self.step = (self.outcome != Outcome::NotStarted).then_some(fault.step);
-        self.cause = Some(fault.cause);
-        self.message = Some(fault.message);
-        self.hint = fault.hint;
+        self.outcome = failure.cause.outcome(failure.step);
+        self.step = (self.outcome != Outcome::NotStarted).then_some(failure.step);
+        self.cause = Some(failure.cause);
+        self.message = Some(failure.message);
+        self.hint = failure.hint;
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `plan` says how it is reached, `master` makes the connection or adopts the user's own and ends it, `kept` is about
 //! those of ours that outlive a command; `ssh_text` reads what ssh says; `command` runs
-//! lines, `helper` our own small programs, `script` the supplied script, whose supervisor `marks` listens to; `sftp` is the SFTP channel;
+//! lines, `shell` our own small programs, `script` the supplied script, whose supervisor `marks` listens to; `sftp` is the SFTP channel;
 //! `transfer` uploads, `list` looks at what is there, `fetch` copies one file home into a `sink`. Limits: the host is
 //! Linux or another Unix with a POSIX `sh`.
 
@@ -26,14 +26,14 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use diagnose::Refusal;
-pub use fetch::Get;
-pub use file_writer::{Sink, Written};
-pub use list::{FileKind, Found, list_program};
+pub use diagnose::ConnectError;
+pub use fetch::ReadAs;
+pub use file_writer::{FileWriter, Written};
+pub use list::{FileKind, RemoteFile, list_program};
 pub use master::end_all;
-pub use script::{Ran, Script};
-pub use socket::Keep;
-pub use ssh_args::{Plan, Sockets, launch_line};
+pub use script::{ScriptCommand, ScriptEnd};
+pub use socket::PersistentMasters;
+pub use ssh_args::{ControlSockets, SshArgs, launch_line};
 pub use upload::complaint;
 
 /// How long a host may leave one request unanswered, or a stream silent, before it counts as stalled.
@@ -50,11 +50,11 @@ pub struct Remote {
     /// The SFTP channel, once one was opened.
     sftp: sftp::Slot,
     /// Small files that came with their names.
-    along: fetch::Along,
+    prefetched: fetch::Prefetched,
     /// Whose turn it is to fetch a large file.
     large: tokio::sync::Mutex<()>,
     /// The shell for our own small programs, once one was opened.
-    helper: shell::Slot,
+    shell: shell::Slot,
     /// Whether a channel was left open, so that the master must be told to exit at once.
     unclean: std::sync::atomic::AtomicBool,
     /// A socket of the user's where nobody answers.
@@ -107,9 +107,9 @@ impl Remote {
     ///
     /// The master first stops listening, then loses its channels and ends with the last: nobody waits for the host.
     pub async fn end(self) {
-        let Self { session, master, sftp, helper, unclean, .. } = self;
+        let Self { session, master, sftp, shell, unclean, .. } = self;
         master.end(session, unclean.into_inner()).await;
-        drop((sftp, helper));
+        drop((sftp, shell));
     }
 
     /// Notes that a channel was left open.

@@ -16,22 +16,22 @@ use crate::archive::Packer;
 use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
 use crate::job::Job;
-use crate::outcome::{Cause, Collected, ExitStatus, HostReport};
-use crate::remote::{self, Sockets};
+use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
+use crate::remote::{self, ControlSockets};
 use crate::report::{RunReport, json};
-use crate::run_dir::{Begin, Entry, Journal, RunFolder, Taken};
+use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunStart};
 use crate::signals::Signals;
 use crate::ssh_config::Host;
-use crate::visit::{self, Task, Turns, visit};
+use crate::visit::{self, ConnectLimiter, Task, visit};
 use jiff::Timestamp;
 
-pub use control_dir::SocketFolder;
+pub use control_dir::ControlDirectory;
 pub use deliver::{Delivered, mail_again};
 pub use dry_run::script as dry_run;
 pub use fd_limit::fit;
 
 /// Why a command did nothing: the command line, the job, the gateway.
-pub type Refused = Box<dyn Error + Send + Sync>;
+pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// How many connections are made at once for each processor, unless the job says: a handshake waits for the host
 /// about as long as it computes here.
@@ -41,13 +41,13 @@ const HANDSHAKES_PER_CORE: usize = 4;
 const LEAVING: Duration = Duration::from_secs(5);
 
 /// What a go begins with.
-pub struct Go {
+pub struct Attempt {
     /// The job.
     pub job: Job,
     /// The run's folder.
     pub folder: RunFolder,
     /// What the run was begun with.
-    pub begin: Begin,
+    pub begin: RunStart,
     /// The hosts that are left, with what is left to do.
     pub left: Vec<(Host, Task)>,
     /// The accounts of those that are not.
@@ -59,7 +59,7 @@ pub struct Go {
 }
 
 /// What a go came to.
-pub struct Ended {
+pub struct AttemptEnd {
     /// For the operating system.
     pub status: ExitStatus,
     /// What was delivered; none where a second signal ended the program at once.
@@ -70,58 +70,58 @@ pub struct Ended {
 ///
 /// # Errors
 /// No host was touched: the journal or the folder of the sockets cannot be made.
-pub async fn go(go: Go, events: Events) -> Result<Ended, Refused> {
+pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd, BoxError> {
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
-    let journal = Journal::open(&go.folder.journal())?;
-    match go.resumed.last() {
-        Some(at) => journal.write(&Entry::Resumed { at: *at }).await?,
-        None => journal.write(&Entry::Started(go.begin.clone())).await?,
+    let journal = Journal::open(&attempt.folder.journal())?;
+    match attempt.resumed.last() {
+        Some(at) => journal.write(&JournalEntry::Resumed { at: *at }).await?,
+        None => journal.write(&JournalEntry::Started(attempt.begin.clone())).await?,
     }
-    if !go.resumed.is_empty() {
-        go.folder.sweep()?;
+    if !attempt.resumed.is_empty() {
+        attempt.folder.sweep()?;
     }
-    let socket_folder = SocketFolder::make()?;
-    let sockets = socket_folder.sockets(&go.job.ssh)?;
-    let packer = Packer::begin(&go.folder.path, per_core(1))?;
-    go.notes.iter().for_each(|note| events.note(note.clone()));
-    if let Some(deadline) = go.job.deadline {
-        tokio::spawn(order_at(deadline, stop.clone()));
+    let control_directory = ControlDirectory::make()?;
+    let sockets = control_directory.sockets(&attempt.job.ssh)?;
+    let packer = Packer::begin(&attempt.folder.path, per_core(1))?;
+    attempt.notes.iter().for_each(|note| events.note(note.clone()));
+    if let Some(deadline) = attempt.job.deadline {
+        tokio::spawn(request_stop_at(deadline, stop.clone()));
     }
-    let work = whole(go, journal, sockets, packer, events, stop);
+    let work = whole(attempt, journal, sockets, packer, events, stop);
     let delivered = tokio::select! {
         delivered = work => delivered,
         () = signals.second() => {
-            remote::end_all(socket_folder.path(), LEAVING).await;
+            remote::end_all(control_directory.path(), LEAVING).await;
             let status = ExitStatus::Interrupted(signals.first().unwrap_or(2));
-            return Ok(Ended { status, delivered: None });
+            return Ok(AttemptEnd { status, delivered: None });
         }
     };
     let status = ExitStatus::of(&delivered.report.hosts, delivered.whole, signals.first());
-    Ok(Ended { status, delivered: Some(delivered) })
+    Ok(AttemptEnd { status, delivered: Some(delivered) })
 }
 
 /// Visits what is left of the fleet and delivers what came of all of it.
 async fn whole(
-    go: Go,
+    attempt: Attempt,
     journal: Journal,
-    sockets: Sockets,
+    sockets: ControlSockets,
     packer: Packer,
     events: Events,
     stop: Stop,
 ) -> Delivered {
-    let Go { job, folder, begin, left, done, resumed, .. } = go;
+    let Attempt { job, folder, begin, left, done, resumed, .. } = attempt;
     let names = left.iter().map(|(host, _)| host.alias.clone()).collect();
     events.emit(Event::Started { run: folder.id.clone(), hosts: names });
-    let run = Arc::new(visit::Run {
+    let run = Arc::new(visit::RunContext {
         job: job.clone(),
         folder: folder.clone(),
-        taken: Taken::of(files_of(&done, &left)),
+        reserved_names: ReservedNames::of(files_of(&done, &left)),
         journal,
-        secret: begin.secret,
-        again: !resumed.is_empty(),
+        run_secret: begin.run_secret,
+        resuming: !resumed.is_empty(),
         sockets,
-        turns: Turns::new(handshakes(&job)),
+        connect_limiter: ConnectLimiter::new(handshakes(&job)),
         events: events.clone(),
         stop: stop.clone(),
     });
@@ -140,13 +140,13 @@ async fn whole(
     let visited = fleet::run(hosts, limits, &stop, each, ended).await;
     let hosts = in_order(&begin.hosts, done.into_iter().chain(visited));
     let script =
-        json::Script { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
+        json::ScriptReport { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
     let report = RunReport::new(&folder.id, &job.name, script, begin.started, Timestamp::now(), hosts);
     deliver::deliver(&job, &folder, packer, RunReport { resumed, ..report }, &events).await
 }
 
 /// The files that earlier goes brought home and that stay.
-fn files_of<'a>(done: &'a [HostReport], left: &'a [(Host, Task)]) -> impl Iterator<Item = &'a Collected> {
+fn files_of<'a>(done: &'a [HostReport], left: &'a [(Host, Task)]) -> impl Iterator<Item = &'a CollectedFile> {
     let earlier = left.iter().filter_map(|(_, task)| match task {
         Task::Collect { earlier, .. } => earlier.as_deref(),
         Task::Whole => None,
@@ -162,9 +162,9 @@ fn in_order(names: &[String], reports: impl Iterator<Item = HostReport>) -> Vec<
 }
 
 /// Orders the run to stop when its time is over.
-async fn order_at(deadline: Duration, stop: Stop) {
+async fn request_stop_at(deadline: Duration, stop: Stop) {
     tokio::time::sleep(deadline).await;
-    stop.order(Cause::Deadline);
+    stop.request(Cause::Deadline);
 }
 
 /// How many connections are made at once.

@@ -9,8 +9,8 @@ mod journal;
 mod local_path;
 mod lock;
 
-pub use earlier::{Earlier, Left, find};
+pub use earlier::{EarlierRun, Remaining, find};
 pub use folder::{MANIFEST, REPORT, RunFolder, SCRIPT};
-pub use journal::{Begin, Entry, Journal};
-pub use local_path::{Place, Taken};
+pub use journal::{Journal, JournalEntry, RunStart};
+pub use local_path::{HostFolder, ReservedNames};
 pub use lock::{Lock, LockError};

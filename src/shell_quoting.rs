@@ -154,12 +154,12 @@ pub fn supervise<S: AsRef<str>>(words: impl IntoIterator<Item = S>, mark: &str) 
 }
 
 /// A program that waits for the end of what [`supervise`] began with this mark, as long as its ending may take.
-pub fn outlast(mark: &str) -> String {
+pub fn wait_for_orphan(mark: &str) -> String {
     // So written, the pattern does not find the line that holds it.
     let (first, rest) = mark.split_at_checked(1).unwrap_or((mark, ""));
-    let most = GRACE_SECONDS + 5;
+    let max = GRACE_SECONDS + 5;
     format!(
-        "n=0; while ps -A -o args 2>/dev/null | grep -q '[{first}]{rest}' && [ $n -lt {most} ]; do sleep 1; n=$((n+1)); done"
+        "n=0; while ps -A -o args 2>/dev/null | grep -q '[{first}]{rest}' && [ $n -lt {max} ]; do sleep 1; n=$((n+1)); done"
     )
 }
 

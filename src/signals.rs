@@ -50,7 +50,7 @@ impl Signals {
                 self.now.cancel();
                 return;
             }
-            stop.order(Cause::Interrupted);
+            stop.request(Cause::Interrupted);
         }
     }
 }

@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-pub use self::error::AliasError;
+pub use self::error::SshConfigError;
 pub use self::facts::Facts;
 use self::files::{expand, load};
 use self::line::{Line, parse};
 pub use self::resolve::{Resolved, resolve, same_machine};
 use self::sockets::Here;
 pub use self::ways::{Host, ways};
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::hostset::pattern::{is_pattern, matches};
 use crate::hostset::{excerpt, host_name};
 
@@ -54,21 +54,21 @@ pub struct Alias {
 
 /// The aliases of `config`, or of `~/.ssh/config` and `/etc/ssh/ssh_config` as far as they exist; in the order of the
 /// files, each name once. With a `config`, it alone is read, as by `ssh -F`; `none` is ssh's word for no file.
-pub fn aliases(config: Option<&Path>) -> Result<Vec<Alias>, AliasError> {
+pub fn aliases(config: Option<&Path>) -> Result<Vec<Alias>, SshConfigError> {
     read(config).map(|reader| reader.aliases)
 }
 
 /// A digest of all that the same files say.
-pub fn digest(config: Option<&Path>) -> Result<[u8; 32], AliasError> {
+pub fn digest(config: Option<&Path>) -> Result<[u8; 32], SshConfigError> {
     read(config).map(|reader| reader.digest.finalize().into())
 }
 
 /// What the same files hold that a host may be about.
-pub fn facts(config: Option<&Path>) -> Result<Facts, AliasError> {
+pub fn facts(config: Option<&Path>) -> Result<Facts, SshConfigError> {
     read(config).map(|reader| reader.facts)
 }
 
-fn read(config: Option<&Path>) -> Result<Reader, AliasError> {
+fn read(config: Option<&Path>) -> Result<Reader, SshConfigError> {
     let here = Here::find();
     let user = here.home.join(".ssh");
     let mut reader = Reader::new(here);
@@ -88,10 +88,10 @@ fn read(config: Option<&Path>) -> Result<Reader, AliasError> {
 }
 
 /// The aliases that `pattern` stands for, in their order; at least one.
-pub fn choose<'a>(pattern: &str, aliases: &'a [Alias]) -> Result<Vec<&'a Alias>, AliasError> {
+pub fn choose<'a>(pattern: &str, aliases: &'a [Alias]) -> Result<Vec<&'a Alias>, SshConfigError> {
     let chosen: Vec<&Alias> = aliases.iter().filter(|alias| matches(pattern, &alias.name)).collect();
     if chosen.is_empty() {
-        return Err(AliasError::NoMatch { pattern: excerpt(pattern), hint: nearest(pattern, aliases) });
+        return Err(SshConfigError::NoMatch { pattern: excerpt(pattern), hint: nearest(pattern, aliases) });
     }
     Ok(chosen)
 }
@@ -146,15 +146,17 @@ impl Reader {
     }
 
     /// Reads `file` where it exists, as ssh does with files that nobody named to it.
-    fn read_if_there(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), AliasError> {
+    fn read_if_there(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), SshConfigError> {
         match self.read(file, folder, place) {
-            Err(AliasError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(SshConfigError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(())
+            }
             other => other,
         }
     }
 
     /// Reads `file`, which `place` names; relative includes are looked for in `folder`.
-    fn read(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), AliasError> {
+    fn read(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), SshConfigError> {
         self.enter(file, place)?;
         let block = self.block.clone();
         let read = self.lines(file, folder, place);
@@ -163,14 +165,14 @@ impl Reader {
         read
     }
 
-    fn lines(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), AliasError> {
+    fn lines(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), SshConfigError> {
         self.files += 1;
         let content = load(file, place, MAX_BYTES - self.bytes)?;
         self.bytes += content.len() as u64;
         self.digest.update((content.len() as u64).to_be_bytes());
         self.digest.update(&content);
         if self.files > MAX_FILES || self.bytes >= MAX_BYTES {
-            return Err(AliasError::TooLarge { place: shown(file) });
+            return Err(SshConfigError::TooLarge { place: shown(file) });
         }
         let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content);
         for (number, line) in (1..).zip(content.split(|byte| *byte == b'\n')) {
@@ -180,21 +182,21 @@ impl Reader {
     }
 
     /// Notes that `file` is open, unless it is already, or too many are.
-    fn enter(&mut self, file: &Path, place: &str) -> Result<(), AliasError> {
+    fn enter(&mut self, file: &Path, place: &str) -> Result<(), SshConfigError> {
         let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let mut around = self.open.iter().skip_while(|open| **open != path).peekable();
         if around.peek().is_some() {
             let chain: Vec<String> = around.chain([&path]).map(|path| shown(path)).collect();
-            return Err(AliasError::Loop { place: place.to_owned(), chain: chain.join(" → ") });
+            return Err(SshConfigError::Loop { place: place.to_owned(), chain: chain.join(" → ") });
         }
         if self.open.len() > MAX_DEPTH {
-            return Err(AliasError::Depth { place: place.to_owned() });
+            return Err(SshConfigError::Depth { place: place.to_owned() });
         }
         self.open.push(path);
         Ok(())
     }
 
-    fn line(&mut self, file: &Path, folder: &Path, number: u64, line: &[u8]) -> Result<(), AliasError> {
+    fn line(&mut self, file: &Path, folder: &Path, number: u64, line: &[u8]) -> Result<(), SshConfigError> {
         match parse(line) {
             Line::Host(names) => self.host(file, number, names),
             Line::Include(patterns) => {
@@ -207,7 +209,7 @@ impl Reader {
                 }
             }
             Line::OpenQuote => {
-                return Err(AliasError::OpenQuote { place: format!("{}, line {number}", shown(file)) });
+                return Err(SshConfigError::OpenQuote { place: format!("{}, line {number}", shown(file)) });
             }
             Line::HostName(words) => self.facts.host_name(&self.block, words),
             Line::ControlPath(words) => self.facts.control_path(words),
@@ -233,7 +235,7 @@ impl Reader {
 
 /// A path, fit for a terminal.
 fn shown(path: &Path) -> String {
-    printable(path.as_os_str().as_encoded_bytes())
+    escape(path.as_os_str().as_encoded_bytes())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The steps on one host, in order: the body of the old script's loop.
 //!
 //! [`visit`] reads like that loop, a function a line. What a step needs is in `visit/`: one file a step where it is
-//! more than a few lines, and `fault` which says what an error means there. A visit never fails: it ends in one
+//! more than a few lines, and `failure` which says what an error means there. A visit never fails: it ends in one
 //! [`HostReport`]. Limits: it emits events and never prints.
 
 mod collect;
@@ -18,15 +18,15 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 pub use connect::control_plan;
-pub use connect_limiter::Turns;
+pub use connect_limiter::ConnectLimiter;
 pub use execute::script_line;
-pub use preflight::{Found, Item, Readiness, Trial, ready};
+pub use preflight::{Check, CheckContext, CheckResult, HostCheck, preflight};
 
 use crate::event::{Event, Events, Stop};
 use crate::job::{Job, Script};
-use crate::outcome::{Fault, HostReport, Step, StepTime};
-use crate::remote::{Remote, RemoteError, Sockets};
-use crate::run_dir::{Entry, Journal, Place, RunFolder, Taken};
+use crate::outcome::{Failure, HostReport, Step, StepTime};
+use crate::remote::{ControlSockets, Remote, RemoteError};
+use crate::run_dir::{HostFolder, Journal, JournalEntry, ReservedNames, RunFolder};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 
@@ -34,23 +34,23 @@ use crate::ssh_config::Host;
 const TIDY: Duration = Duration::from_secs(10);
 
 /// What all visits of a run share.
-pub struct Run {
+pub struct RunContext {
     /// The job.
     pub job: Job,
     /// The run's folder.
     pub folder: RunFolder,
     /// The names of files that the run's accounts hold.
-    pub taken: Taken,
+    pub reserved_names: ReservedNames,
     /// The run's journal.
     pub journal: Journal,
     /// What the staged copies' names are made from.
-    pub secret: String,
+    pub run_secret: String,
     /// Whether an earlier go of the run may have left something on the hosts.
-    pub again: bool,
+    pub resuming: bool,
     /// Where our control sockets go.
-    pub sockets: Sockets,
+    pub sockets: ControlSockets,
     /// Who may make a connection now: it costs this machine's processor.
-    pub turns: Turns,
+    pub connect_limiter: ConnectLimiter,
     /// Where the run tells what happens.
     pub events: Events,
     /// The order to stop.
@@ -65,7 +65,7 @@ pub enum Task {
     /// The script began in an earlier go of the run: only its files are still to come.
     Collect {
         /// The host's clock before it, in seconds since 1970.
-        since: i64,
+        started_at: i64,
         /// What was known of the host.
         earlier: Option<Box<HostReport>>,
     },
@@ -73,38 +73,40 @@ pub enum Task {
 
 /// One visit under way.
 struct Visit {
-    run: Arc<Run>,
+    run: Arc<RunContext>,
     host: Arc<str>,
     staged: String,
     report: HostReport,
 }
 
 /// Visits one host: the old loop's body, from its first `scp` to its last. Its account is on disk when this returns.
-pub async fn visit(run: Arc<Run>, host: Host, number: usize, task: Task) -> HostReport {
+pub async fn visit(run: Arc<RunContext>, host: Host, number: usize, task: Task) -> HostReport {
     let mut report = HostReport::new(&host.alias);
     report.started = Some(Timestamp::now());
-    let staged = run.job.script.staged(&run.secret, &host.alias);
+    let staged = run.job.script.staged(&run.run_secret, &host.alias);
     let mut visit = Visit { run, host: Arc::from(host.alias.as_str()), staged, report };
-    let fault = match visit.connect(&host, number).await {
+    let failure = match visit.connect(&host, number).await {
         Ok(remote) => {
-            if visit.run.again && visit.run.job.script.supervise {
-                visit.outlast(&remote).await;
+            if visit.run.resuming && visit.run.job.script.supervise {
+                visit.wait_for_orphan(&remote).await;
             }
             let done = match task {
                 Task::Whole => visit.job(&remote).await,
-                Task::Collect { since, earlier } => visit.collect_only(&remote, since, earlier).await,
+                Task::Collect { started_at, earlier } => {
+                    visit.collect_only(&remote, started_at, earlier).await
+                }
             };
             remote.end().await;
             done.err()
         }
-        Err(fault) => {
-            visit.recall(task);
-            Some(fault)
+        Err(failure) => {
+            visit.restore_earlier(task);
+            Some(failure)
         }
     };
-    visit.report.end(fault);
+    visit.report.end(failure);
     let Visit { run, report, .. } = visit;
-    if let Err(error) = run.journal.write(&Entry::Ended(Box::new(report.clone()))).await {
+    if let Err(error) = run.journal.write(&JournalEntry::Ended(Box::new(report.clone()))).await {
         run.events.note(format!("{}: the journal cannot be written: {error}", report.host));
     }
     report
@@ -112,42 +114,42 @@ pub async fn visit(run: Arc<Run>, host: Host, number: usize, task: Task) -> Host
 
 impl Visit {
     /// What the old loop did on a host that it could reach, line by line.
-    async fn job(&mut self, remote: &Remote) -> Result<(), Fault> {
+    async fn job(&mut self, remote: &Remote) -> Result<(), Failure> {
         let run = Arc::clone(&self.run);
         let (script, staged) = (&run.job.script, self.staged.clone());
-        let since = match self.bring_script(remote, script, &staged, run.again).await {
-            Ok(since) => since,
-            Err(fault) => {
-                forget(remote, &run.events, &self.host, &staged).await;
-                return Err(fault);
+        let started_at = match self.upload_and_install(remote, script, &staged, run.resuming).await {
+            Ok(started_at) => started_at,
+            Err(failure) => {
+                remove_staged(remote, &run.events, &self.host, &staged).await;
+                return Err(failure);
             }
         };
         // 19: sudo su - User_DollarU -c 'Fichier_fourni.sh SOC_PRODUCTION'
-        let ran = self.execute(remote, since).await;
+        let ran = self.execute(remote, started_at).await;
         // 21: scp $SERVEUR:/tmp/fichier_*log.txt /tmp/JGE. A script that fails still has its files collected.
-        let collected = self.collect(remote, since).await;
+        let collected = self.collect(remote, started_at).await;
         ran.and(collected)
     }
 
     /// Uploads and installs the script. Returns the host's clock before it runs.
-    async fn bring_script(
+    async fn upload_and_install(
         &mut self,
         remote: &Remote,
         script: &Script,
         staged: &str,
-        again: bool,
-    ) -> Result<i64, Fault> {
+        resuming: bool,
+    ) -> Result<i64, Failure> {
         // 13: scp Fichier_fourni.sh $SERVEUR:/tmp
-        self.step(Step::Upload, upload(remote, script, staged, again)).await?;
+        self.step(Step::Upload, upload(remote, script, staged, resuming)).await?;
         // 15, 17: cp -P /tmp/Fichier_fourni.sh /home/User_VIP/script; chmod 775 …
         self.step(Step::Install, install(remote, script, staged)).await
     }
 
     /// Runs the script. Its staged copy, which nothing needs any more, goes at the same time.
-    async fn execute(&mut self, remote: &Remote, since: i64) -> Result<(), Fault> {
+    async fn execute(&mut self, remote: &Remote, started_at: i64) -> Result<(), Failure> {
         let (run, host, staged) = (Arc::clone(&self.run), Arc::clone(&self.host), self.staged.clone());
-        let forgotten = forget(remote, &run.events, &host, &staged);
-        let executed = execute::execute(remote, &run, &host, since);
+        let forgotten = remove_staged(remote, &run.events, &host, &staged);
+        let executed = execute::execute(remote, &run, &host, started_at);
         let executed = self.timed(Step::Execute, async {
             if remote.has_sftp_open().await {
                 return tokio::join!(executed, forgotten).0;
@@ -156,37 +158,38 @@ impl Visit {
             executed.await
         });
         let executed = executed.await;
-        self.keep(executed)
+        self.record_execute(executed)
     }
 
     /// Brings home what matches the globs.
-    async fn collect(&mut self, remote: &Remote, since: i64) -> Result<(), Fault> {
+    async fn collect(&mut self, remote: &Remote, started_at: i64) -> Result<(), Failure> {
         let run = Arc::clone(&self.run);
-        let place = Place::new(&run.folder, &self.host, run.job.collect.layout, &run.taken);
+        let place = HostFolder::new(&run.folder, &self.host, run.job.collect.layout, &run.reserved_names);
         let known = self.report.files.clone();
-        let home = self.step(Step::Collect, collect::collect(remote, &run.job, since, &place, &known)).await;
-        self.bring(home?)
+        let home =
+            self.step(Step::Collect, collect::collect(remote, &run.job, started_at, &place, &known)).await;
+        self.record_collect(home?)
     }
 
     /// The end of a visit that an earlier go began: the script is not run again.
     async fn collect_only(
         &mut self,
         remote: &Remote,
-        since: i64,
+        started_at: i64,
         earlier: Option<Box<HostReport>>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Failure> {
         let ran = failure::ran_before(earlier.as_deref());
-        self.recall(Task::Collect { since, earlier });
-        let collected = self.collect(remote, since).await;
+        self.restore_earlier(Task::Collect { started_at, earlier });
+        let collected = self.collect(remote, started_at).await;
         // The earlier go may have been broken off before it was gone.
-        forget(remote, &self.run.events, &self.host, &self.staged).await;
+        remove_staged(remote, &self.run.events, &self.host, &self.staged).await;
         ran.and(collected)
     }
 
     /// Waits for the end of the script that an earlier go of the run began, if it did: its reason is gone, and it goes.
-    async fn outlast(&self, remote: &Remote) {
-        let program = shell_quoting::outlast(&Script::mark(&self.run.secret, &self.host));
-        let ended = async { drop(remote.ask(&program, 0).await) };
+    async fn wait_for_orphan(&self, remote: &Remote) {
+        let program = shell_quoting::wait_for_orphan(&Script::mark(&self.run.run_secret, &self.host));
+        let ended = async { drop(remote.run_in_shell(&program, 0).await) };
         tokio::select! {
             // A step says what became of it.
             _ = self.run.stop.wait() => {}
@@ -195,7 +198,7 @@ impl Visit {
     }
 
     /// Takes over what an earlier go knew of the host.
-    fn recall(&mut self, task: Task) {
+    fn restore_earlier(&mut self, task: Task) {
         if let Task::Collect { earlier: Some(earlier), .. } = task {
             self.report.exit_status = earlier.exit_status;
             self.report.files = earlier.files;
@@ -211,8 +214,8 @@ impl Visit {
     async fn step<T>(
         &mut self,
         step: Step,
-        work: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, Fault> {
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let stop = self.run.stop.clone();
         self.timed(step, async {
             tokio::select! {
@@ -235,23 +238,23 @@ impl Visit {
     }
 
     /// Keeps what is known of the script's run, whether or not it went well.
-    fn keep(&mut self, executed: execute::Executed) -> Result<(), Fault> {
+    fn record_execute(&mut self, executed: execute::ExecuteResult) -> Result<(), Failure> {
         self.report.exit_status = executed.exit_status;
         self.report.skipped.extend(executed.skipped);
         executed.result
     }
 
     /// Keeps what came home, whether or not it is all that should have come.
-    fn bring(&mut self, home: collect::Home) -> Result<(), Fault> {
+    fn record_collect(&mut self, home: collect::CollectResult) -> Result<(), Failure> {
         self.report.files.extend(home.files);
         self.report.skipped.extend(home.skipped);
-        home.fault.map_or(Ok(()), Err)
+        home.failure.map_or(Ok(()), Err)
     }
 }
 
 /// Puts the script into the staging folder, under a name that nobody can have prepared but an earlier go of this run.
-async fn upload(remote: &Remote, script: &Script, staged: &str, again: bool) -> Result<(), Fault> {
-    if again {
+async fn upload(remote: &Remote, script: &Script, staged: &str, resuming: bool) -> Result<(), Failure> {
+    if resuming {
         // What is there is ours; what is not there need not go.
         let _gone = remote.remove(staged).await;
     }
@@ -260,7 +263,7 @@ async fn upload(remote: &Remote, script: &Script, staged: &str, again: bool) -> 
 }
 
 /// Removes the staged copy.
-async fn forget(remote: &Remote, events: &Events, host: &str, staged: &str) {
+async fn remove_staged(remote: &Remote, events: &Events, host: &str, staged: &str) {
     if !matches!(timeout(TIDY, remote.remove(staged)).await, Ok(Ok(()))) {
         events.note(format!("{host}: {staged} could not be removed"));
     }
@@ -268,18 +271,18 @@ async fn forget(remote: &Remote, events: &Events, host: &str, staged: &str) {
 
 /// Copies the script to its place, makes it executable, and reads back what will run. Returns the host's clock before it
 /// runs, in seconds since 1970.
-async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, Fault> {
-    let most = script.bytes.len() + 64;
-    let done = remote.ask(&install_program(script, staged), most).await;
+async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, Failure> {
+    let max = script.bytes.len() + 64;
+    let done = remote.run_in_shell(&install_program(script, staged), max).await;
     let done = done.map_err(|e| failure::of(Step::Install, &script.install, e))?;
     if done.status != Some(0) {
         return Err(failure::install(script, &done.stderr));
     }
     let clock_end = done.stdout.iter().position(|b| *b == b'\n').unwrap_or(done.stdout.len());
     let (clock, installed) = done.stdout.split_at(clock_end);
-    let since = std::str::from_utf8(clock).ok().and_then(|text| text.parse().ok());
-    match (since, installed.get(1..) == Some(&*script.bytes)) {
-        (Some(since), true) => Ok(since),
+    let started_at = std::str::from_utf8(clock).ok().and_then(|text| text.parse().ok());
+    match (started_at, installed.get(1..) == Some(&*script.bytes)) {
+        (Some(started_at), true) => Ok(started_at),
         (Some(_), false) => Err(failure::tampered(script)),
         (None, _) => Err(failure::of(Step::Install, &script.install, RemoteError::Noisy)),
     }

@@ -15,7 +15,7 @@ use gzp::deflate::Gzip;
 use gzp::par::compress::ParCompressBuilder;
 use tempfile::TempPath;
 
-use super::{Entry, passing, place, tar};
+use super::{ArchiveEntry, place, tar, temporary_file};
 
 /// The most threads that compress: more would wait for the one that reads.
 const MOST_THREADS: usize = 16;
@@ -25,8 +25,8 @@ const SYNC: usize = 32 * 1024 * 1024;
 
 /// An archive in the making. Dropped, it leaves nothing.
 pub struct Packer {
-    feed: mpsc::Sender<Entry>,
-    passing: TempPath,
+    feed: mpsc::Sender<ArchiveEntry>,
+    temporary_file: TempPath,
     thread: JoinHandle<io::Result<File>>,
 }
 
@@ -36,15 +36,15 @@ impl Packer {
     /// # Errors
     /// The folder cannot be written.
     pub fn begin(folder: &Path, threads: usize) -> io::Result<Self> {
-        let (file, passing) = passing(folder)?.into_parts();
+        let (file, temporary_file) = temporary_file(folder)?.into_parts();
         let (feed, entries) = mpsc::channel();
         let thread =
             thread::Builder::new().name("packer".to_owned()).spawn(move || pack(file, threads, entries))?;
-        Ok(Self { feed, passing, thread })
+        Ok(Self { feed, temporary_file, thread })
     }
 
     /// Puts a file into it. Does not wait.
-    pub fn add(&self, entry: Entry) {
+    pub fn add(&self, entry: ArchiveEntry) {
         // A packer that stopped says why at the end.
         drop(self.feed.send(entry));
     }
@@ -57,12 +57,12 @@ impl Packer {
         drop(self.feed);
         let packed = self.thread.join();
         let file = packed.unwrap_or_else(|_| Err(io::Error::other("a fault of recolte itself")))?;
-        place(&file, self.passing, to)
+        place(&file, self.temporary_file, to)
     }
 }
 
 /// Packs all that comes.
-fn pack(file: File, threads: usize, entries: impl IntoIterator<Item = Entry>) -> io::Result<File> {
+fn pack(file: File, threads: usize, entries: impl IntoIterator<Item = ArchiveEntry>) -> io::Result<File> {
     let threads = threads.clamp(1, MOST_THREADS);
     let disk = Disk { file, unsynced: 0, error: None };
     let builder = ParCompressBuilder::<Gzip>::new().num_threads(threads).map_err(io::Error::other)?;
@@ -120,8 +120,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn made(path: &str, bytes: &[u8]) -> Entry {
-        Entry::Made { path: path.to_owned(), bytes: bytes.to_vec(), modified: 7 }
+    fn made(path: &str, bytes: &[u8]) -> ArchiveEntry {
+        ArchiveEntry::Made { path: path.to_owned(), bytes: bytes.to_vec(), modified: 7 }
     }
 
     /// An archive of these files.
@@ -178,7 +178,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("JGE.tar.gz");
         let packer = Packer::begin(dir.path(), 2).unwrap();
-        packer.add(Entry::Disk { from: dir.path().join("gone"), path: "JGE/gone".to_owned() });
+        packer.add(ArchiveEntry::Disk { from: dir.path().join("gone"), path: "JGE/gone".to_owned() });
         packer.add(made("JGE/f", b"fine"));
         assert!(packer.finish(&to).unwrap_err().to_string().contains("gone"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Answer, load, print, say, ways};
+use super::{CommandResult, load, print, say, ways};
 use crate::cli;
 use crate::event::Stop;
 use crate::fleet::{self, Limits};
@@ -12,33 +12,33 @@ use crate::inventory::{self, Selected};
 use crate::outcome::{ExitStatus, Outcome};
 use crate::report::grid::{self, Row};
 use crate::report::style::View;
-use crate::run::{self, SocketFolder, handshakes};
+use crate::run::{self, ControlDirectory, handshakes};
 use crate::signals::Signals;
-use crate::visit::{Found, Item, Readiness, Trial, Turns, ready};
+use crate::visit::{Check, CheckContext, CheckResult, ConnectLimiter, HostCheck, preflight};
 
 /// Tries every host.
-pub async fn check(args: cli::Check) -> Answer {
-    let job = load(&args.common, true)?;
+pub async fn check(args: cli::CheckArgs) -> CommandResult {
+    let job = load(&args.job_args, true)?;
     let Selected { targets, notes } = inventory::select(&job.targets)?;
     let (hosts, _twins) = ways(&job, targets).await?;
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
     let (parallel, note) = run::fit(job.parallel);
     let limits = Limits { parallel, canary: 0, max_failures: None };
-    let turns = Turns::new(handshakes(&job));
-    let folder = SocketFolder::make()?;
+    let connect_limiter = ConnectLimiter::new(handshakes(&job));
+    let folder = ControlDirectory::make()?;
     let sockets = folder.sockets(&job.ssh)?;
-    let trial = Arc::new(Trial { job, sockets, turns, stop: stop.clone() });
+    let context = Arc::new(CheckContext { job, sockets, connect_limiter, stop: stop.clone() });
     let hosts = hosts.into_iter().map(|host| (host.alias.clone(), host)).collect();
     let each = |number, host| {
-        let trial = Arc::clone(&trial);
-        async move { ready(&trial, host, number).await }
+        let context = Arc::clone(&context);
+        async move { preflight(&context, host, number).await }
     };
-    let all: Vec<Readiness> = fleet::run(hosts, limits, &stop, each, |_| {}).await;
-    if !args.telling.quiet {
+    let all: Vec<HostCheck> = fleet::run(hosts, limits, &stop, each, |_| {}).await;
+    if !args.output_options.quiet {
         notes.iter().chain(&note).for_each(|note| say(&format!("note: {note}")));
     }
-    tell(&args.telling, &all)?;
+    tell(&args.output_options, &all)?;
     let ready = all.iter().all(|one| one.report.outcome == Outcome::Succeeded);
     Ok(match signals.first() {
         Some(signal) => ExitStatus::Interrupted(signal),
@@ -49,41 +49,45 @@ pub async fn check(args: cli::Check) -> Answer {
 
 /// One host of the JSON answer.
 #[derive(Serialize)]
-struct Told<'a> {
+struct HostCheckJson<'a> {
     host: &'a str,
     ready: bool,
     items: Vec<(&'static str, String)>,
 }
 
-fn tell(telling: &cli::Telling, all: &[Readiness]) -> Result<(), serde_json::Error> {
-    if telling.json {
-        let hosts: Vec<Told<'_>> = all.iter().map(told).collect();
+fn tell(output_options: &cli::OutputOptions, all: &[HostCheck]) -> Result<(), serde_json::Error> {
+    if output_options.json {
+        let hosts: Vec<HostCheckJson<'_>> = all.iter().map(told).collect();
         print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "hosts": hosts }))?));
     } else {
         let rows: Vec<Row> = all.iter().map(row).collect();
-        print(&grid::grid(&Item::ALL.map(Item::name), &rows, View::of(&std::io::stdout())));
+        print(&grid::grid(&Check::ALL.map(Check::name), &rows, View::of(&std::io::stdout())));
     }
     Ok(())
 }
 
-fn told(one: &Readiness) -> Told<'_> {
+fn told(one: &HostCheck) -> HostCheckJson<'_> {
     let items =
-        Item::ALL.iter().enumerate().map(|(n, item)| (item.name(), cell(one.found.get(n)).to_owned()));
-    Told { host: &one.report.host, ready: one.report.outcome == Outcome::Succeeded, items: items.collect() }
+        Check::ALL.iter().enumerate().map(|(n, item)| (item.name(), cell(one.found.get(n)).to_owned()));
+    HostCheckJson {
+        host: &one.report.host,
+        ready: one.report.outcome == Outcome::Succeeded,
+        items: items.collect(),
+    }
 }
 
 /// A host's row: a word an item, then what is worth a line.
-fn row(one: &Readiness) -> Row {
-    let cells = (0..Item::ALL.len()).map(|n| cell(one.found.get(n)).to_owned()).collect();
+fn row(one: &HostCheck) -> Row {
+    let cells = (0..Check::ALL.len()).map(|n| cell(one.found.get(n)).to_owned()).collect();
     let mut lines = Vec::new();
-    for (item, found) in Item::ALL.iter().zip(&one.found) {
+    for (item, found) in Check::ALL.iter().zip(&one.found) {
         match found {
-            Found::Noted(text) => lines.push(format!("{}: {text}", item.name())),
-            Found::Wanting(fault) => {
-                lines.push(format!("{}: {}", item.name(), fault.message));
-                lines.extend(fault.hint.as_ref().map(|hint| format!("  {hint}")));
+            CheckResult::Noted(text) => lines.push(format!("{}: {text}", item.name())),
+            CheckResult::Failed(failure) => {
+                lines.push(format!("{}: {}", item.name(), failure.message));
+                lines.extend(failure.hint.as_ref().map(|hint| format!("  {hint}")));
             }
-            Found::Ready => {}
+            CheckResult::Passed => {}
         }
     }
     if one.found.is_empty() {
@@ -93,11 +97,11 @@ fn row(one: &Readiness) -> Row {
 }
 
 /// An item in a word.
-fn cell(found: Option<&Found>) -> &str {
+fn cell(found: Option<&CheckResult>) -> &str {
     match found {
-        Some(Found::Ready) => "ok",
-        Some(Found::Noted(_)) => "note",
-        Some(Found::Wanting(_)) => "NO",
+        Some(CheckResult::Passed) => "ok",
+        Some(CheckResult::Noted(_)) => "note",
+        Some(CheckResult::Failed(_)) => "NO",
         None => "-",
     }
 }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Answer, QUESTIONS_PER_CORE, load, print, say};
+use super::{CommandResult, QUESTIONS_PER_CORE, load, print, say};
 use crate::cli;
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::inventory::{self, Selected};
 use crate::outcome::ExitStatus;
 use crate::run::per_core;
@@ -26,13 +26,13 @@ struct Listed<'a> {
 }
 
 /// Prints the hosts of a job.
-pub async fn hosts(args: cli::Hosts) -> Answer {
-    let job = load(&args.common, true)?;
+pub async fn hosts(args: cli::HostsArgs) -> CommandResult {
+    let job = load(&args.job_args, true)?;
     let Selected { targets, notes } = inventory::select(&job.targets)?;
     let names = targets.iter().map(|target| target.host.clone()).collect();
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
     let hosts = ssh_config::resolve(names, config, identity, per_core(QUESTIONS_PER_CORE)).await?;
-    if !args.telling.quiet {
+    if !args.output_options.quiet {
         notes.iter().for_each(|note| say(&format!("note: {note}")));
     }
     let listed: Vec<_> = hosts
@@ -40,7 +40,7 @@ pub async fn hosts(args: cli::Hosts) -> Answer {
         .zip(&targets)
         .map(|(resolved, target)| Listed { resolved, source: &target.source })
         .collect();
-    if args.telling.json {
+    if args.output_options.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: listed })?));
     } else {
         print(&table(&listed));
@@ -57,7 +57,7 @@ fn table(hosts: &[Listed<'_>]) -> String {
     let row = |Listed { resolved: host, source }: &Listed<'_>| {
         let jump = host.jump.clone().unwrap_or_else(|| "-".to_owned());
         let cells = [&host.alias, &host.user, &host.address, &host.port.to_string(), &jump, *source];
-        cells.map(|cell| printable(cell.as_bytes()))
+        cells.map(|cell| escape(cell.as_bytes()))
     };
     let rows: Vec<[String; 6]> = std::iter::once(header).chain(hosts.iter().map(row)).collect();
     let mut widths = [0; 6];

@@ -2,39 +2,39 @@
 
 use std::thread::JoinHandle;
 
-use super::Answer;
-use crate::cli::Telling;
+use super::CommandResult;
+use crate::cli::OutputOptions;
 use crate::event::Events;
 use crate::outcome::ExitStatus;
 use crate::report::output::{print, say};
 use crate::report::style::{self, View};
 use crate::report::text::summary;
 use crate::report::{Mode, Progress, Style};
-use crate::run::{self, Delivered, Ended, Go};
+use crate::run::{self, Attempt, AttemptEnd, Delivered};
 
 /// Does a go over the fleet and prints what happens.
 ///
 /// # Errors
 /// No host was touched, see [`run::go`].
-pub async fn go(go: Go, telling: &Telling) -> Answer {
-    let (events, listener) = listen(telling);
-    let Ended { status, delivered } = run::go(go, events).await?;
+pub async fn run_attempt(go: Attempt, output_options: &OutputOptions) -> CommandResult {
+    let (events, listener) = listen(output_options);
+    let AttemptEnd { status, delivered } = run::run_attempt(go, events).await?;
     if let Some(delivered) = delivered {
         // The listener ends with the last event; it never fails.
         let _ended = listener.join();
-        tell(telling, &delivered, status);
+        tell(output_options, &delivered, status);
     }
     Ok(status)
 }
 
 /// Starts the listener: a thread that tells the terminal.
-fn listen(telling: &Telling) -> (Events, JoinHandle<()>) {
-    let (events, mut ear) = Events::channel();
+fn listen(output_options: &OutputOptions) -> (Events, JoinHandle<()>) {
+    let (events, mut receiver) = Events::channel();
     let stderr = std::io::stderr();
-    let mode = Mode::choose(telling.quiet, telling.verbose, style::is_terminal(&stderr));
+    let mode = Mode::choose(output_options.quiet, output_options.verbose, style::is_terminal(&stderr));
     let mut progress = Progress::new(mode, Style::of(&stderr));
     let listener = std::thread::spawn(move || {
-        while let Some(event) = ear.blocking_recv() {
+        while let Some(event) = receiver.blocking_recv() {
             progress.on(&event);
         }
         progress.finish();
@@ -43,13 +43,13 @@ fn listen(telling: &Telling) -> (Events, JoinHandle<()>) {
 }
 
 /// The last word: the table, or the report for machines.
-fn tell(telling: &Telling, delivered: &Delivered, status: ExitStatus) {
-    if telling.json {
+fn tell(output_options: &OutputOptions, delivered: &Delivered, status: ExitStatus) {
+    if output_options.json {
         match delivered.report.to_json() {
             Ok(bytes) => print(&String::from_utf8_lossy(&bytes)),
             Err(error) => say(&format!("recolte: the report cannot be printed: {error}")),
         }
-    } else if !telling.quiet || status != ExitStatus::Success {
+    } else if !output_options.quiet || status != ExitStatus::Success {
         print(&summary(&delivered.report, &delivered.places, View::of(&std::io::stdout())));
     }
 }

@@ -3,12 +3,12 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::{Answer, print};
+use super::{CommandResult, print};
 use crate::cli::Cli;
 use crate::outcome::ExitStatus;
 
 /// Prints a completion script.
-pub fn completions(shell: Shell) -> Answer {
+pub fn completions(shell: Shell) -> CommandResult {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "recolte", &mut script);
     print(&String::from_utf8_lossy(&script));
@@ -16,7 +16,7 @@ pub fn completions(shell: Shell) -> Answer {
 }
 
 /// Prints the manual page.
-pub fn man() -> Answer {
+pub fn man() -> CommandResult {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page)?;
     for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "help") {

@@ -2,42 +2,47 @@
 
 use jiff::Timestamp;
 
-use super::output::go;
-use super::{Answer, Refused, earlier};
+use super::output::run_attempt;
+use super::{BoxError, CommandResult, earlier};
 use crate::cli;
 use crate::inventory;
 use crate::job::{self, Job, Overrides};
 use crate::outcome::HostReport;
-use crate::run::Go;
-use crate::run_dir::{Earlier, Left, Lock, SCRIPT};
+use crate::run::Attempt;
+use crate::run_dir::{EarlierRun, Lock, Remaining, SCRIPT};
 use crate::ssh_config::Host;
 use crate::visit::Task;
 
 /// Finishes a run.
-pub async fn resume(args: cli::Resume) -> Answer {
+pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
     let earlier = earlier(args.run.as_deref(), args.output.as_deref())?;
     let job = job_of(&earlier, args.parallel, args.no_mail)?;
     let output = earlier.folder.path.parent().unwrap_or(&job.output);
     let _lock = Lock::take(output, &job.name)?;
     // Read again: the holder of the lock may have gone on until now.
-    let earlier = Earlier::read(&earlier.folder.path)?;
+    let earlier = EarlierRun::read(&earlier.folder.path)?;
     let (mut left, mut done) = (Vec::new(), Vec::new());
     for host in hosts(&job).await? {
         match earlier.left(&host.alias, args.execute_again) {
-            Left::Nothing(report) => done.push(*report),
-            Left::Collect { since, earlier } => left.push((host, Task::Collect { since, earlier })),
-            Left::Visit => left.push((host, Task::Whole)),
+            Remaining::Nothing(report) => done.push(*report),
+            Remaining::Collect { started_at, earlier } => {
+                left.push((host, Task::Collect { started_at, earlier }))
+            }
+            Remaining::Visit => left.push((host, Task::Whole)),
         }
     }
     let notes = notes(&left, &done);
     let mut resumed = earlier.resumed;
     resumed.push(Timestamp::now());
-    go(Go { job, folder: earlier.folder, begin: earlier.begin, left, done, resumed, notes }, &args.telling)
-        .await
+    run_attempt(
+        Attempt { job, folder: earlier.folder, begin: earlier.begin, left, done, resumed, notes },
+        &args.output_options,
+    )
+    .await
 }
 
 /// The job as it stands now, with the hosts and the script of the earlier run.
-pub(super) fn job_of(earlier: &Earlier, parallel: Option<usize>, no_mail: bool) -> Result<Job, Refused> {
+pub(super) fn job_of(earlier: &EarlierRun, parallel: Option<usize>, no_mail: bool) -> Result<Job, BoxError> {
     let begin = &earlier.begin;
     let overrides = Overrides {
         hosts: Some(begin.hosts.clone()),
@@ -52,7 +57,7 @@ pub(super) fn job_of(earlier: &Earlier, parallel: Option<usize>, no_mail: bool) 
 }
 
 /// The hosts of the run, and how they are reached now.
-async fn hosts(job: &Job) -> Result<Vec<Host>, Refused> {
+async fn hosts(job: &Job) -> Result<Vec<Host>, BoxError> {
     let all = job
         .targets
         .hosts

@@ -2,24 +2,24 @@
 
 use jiff::Timestamp;
 
-use super::output::go;
-use super::{Answer, load, print, ways};
+use super::output::run_attempt;
+use super::{CommandResult, load, print, ways};
 use crate::cli;
 use crate::inventory::{self, Selected};
 use crate::job::Job;
 use crate::outcome::ExitStatus;
-use crate::run::{self, Go};
-use crate::run_dir::{Begin, Lock, RunFolder};
+use crate::run::{self, Attempt};
+use crate::run_dir::{Lock, RunFolder, RunStart};
 use crate::shell_quoting;
 use crate::visit::Task;
 
 /// Does the job.
-pub async fn run(args: cli::Run) -> Answer {
-    let job = load(&args.common, args.no_mail)?;
+pub async fn run(args: cli::RunArgs) -> CommandResult {
+    let job = load(&args.job_args, args.no_mail)?;
     let Selected { targets, notes } = inventory::select(&job.targets)?;
-    let (hosts, twins) = ways(&job, targets).await?;
+    let (hosts, duplicates) = ways(&job, targets).await?;
     if !args.allow_duplicates {
-        refuse_duplicates(&twins)?;
+        refuse_duplicates(&duplicates)?;
     }
     if args.dry_run {
         print(&run::dry_run(&job, &hosts)?);
@@ -27,24 +27,28 @@ pub async fn run(args: cli::Run) -> Answer {
     }
     let _lock = Lock::take(&job.output, &job.name)?;
     let folder = create(&job)?;
-    let begin = Begin {
+    let begin = RunStart {
         run: folder.id.clone(),
         name: job.name.clone(),
         job_file: job.file.clone(),
-        config: args.common.ssh_config.as_deref().map(std::path::absolute).transpose()?,
+        config: args.job_args.ssh_config.as_deref().map(std::path::absolute).transpose()?,
         no_mail: args.no_mail,
         hosts: hosts.iter().map(|host| host.alias.clone()).collect(),
-        secret: shell_quoting::mark(),
+        run_secret: shell_quoting::mark(),
         started: Timestamp::now(),
     };
     folder.write(crate::run_dir::SCRIPT, &job.script.bytes)?;
     let left = hosts.into_iter().map(|host| (host, Task::Whole)).collect();
-    go(Go { job, folder, begin, left, done: Vec::new(), resumed: Vec::new(), notes }, &args.telling).await
+    run_attempt(
+        Attempt { job, folder, begin, left, done: Vec::new(), resumed: Vec::new(), notes },
+        &args.output_options,
+    )
+    .await
 }
 
 /// The script must not run twice on one machine, whatever names lead there.
-fn refuse_duplicates(twins: &[Vec<String>]) -> Result<(), String> {
-    let groups: Vec<String> = twins.iter().map(|names| names.join(", ")).collect();
+fn refuse_duplicates(duplicates: &[Vec<String>]) -> Result<(), String> {
+    let groups: Vec<String> = duplicates.iter().map(|names| names.join(", ")).collect();
     if groups.is_empty() {
         return Ok(());
     }

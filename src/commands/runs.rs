@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Answer, output_folder, print};
+use super::{CommandResult, output_folder, print};
 use crate::cli;
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::outcome::ExitStatus;
 use crate::report::RunReport;
-use crate::run_dir::Earlier;
+use crate::run_dir::EarlierRun;
 
 /// Lists the runs of an output folder, the oldest first.
-pub fn runs(args: &cli::Runs) -> Answer {
+pub fn runs(args: &cli::RunsArgs) -> CommandResult {
     let output = output_folder(args.output.as_deref());
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(&output) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
@@ -28,7 +28,7 @@ pub fn runs(args: &cli::Runs) -> Answer {
 
 /// One run on one line.
 fn line(folder: &Path) -> String {
-    let id = printable(folder.file_name().unwrap_or_default().as_encoded_bytes());
+    let id = escape(folder.file_name().unwrap_or_default().as_encoded_bytes());
     format!("{id}  {}\n", totals(folder))
 }
 
@@ -36,7 +36,7 @@ fn line(folder: &Path) -> String {
 fn totals(folder: &Path) -> String {
     let report =
         std::fs::read(folder.join("report.json")).ok().and_then(|bytes| RunReport::from_json(&bytes).ok());
-    match (report, Earlier::read(folder)) {
+    match (report, EarlierRun::read(folder)) {
         (Some(report), _) => {
             let mail = match &report.mail {
                 Some(mail) if !mail.sent => "; the mail did not leave",

@@ -1,7 +1,7 @@
 //! `recolte send`: mails an earlier run's archive again, by the mail settings as they stand now.
 
 use super::resume::job_of;
-use super::{Answer, Refused, earlier, print, say};
+use super::{BoxError, CommandResult, earlier, print, say};
 use crate::cli;
 use crate::event::Events;
 use crate::outcome::ExitStatus;
@@ -9,7 +9,7 @@ use crate::report::RunReport;
 use crate::run::mail_again;
 
 /// Sends the mail of a run.
-pub async fn send(args: cli::Send) -> Answer {
+pub async fn send(args: cli::SendArgs) -> CommandResult {
     let earlier = earlier(args.run.as_deref(), args.output.as_deref())?;
     let job = job_of(&earlier, None, false)?;
     let report = earlier.folder.path.join("report.json");
@@ -18,10 +18,10 @@ pub async fn send(args: cli::Send) -> Answer {
     if job.mail.is_none() {
         return Err(format!("{}: the job has no [mail]; add it, then send again", job.file.display()).into());
     }
-    let (events, mut ear) = Events::channel();
+    let (events, mut receiver) = Events::channel();
     let sent = mail_again(&job, &earlier.folder, report, &events).await;
     drop(events);
-    while let Some(event) = ear.recv().await {
+    while let Some(event) = receiver.recv().await {
         if let crate::event::Event::Note(note) = event {
             say(&format!("note: {note}"));
         }
@@ -37,6 +37,6 @@ pub async fn send(args: cli::Send) -> Answer {
     Ok(ExitStatus::Success)
 }
 
-fn not_over(report: &std::path::Path, error: &dyn std::fmt::Display) -> Refused {
+fn not_over(report: &std::path::Path, error: &dyn std::fmt::Display) -> BoxError {
     format!("{}: {error}; the run is not over, recolte resume finishes it", report.display()).into()
 }

@@ -15,19 +15,19 @@ const FOLDED_NUMBERS: usize = 4;
 /// Names that hold brackets, commas or blanks themselves come out unchanged in sense but not reversibly; no name of
 /// a host that passed validation does.
 pub fn fold<S: AsRef<str>>(names: &[S]) -> String {
-    let names: BTreeSet<Name> = names.iter().map(|name| Name::new(name.as_ref())).collect();
-    let mut names: Vec<Name> = names.into_iter().collect();
+    let names: BTreeSet<NameParts> = names.iter().map(|name| NameParts::new(name.as_ref())).collect();
+    let mut names: Vec<NameParts> = names.into_iter().collect();
     // From the last number to the first: what was folded before is mere text for the next, so that
     // r1n[1-4] and r2n[1-4] meet in r[1-2]n[1-4].
     for nth in 0..FOLDED_NUMBERS {
         names = fold_number(names, nth);
     }
-    names.iter().map(Name::text).collect::<Vec<_>>().join(",")
+    names.iter().map(NameParts::text).collect::<Vec<_>>().join(",")
 }
 
 /// A name taken apart for folding: texts and numbers by turns. Ordered as people order names: `n9` before `n10`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Name(Vec<Piece>);
+struct NameParts(Vec<Piece>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Piece {
@@ -38,15 +38,15 @@ enum Piece {
     Folded(String),
 }
 
-impl Name {
+impl NameParts {
     fn new(text: &str) -> Self {
         let mut pieces = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+            let mail_parts = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
             // One of the two is 0: the cut falls where digits and the rest meet.
-            let (piece, next) = rest.split_at_checked(digits.max(letters)).unwrap_or((rest, ""));
+            let (piece, next) = rest.split_at_checked(digits.max(mail_parts)).unwrap_or((rest, ""));
             pieces.push(Piece::new(piece));
             rest = next;
         }
@@ -80,9 +80,9 @@ impl Piece {
 }
 
 /// Joins the names that differ in their `nth` number from the end alone.
-fn fold_number(names: Vec<Name>, nth: usize) -> Vec<Name> {
-    let mut places: HashMap<Name, usize> = HashMap::new();
-    let mut groups: Vec<(Name, Vec<Piece>)> = Vec::new();
+fn fold_number(names: Vec<NameParts>, nth: usize) -> Vec<NameParts> {
+    let mut places: HashMap<NameParts, usize> = HashMap::new();
+    let mut groups: Vec<(NameParts, Vec<Piece>)> = Vec::new();
     for mut name in names {
         let slot = name.place(nth).and_then(|place| name.0.get_mut(place));
         let number = slot.map(|piece| std::mem::replace(piece, Piece::Folded(String::new())));
@@ -98,7 +98,7 @@ fn fold_number(names: Vec<Name>, nth: usize) -> Vec<Name> {
 }
 
 /// Fills the place that [`fold_number`] left open with all that stood there.
-fn put_back(mut name: Name, mut numbers: Vec<Piece>) -> Name {
+fn put_back(mut name: NameParts, mut numbers: Vec<Piece>) -> NameParts {
     let open = name.0.iter_mut().find(|piece| matches!(piece, Piece::Folded(text) if text.is_empty()));
     if let Some(open) = open {
         *open = if numbers.len() > 1 { Piece::Folded(runs(numbers)) } else { numbers.remove(0) };

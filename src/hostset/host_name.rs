@@ -3,20 +3,20 @@
 //! Pure. Says nothing about whether the host exists: OpenSSH decides that.
 
 use super::{MAX_NAME, excerpt};
-use crate::escape::printable;
+use crate::escape::escape;
 
 /// A name that no host can have, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: {fault}")]
+#[error("{name}: {kind}")]
 pub struct NameError {
     /// The name, fit for a terminal, cut where it is long.
     name: String,
     /// What is wrong with it.
-    fault: Fault,
+    kind: NameErrorKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Fault {
+enum NameErrorKind {
     #[error("a host's name cannot be empty")]
     Empty,
     #[error("has {0} bytes; a host's name has at most {MAX_NAME}")]
@@ -40,22 +40,24 @@ enum Fault {
 /// Refuses what OpenSSH 9.6 and later refuse (shell characters, a leading `-`), what would be more than one word or
 /// more than one host, and what cannot name the host's folder in the archive.
 pub fn check(name: &str) -> Result<(), NameError> {
-    fault(name).map_or(Ok(()), |fault| Err(NameError { name: excerpt(name), fault }))
+    kind(name).map_or(Ok(()), |kind| Err(NameError { name: excerpt(name), kind }))
 }
 
-fn fault(name: &str) -> Option<Fault> {
+fn kind(name: &str) -> Option<NameErrorKind> {
     let (user, host) = name.rsplit_once('@').unwrap_or(("user", name));
     let found = |set: &str| name.chars().find(|c| set.contains(*c));
     match () {
-        () if host.is_empty() || user.is_empty() => Some(Fault::Empty),
-        () if name.len() > MAX_NAME => Some(Fault::Long(name.len())),
-        () if name.starts_with('-') || host.starts_with('-') => Some(Fault::Option),
-        () if name.contains(char::is_whitespace) || printable(name.as_bytes()) != name => {
-            Some(Fault::Invisible)
+        () if host.is_empty() || user.is_empty() => Some(NameErrorKind::Empty),
+        () if name.len() > MAX_NAME => Some(NameErrorKind::Long(name.len())),
+        () if name.starts_with('-') || host.starts_with('-') => Some(NameErrorKind::Option),
+        () if name.contains(char::is_whitespace) || escape(name.as_bytes()) != name => {
+            Some(NameErrorKind::Invisible)
         }
-        () if matches!(host, "." | "..") => Some(Fault::Folder),
-        () if name.contains('/') => Some(Fault::Path),
-        () => found("`'\"$;&<>|(){}\\").map(Fault::Shell).or_else(|| found("*?[],").map(Fault::Several)),
+        () if matches!(host, "." | "..") => Some(NameErrorKind::Folder),
+        () if name.contains('/') => Some(NameErrorKind::Path),
+        () => found("`'\"$;&<>|(){}\\")
+            .map(NameErrorKind::Shell)
+            .or_else(|| found("*?[],").map(NameErrorKind::Several)),
     }
 }
 

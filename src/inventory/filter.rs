@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::TargetsError;
+use super::InventoryError;
 use crate::hostset::pattern::{is_pattern, matches};
 use crate::hostset::{self, host_name};
 
@@ -26,7 +26,7 @@ pub(super) struct Matching<'a> {
 
 impl Filter {
     /// Fails where a word is a broken range, or no name.
-    pub(super) fn new(words: &[String]) -> Result<Self, TargetsError> {
+    pub(super) fn new(words: &[String]) -> Result<Self, InventoryError> {
         let mut filter = Self { words: words.to_vec(), names: HashMap::new(), globs: Vec::new() };
         for (nth, word) in words.iter().enumerate() {
             for name in hostset::expand(word.trim())? {

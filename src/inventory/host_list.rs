@@ -5,7 +5,7 @@
 
 use std::io::{self, Read as _};
 
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::hostset::{RangeError, expand, split};
 
 /// The longest list of hosts, in bytes.
@@ -13,7 +13,7 @@ pub const MAX_BYTES: u64 = 16 << 20;
 
 /// Why a list of hosts cannot be read. `place` is the file, with its line where it is known.
 #[derive(Debug, thiserror::Error)]
-pub enum WordsError {
+pub enum HostListError {
     /// The operating system refused.
     #[error("{place}: cannot be read")]
     Read {
@@ -64,12 +64,12 @@ pub enum WordsError {
 
 /// The words of `arg`, split on commas and blanks outside brackets; those of a file where one is `@FILE`, and of what
 /// `stdin` gives where one is `-`. None where `arg` is blank.
-pub fn words(arg: &str, stdin: impl FnOnce() -> io::Result<String>) -> Result<Vec<String>, WordsError> {
+pub fn words(arg: &str, stdin: impl FnOnce() -> io::Result<String>) -> Result<Vec<String>, HostListError> {
     let mut stdin = Some(stdin);
     let mut words = Vec::new();
     for word in split(arg) {
         match word.strip_prefix('@') {
-            Some("") => return Err(WordsError::NoName),
+            Some("") => return Err(HostListError::NoName),
             Some(file) => words.extend(text_words(file, load(file)?)?),
             None if word == "-" => words.extend(text_words("stdin", ask(stdin.take())?)?),
             None => words.push(word.to_owned()),
@@ -78,16 +78,16 @@ pub fn words(arg: &str, stdin: impl FnOnce() -> io::Result<String>) -> Result<Ve
     Ok(words)
 }
 
-fn ask(stdin: Option<impl FnOnce() -> io::Result<String>>) -> Result<Vec<u8>, WordsError> {
-    let text = stdin.ok_or(WordsError::Twice)?();
-    text.map(String::into_bytes).map_err(|source| WordsError::Read { place: "stdin".to_owned(), source })
+fn ask(stdin: Option<impl FnOnce() -> io::Result<String>>) -> Result<Vec<u8>, HostListError> {
+    let text = stdin.ok_or(HostListError::Twice)?();
+    text.map(String::into_bytes).map_err(|source| HostListError::Read { place: "stdin".to_owned(), source })
 }
 
-fn load(file: &str) -> Result<Vec<u8>, WordsError> {
-    let place = || printable(file.as_bytes());
-    let cannot = |source| WordsError::Read { place: place(), source };
+fn load(file: &str) -> Result<Vec<u8>, HostListError> {
+    let place = || escape(file.as_bytes());
+    let cannot = |source| HostListError::Read { place: place(), source };
     if std::fs::metadata(file).map_err(cannot)?.is_dir() {
-        return Err(WordsError::NoFile { place: place() });
+        return Err(HostListError::NoFile { place: place() });
     }
     let mut content = Vec::new();
     let opened = std::fs::File::open(file).map_err(cannot)?;
@@ -96,26 +96,28 @@ fn load(file: &str) -> Result<Vec<u8>, WordsError> {
 }
 
 /// The words of a text that `source` names, each known to be no broken range, so that its line can be told.
-fn text_words(source: &str, content: Vec<u8>) -> Result<Vec<String>, WordsError> {
-    let place = printable(source.as_bytes());
+fn text_words(source: &str, content: Vec<u8>) -> Result<Vec<String>, HostListError> {
+    let place = escape(source.as_bytes());
     if content.len() as u64 > MAX_BYTES {
-        return Err(WordsError::TooLarge { place });
+        return Err(HostListError::TooLarge { place });
     }
     let text = String::from_utf8(content).map_err(|error| {
         let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-        WordsError::NoText {
+        HostListError::NoText {
             place: format!("{place}, line {}", 1 + valid.filter(|byte| **byte == b'\n').count()),
         }
     })?;
     let mut words = Vec::new();
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         for word in split(line).take_while(|word| !word.starts_with('#')) {
-            expand(word)
-                .map_err(|source| WordsError::Range { place: format!("{place}, line {number}"), source })?;
+            expand(word).map_err(|source| HostListError::Range {
+                place: format!("{place}, line {number}"),
+                source,
+            })?;
             words.push(word.to_owned());
         }
     }
-    if words.is_empty() { Err(WordsError::Empty { place }) } else { Ok(words) }
+    if words.is_empty() { Err(HostListError::Empty { place }) } else { Ok(words) }
 }
 
 #[cfg(test)]
@@ -163,7 +165,7 @@ mod tests {
             let error = crate::inventory::tests::chain(&words(&arg, no_stdin).unwrap_err());
             assert!(error.contains(said), "{arg}: {error}");
         }
-        assert!(matches!(words("-,-", || Ok("a".to_owned())), Err(WordsError::Twice)));
+        assert!(matches!(words("-,-", || Ok("a".to_owned())), Err(HostListError::Twice)));
     }
 
     proptest! {

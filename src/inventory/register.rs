@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::hostset::host_name::NameError;
 
 /// The largest register, in bytes on disk.
@@ -39,7 +39,7 @@ pub struct Register {
 
 /// The machines of a register.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hosts {
+pub struct RegisterHosts {
     /// Their names, valid, in the order of the rows; one that is on several rows is here as often.
     pub hosts: Vec<String>,
     /// What the reader of a run should know: rows left out, values that no row has.
@@ -172,8 +172,8 @@ pub enum RegisterError {
 }
 
 /// The machines of the rows that `register` wants.
-pub fn hosts(register: &Register) -> Result<Hosts, RegisterError> {
-    let place = printable(register.file.as_os_str().as_encoded_bytes());
+pub fn hosts(register: &Register) -> Result<RegisterHosts, RegisterError> {
+    let place = escape(register.file.as_os_str().as_encoded_bytes());
     if let Some((column, _)) = register.filters.iter().find(|(_, values)| values.is_empty()) {
         return Err(RegisterError::NoValue { place, column: column.clone() });
     }
@@ -182,7 +182,7 @@ pub fn hosts(register: &Register) -> Result<Hosts, RegisterError> {
     guarded(&place, move || read(&task, &at, content))
 }
 
-fn read(register: &Register, place: &str, content: Vec<u8>) -> Result<Hosts, RegisterError> {
+fn read(register: &Register, place: &str, content: Vec<u8>) -> Result<RegisterHosts, RegisterError> {
     let foreign = |what| Err(RegisterError::Foreign { place: place.to_owned(), what });
     let kind = kind(&register.file, &content);
     if matches!(kind, Kind::Ods | Kind::Xlsx) {
@@ -262,8 +262,8 @@ fn load(file: &Path, place: &str) -> Result<Vec<u8>, RegisterError> {
 /// calamine is known to run forever on an ODS whose table never ends.
 fn guarded(
     place: &str,
-    work: impl FnOnce() -> Result<Hosts, RegisterError> + Send + 'static,
-) -> Result<Hosts, RegisterError> {
+    work: impl FnOnce() -> Result<RegisterHosts, RegisterError> + Send + 'static,
+) -> Result<RegisterHosts, RegisterError> {
     let (sender, receiver) = mpsc::channel();
     let thread = std::thread::Builder::new().name("register".to_owned());
     // Nobody listens any more only once the time is up.

@@ -23,7 +23,7 @@ pub fn load(path: &Path, overrides: Overrides) -> Result<Job, JobError> {
     let text = String::from_utf8(read(path).map_err(unreadable)?)
         .map_err(|error| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
     let source = Source { file: path, text: &text };
-    let parsed: file::File = toml::from_str(&text).map_err(|error| JobError::from((source, error)))?;
+    let parsed: file::JobFile = toml::from_str(&text).map_err(|error| JobError::from((source, error)))?;
     Builder { source, folder: folder_of(path).map_err(unreadable)? }.job(parsed, overrides)
 }
 
@@ -62,7 +62,7 @@ pub struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn job(&self, file: file::File, over: Overrides) -> Result<Job, JobError> {
+    fn job(&self, file: file::JobFile, over: Overrides) -> Result<Job, JobError> {
         let parallel = over.parallel.unwrap_or(*file.parallel.get_ref());
         if parallel == 0 {
             return Err(self.source.wrong(&file.parallel.span(), "parallel must be at least 1"));
@@ -122,7 +122,7 @@ impl Builder<'_> {
         Ok(name)
     }
 
-    fn ssh(&self, ssh: &file::Ssh, config: Option<PathBuf>) -> Result<Ssh, JobError> {
+    fn ssh(&self, ssh: &file::SshTable, config: Option<PathBuf>) -> Result<Ssh, JobError> {
         Ok(Ssh {
             config: match (config, &ssh.config) {
                 (Some(config), _) => Some(config),
@@ -137,7 +137,7 @@ impl Builder<'_> {
     }
 
     /// The script; an earlier run's own copy, where there is one, under the name that the job gives it.
-    fn script(&self, script: file::Script, copy: Option<PathBuf>) -> Result<Script, JobError> {
+    fn script(&self, script: file::ScriptTable, copy: Option<PathBuf>) -> Result<Script, JobError> {
         let place = script.file.span();
         let file = self.path(script.file.get_ref());
         let bytes = match copy {
@@ -202,7 +202,7 @@ impl Builder<'_> {
         Err(self.source.wrong(&path.span(), why))
     }
 
-    fn collect(&self, collect: file::Collect) -> Result<Collect, JobError> {
+    fn collect(&self, collect: file::CollectTable) -> Result<Collect, JobError> {
         if collect.files.get_ref().is_empty() {
             let why = "collect.files is empty; name what comes back, like \"/tmp/fichier_*log.txt\"";
             return Err(self.source.wrong(&collect.files.span(), why));

@@ -16,7 +16,7 @@ use crate::mail::{Mailbox, Transport};
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct File {
+pub struct JobFile {
     pub name: Option<Spanned<String>>,
     pub output: Option<PathBuf>,
     #[serde(default = "parallel")]
@@ -29,31 +29,31 @@ pub struct File {
     #[serde(default)]
     pub canary: usize,
     #[serde(default)]
-    pub targets: Targets,
+    pub targets: TargetsTable,
     #[serde(default)]
-    pub ssh: Ssh,
-    pub script: Script,
-    pub collect: Collect,
+    pub ssh: SshTable,
+    pub script: ScriptTable,
+    pub collect: CollectTable,
     #[serde(default)]
-    pub archive: Archive,
-    pub mail: Option<Spanned<Mail>>,
+    pub archive: ArchiveTable,
+    pub mail: Option<Spanned<MailTable>>,
 }
 
 /// `[targets]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Targets {
+pub struct TargetsTable {
     #[serde(default)]
     pub hosts: Vec<Spanned<String>>,
     #[serde(default)]
     pub exclude: Vec<Spanned<String>>,
-    pub register: Option<Register>,
+    pub register: Option<RegisterTable>,
 }
 
 /// `targets.register`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Register {
+pub struct RegisterTable {
     pub file: Spanned<PathBuf>,
     pub sheet: Option<String>,
     pub host: String,
@@ -64,7 +64,7 @@ pub struct Register {
 /// `[ssh]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Ssh {
+pub struct SshTable {
     pub config: Option<Spanned<PathBuf>>,
     pub identity: Option<Spanned<PathBuf>>,
     #[serde(deserialize_with = "duration")]
@@ -74,7 +74,7 @@ pub struct Ssh {
     pub keep: Option<Duration>,
 }
 
-impl Default for Ssh {
+impl Default for SshTable {
     fn default() -> Self {
         Self {
             config: None,
@@ -89,7 +89,7 @@ impl Default for Ssh {
 /// `[script]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Script {
+pub struct ScriptTable {
     pub file: Spanned<PathBuf>,
     #[serde(default)]
     pub args: Vec<Spanned<String>>,
@@ -108,7 +108,7 @@ pub struct Script {
 /// `[collect]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Collect {
+pub struct CollectTable {
     pub files: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     pub layout: Layout,
@@ -136,14 +136,14 @@ pub enum Layout {
 /// `[archive]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Archive {
+pub struct ArchiveTable {
     pub copy_to: Option<PathBuf>,
 }
 
 /// `[mail]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mail {
+pub struct MailTable {
     #[serde(default = "sendmail", deserialize_with = "parsed")]
     pub transport: Transport,
     #[serde(default, deserialize_with = "some_parsed")]
@@ -236,9 +236,9 @@ fn some_parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(d: D) -> Res
 }
 
 /// A length of time as people write it; never none at all.
-struct Span(Duration);
+struct DurationText(Duration);
 
-impl FromStr for Span {
+impl FromStr for DurationText {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         match humantime::parse_duration(text) {
@@ -250,7 +250,7 @@ impl FromStr for Span {
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parsed::<Span, D>(deserializer).map(|span| span.0)
+    parsed::<DurationText, D>(deserializer).map(|span| span.0)
 }
 
 fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
@@ -258,9 +258,9 @@ fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Du
 }
 
 /// A number of bytes as people write it.
-struct Size(u64);
+struct SizeText(u64);
 
-impl FromStr for Size {
+impl FromStr for SizeText {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         text.parse::<bytesize::ByteSize>()
@@ -270,5 +270,5 @@ impl FromStr for Size {
 }
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    parsed::<Size, D>(deserializer).map(|size| size.0)
+    parsed::<SizeText, D>(deserializer).map(|size| size.0)
 }

@@ -17,8 +17,8 @@ impl MaxFailures {
     /// Whether `failed` of `all` hosts are more than may fail.
     pub fn exceeded(self, failed: usize, all: usize) -> bool {
         match self {
-            Self::Count(most) => failed > most,
-            Self::Percent(most) => failed.saturating_mul(100) > all.saturating_mul(most),
+            Self::Count(max) => failed > max,
+            Self::Percent(max) => failed.saturating_mul(100) > all.saturating_mul(max),
         }
     }
 }

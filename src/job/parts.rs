@@ -17,7 +17,7 @@ const PASSWORD: &str = "RECOLTE_SMTP_PASSWORD";
 impl Builder<'_> {
     pub(super) fn targets(
         &self,
-        targets: file::Targets,
+        targets: file::TargetsTable,
         config: Option<Spanned<PathBuf>>,
         over: &Overrides,
     ) -> Result<Selection, JobError> {
@@ -44,7 +44,7 @@ impl Builder<'_> {
         words.into_iter().map(read).collect()
     }
 
-    fn register(&self, register: file::Register) -> Result<Register, JobError> {
+    fn register(&self, register: file::RegisterTable) -> Result<Register, JobError> {
         Ok(Register {
             file: self.named("targets.register.file", &register.file)?,
             sheet: register.sheet,
@@ -53,7 +53,7 @@ impl Builder<'_> {
         })
     }
 
-    pub(super) fn mail(&self, mail: Spanned<file::Mail>) -> Result<mail::Settings, JobError> {
+    pub(super) fn mail(&self, mail: Spanned<file::MailTable>) -> Result<mail::Settings, JobError> {
         let place = mail.span();
         let mail = mail.into_inner();
         if mail.to.get_ref().is_empty() {

@@ -13,10 +13,10 @@ use lettre::{
 use thiserror::Error;
 
 use super::{
-    Fault,
+    CauseText,
     settings::{Settings, SettingsError},
 };
-use crate::escape::printable;
+use crate::escape::escape;
 
 /// Characters of base64 on one line (RFC 2045).
 const LINE: u64 = 76;
@@ -27,7 +27,7 @@ const NAME: usize = 200;
 
 /// What one mail says and carries; who gets it is in the [`Settings`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Letter {
+pub struct EmailMessage {
     /// The subject, as text.
     pub subject: String,
     /// The text, plain; line ends of either kind.
@@ -57,40 +57,40 @@ impl std::fmt::Debug for Attachment {
 #[derive(Debug, Error)]
 pub enum ComposeError {
     /// Not `type/subtype`.
-    #[error("mail: \"{}\" is no media type", printable(.content_type.as_bytes()))]
+    #[error("mail: \"{}\" is no media type", escape(.content_type.as_bytes()))]
     ContentType {
         /// What was given.
         content_type: String,
         /// The parser's words.
         #[source]
-        source: Fault,
+        source: CauseText,
     },
     /// An address that no header can hold.
     #[error(transparent)]
     Address(#[from] SettingsError),
     /// The library refuses.
     #[error("mail: the message cannot be made")]
-    Message(#[source] Fault),
+    Message(#[source] CauseText),
 }
 
 /// The message of `letter`, made off the async threads: encoding takes its time.
 ///
 /// # Errors
 /// See [`ComposeError`].
-pub async fn compose(settings: &Settings, letter: &Letter) -> Result<Vec<u8>, ComposeError> {
+pub async fn compose(settings: &Settings, letter: &EmailMessage) -> Result<Vec<u8>, ComposeError> {
     let (settings, letter) = (settings.clone(), letter.clone());
     let made = tokio::task::spawn_blocking(move || Ok(message(&settings, letter)?.formatted()));
     // A computation, not a wait: it ends by itself.
-    made.await.unwrap_or_else(|error| Err(ComposeError::Message(Fault::new(error))))
+    made.await.unwrap_or_else(|error| Err(ComposeError::Message(CauseText::new(error))))
 }
 
 /// The size in bytes of what [`compose`] would make.
 ///
 /// # Errors
 /// See [`ComposeError`].
-pub fn encoded_size(settings: &Settings, letter: &Letter) -> Result<u64, ComposeError> {
+pub fn encoded_size(settings: &Settings, letter: &EmailMessage) -> Result<u64, ComposeError> {
     let attachments = letter.attachments.iter().map(hollow).collect();
-    let frame = Letter { subject: letter.subject.clone(), body: letter.body.clone(), attachments };
+    let frame = EmailMessage { subject: letter.subject.clone(), body: letter.body.clone(), attachments };
     let frame = message(settings, frame)?.formatted().len() as u64;
     let attached = letter.attachments.iter().map(|a| base64_len(a.bytes.len() as u64));
     Ok(attached.fold(frame, u64::saturating_add))
@@ -117,7 +117,7 @@ pub fn base64_room(len: u64) -> u64 {
 ///
 /// # Errors
 /// See [`ComposeError`].
-pub fn message(settings: &Settings, letter: Letter) -> Result<Message, ComposeError> {
+pub fn message(settings: &Settings, letter: EmailMessage) -> Result<Message, ComposeError> {
     settings.validate_addresses()?;
     let mut builder = Message::builder()
         .from(settings.from.clone())
@@ -138,16 +138,18 @@ pub fn message(settings: &Settings, letter: Letter) -> Result<Message, ComposeEr
         }
         builder.multipart(parts)
     };
-    made.map_err(|error| ComposeError::Message(Fault::new(error)))
+    made.map_err(|error| ComposeError::Message(CauseText::new(error)))
 }
 
 /// One attachment, in base64 whatever it holds.
 fn part(attachment: Attachment) -> Result<SinglePart, ComposeError> {
-    let content_type = ContentType::parse(&attachment.content_type).map_err(|error| {
-        ComposeError::ContentType { content_type: attachment.content_type.clone(), source: Fault::new(error) }
-    })?;
+    let content_type =
+        ContentType::parse(&attachment.content_type).map_err(|error| ComposeError::ContentType {
+            content_type: attachment.content_type.clone(),
+            source: CauseText::new(error),
+        })?;
     let body = Body::new_with_encoding(attachment.bytes, ContentTransferEncoding::Base64)
-        .map_err(|_given_back| ComposeError::Message(Fault::new("an attachment takes no base64")))?;
+        .map_err(|_given_back| ComposeError::Message(CauseText::new("an attachment takes no base64")))?;
     let disposition = Disposition(attachment.name);
     Ok(SinglePart::builder().header(content_type).header(disposition).body(body))
 }

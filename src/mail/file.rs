@@ -12,8 +12,8 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Delivery, Fault};
-use crate::escape::printable;
+use super::{CauseText, Delivery};
+use crate::escape::escape;
 
 /// How long a folder may take, on a file system that hangs.
 const WRITE: Duration = Duration::from_secs(120);
@@ -22,7 +22,7 @@ const WRITE: Duration = Duration::from_secs(120);
 #[derive(Debug, Error)]
 pub enum FileError {
     /// The system refused.
-    #[error("mail folder {}: the message cannot be written", printable(.folder.as_os_str().as_encoded_bytes()))]
+    #[error("mail folder {}: the message cannot be written", escape(.folder.as_os_str().as_encoded_bytes()))]
     Write {
         /// The folder of the transport.
         folder: PathBuf,
@@ -31,19 +31,19 @@ pub enum FileError {
         source: io::Error,
     },
     /// The system did not answer.
-    #[error("mail folder {}: writing did not end within {} s", printable(.folder.as_os_str().as_encoded_bytes()), WRITE.as_secs())]
+    #[error("mail folder {}: writing did not end within {} s", escape(.folder.as_os_str().as_encoded_bytes()), WRITE.as_secs())]
     TimedOut {
         /// The folder of the transport.
         folder: PathBuf,
     },
     /// The writing thread did not come back.
-    #[error("mail folder {}: writing was broken off", printable(.folder.as_os_str().as_encoded_bytes()))]
+    #[error("mail folder {}: writing was broken off", escape(.folder.as_os_str().as_encoded_bytes()))]
     Broken {
         /// The folder of the transport.
         folder: PathBuf,
         /// What became of the thread.
         #[source]
-        source: Fault,
+        source: CauseText,
     },
 }
 
@@ -56,11 +56,11 @@ pub async fn send(folder: &Path, message: Vec<u8>) -> Result<Delivery, FileError
     let written = tokio::task::spawn_blocking(move || write(&inside, &message));
     match tokio::time::timeout(WRITE, written).await {
         Ok(Ok(Ok(path))) => Ok(Delivery {
-            notes: vec![format!("written to {}", printable(path.as_os_str().as_encoded_bytes()))],
+            notes: vec![format!("written to {}", escape(path.as_os_str().as_encoded_bytes()))],
             ..Delivery::default()
         }),
         Ok(Ok(Err(source))) => Err(FileError::Write { folder, source }),
-        Ok(Err(error)) => Err(FileError::Broken { folder, source: Fault::new(error) }),
+        Ok(Err(error)) => Err(FileError::Broken { folder, source: CauseText::new(error) }),
         Err(_elapsed) => Err(FileError::TimedOut { folder }),
     }
 }

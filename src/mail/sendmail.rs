@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{Delivery, settings::Settings};
-use crate::escape::{printable, summary};
+use crate::escape::{escape, summary};
 
 /// Where the command is on systems whose users do not have it in `PATH`, as under cron.
 const PLACES: [&str; 2] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];
@@ -42,7 +42,7 @@ pub enum SendmailError {
     #[error("sendmail: not found in PATH, /usr/sbin or /usr/lib")]
     Missing,
     /// It cannot be started or waited for.
-    #[error("{}: cannot be run", printable(.path.as_os_str().as_encoded_bytes()))]
+    #[error("{}: cannot be run", escape(.path.as_os_str().as_encoded_bytes()))]
     Run {
         /// The command.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum SendmailError {
         source: io::Error,
     },
     /// It failed.
-    #[error("{}: ended with {status}: {said}", printable(.path.as_os_str().as_encoded_bytes()))]
+    #[error("{}: ended with {status}: {said}", escape(.path.as_os_str().as_encoded_bytes()))]
     Failed {
         /// The command.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum SendmailError {
         said: String,
     },
     /// It ended well, but not with the whole message.
-    #[error("{}: ended without reading the whole message: {said}", printable(.path.as_os_str().as_encoded_bytes()))]
+    #[error("{}: ended without reading the whole message: {said}", escape(.path.as_os_str().as_encoded_bytes()))]
     Unread {
         /// The command.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum SendmailError {
         said: String,
     },
     /// It did not end, and was killed.
-    #[error("{}: did not end within {} s and was killed: {said}", printable(.path.as_os_str().as_encoded_bytes()), .within.as_secs())]
+    #[error("{}: did not end within {} s and was killed: {said}", escape(.path.as_os_str().as_encoded_bytes()), .within.as_secs())]
     TimedOut {
         /// The command.
         path: PathBuf,

@@ -8,7 +8,7 @@ use lettre::message::Mailbox;
 use thiserror::Error;
 
 use super::transport::{Security, Transport};
-use crate::escape::printable;
+use crate::escape::escape;
 
 /// Where and how to send.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ pub enum SettingsError {
     #[error("mail: user or password holds a NUL byte, which a login cannot carry: correct them")]
     BadCredentials,
     /// A control character in an address or in the name beside it.
-    #[error("mail: an address or its name holds a control character: {}: correct it", printable(.0.as_bytes()))]
+    #[error("mail: an address or its name holds a control character: {}: correct it", escape(.0.as_bytes()))]
     BadAddress(String),
     /// No message at all would fit.
     #[error("mail: max_size is 0, so that no message fits: raise it")]

@@ -29,7 +29,7 @@ use super::{
     settings::Settings,
     transport::{Security, Server},
 };
-use crate::escape::printable;
+use crate::escape::escape;
 
 /// How long to wait for what, and how often to try.
 #[derive(Debug, Clone)]
@@ -116,8 +116,8 @@ pub async fn send(
     let mut tries = Tries::new(patience);
     loop {
         let fault = post.round(server, message, patience).await.err();
-        let passing = fault.as_ref().is_none_or(SmtpError::is_passing);
-        let again = passing && !post.pending.is_empty() && tries.again().await;
+        let temporary_file = fault.as_ref().is_none_or(SmtpError::is_transient);
+        let again = temporary_file && !post.pending.is_empty() && tries.again().await;
         if !again {
             return post.end(server, fault, tries.count);
         }
@@ -138,7 +138,7 @@ pub async fn limit(server: &Server, patience: &Patience) -> Result<Option<u64>, 
                 session.close().await;
                 return Ok(limit);
             }
-            Err(fault) if fault.is_passing() && tries.again().await => {}
+            Err(fault) if fault.is_transient() && tries.again().await => {}
             Err(fault) => return Err(fault),
         }
     }
@@ -208,7 +208,7 @@ impl Post {
             self.pending.push(to.clone());
             let address = to.to_string();
             match session.recipient(&to).await {
-                Ok(Answer::Taken) => {}
+                Ok(Answer::ReservedNames) => {}
                 Ok(Answer::Deferred(reason)) => self.deferred.push(Refused { address, reason }),
                 Ok(Answer::Refused(reason)) => {
                     self.pending.pop();
@@ -223,14 +223,14 @@ impl Post {
     /// What a reader may want to know of a try that was not the last.
     fn remember(&mut self, fault: Option<SmtpError>) {
         let deferred = self.deferred.last().map(|r| format!("{}: {}", r.address, r.reason));
-        self.trouble = fault.map(|f| f.story()).or(deferred);
+        self.trouble = fault.map(|f| f.error_chain()).or(deferred);
     }
 
     /// What it came to.
     fn end(mut self, server: &Server, fault: Option<SmtpError>, tries: usize) -> Result<Delivery, SmtpError> {
         match fault {
             Some(fault) if self.delivered == 0 => return Err(fault),
-            Some(fault) => self.give_up(&fault.story()),
+            Some(fault) => self.give_up(&fault.error_chain()),
             None => self.refused.append(&mut self.deferred),
         }
         if self.delivered == 0 {
@@ -244,7 +244,7 @@ impl Post {
     /// Those still waiting get nothing, for this reason.
     fn give_up(&mut self, reason: &str) {
         let lost = mem::take(&mut self.pending).into_iter();
-        let reason = printable(reason.as_bytes());
+        let reason = escape(reason.as_bytes());
         self.refused.extend(lost.map(|to| Refused { address: to.to_string(), reason: reason.clone() }));
     }
 }

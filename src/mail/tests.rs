@@ -40,9 +40,9 @@ pub fn settings(transport: &str) -> Settings {
 }
 
 /// A letter with an archive of `size` bytes that no encoding finds easy.
-pub fn letter(size: usize) -> Letter {
+pub fn letter(size: usize) -> EmailMessage {
     let bytes = (0..size).map(|i| (i * 7 + i / 251) as u8).collect();
-    Letter {
+    EmailMessage {
         subject: "Résultat $U du script".into(),
         body: "Vous trouverez ci-joint …\n.\n..deux\nmachine1 : échec\n".into(),
         attachments: vec![Attachment {
@@ -73,7 +73,7 @@ pub fn read(message: &[u8]) -> Seen {
 }
 
 /// That a message says and carries what the letter does.
-pub fn assert_carries(message: &[u8], letter: &Letter) {
+pub fn assert_carries(message: &[u8], letter: &EmailMessage) {
     let seen = read(message);
     assert_eq!(seen.subject, letter.subject);
     assert_eq!(seen.body.trim_end(), letter.body.trim_end());

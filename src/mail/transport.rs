@@ -11,7 +11,7 @@ use std::{
 
 use thiserror::Error;
 
-use crate::escape::printable;
+use crate::escape::escape;
 
 /// How mail leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,7 +76,7 @@ pub enum TransportError {
     /// No such kind.
     #[error(
         "transport \"{}\" is unknown: write sendmail, smtp://host:25, smtp+starttls://host:587, smtps://host:465 or file:FOLDER",
-        printable(.0.as_bytes())
+        escape(.0.as_bytes())
     )]
     Unknown(String),
     /// `file:` without a folder.
@@ -86,13 +86,13 @@ pub enum TransportError {
     #[error("transport holds credentials: put the name in user and the password in password_file")]
     Credentials,
     /// No host, or none that can be.
-    #[error("transport names no valid host: \"{}\": write a name or an address, an IPv6 one in brackets", printable(.0.as_bytes()))]
+    #[error("transport names no valid host: \"{}\": write a name or an address, an IPv6 one in brackets", escape(.0.as_bytes()))]
     Host(String),
     /// Not a number from 1 to 65535.
-    #[error("transport names no valid port: \"{}\": write a number from 1 to 65535", printable(.0.as_bytes()))]
+    #[error("transport names no valid port: \"{}\": write a number from 1 to 65535", escape(.0.as_bytes()))]
     Port(String),
     /// Something after host and port.
-    #[error("transport has more than host and port: \"{}\": leave it out", printable(.0.as_bytes()))]
+    #[error("transport has more than host and port: \"{}\": leave it out", escape(.0.as_bytes()))]
     Rest(String),
 }
 

@@ -25,7 +25,7 @@ pub(super) const CHUNK: usize = 64 * 1024;
 
 /// A line that ended.
 #[derive(Debug)]
-pub struct Finished {
+pub struct CommandOutput {
     /// Its exit status; none if a signal ended it.
     pub status: Option<i32>,
     /// What it printed, at most as much as was asked for.
@@ -35,11 +35,11 @@ pub struct Finished {
 }
 
 impl Remote {
-    /// Runs a line, feeds it `input` and keeps up to `most` bytes of its output.
+    /// Runs a line, feeds it `input` and keeps up to `max` bytes of its output.
     ///
     /// # Errors
     /// The connection broke, the host refuses sessions, or a minute went by without a byte.
-    pub async fn run(&self, line: &str, input: &[u8], most: usize) -> Result<Finished, RemoteError> {
+    pub async fn run(&self, line: &str, input: &[u8], max: usize) -> Result<CommandOutput, RemoteError> {
         let mut child = self.spawn(line, if input.is_empty() { Stdio::null } else { Stdio::piped }).await?;
         let (stdin, stdout, stderr) = streams(&mut child);
         let feed = async {
@@ -48,7 +48,7 @@ impl Remote {
                 let _all_or_part = stdin.write_all(input).await;
             }
         };
-        let ((), stdout, stderr) = tokio::join!(feed, capture(stdout, most), capture(stderr, CHUNK));
+        let ((), stdout, stderr) = tokio::join!(feed, capture(stdout, max), capture(stderr, CHUNK));
         let (stdout, stderr) = match (stdout, stderr) {
             (Ok(stdout), Ok(stderr)) => (stdout, stderr),
             (Err(error), _) | (_, Err(error)) => {
@@ -56,7 +56,7 @@ impl Remote {
                 return Err(error);
             }
         };
-        Ok(Finished { status: self.status(child).await?, stdout, stderr })
+        Ok(CommandOutput { status: self.status(child).await?, stdout, stderr })
     }
 
     /// Starts a line. Where the host allows no further session, our others give theirs up and the line waits its turn.
@@ -64,7 +64,7 @@ impl Remote {
         for attempt in 0..SESSION_TRIES {
             match self.try_spawn(line, stdin()).await {
                 Err(RemoteError::NoSession) => {
-                    tokio::join!(self.close_sftp(), self.close_helper());
+                    tokio::join!(self.close_sftp(), self.close_shell());
                     sleep(SESSION_WAIT * attempt.min(4)).await;
                 }
                 done => return done,
@@ -102,7 +102,7 @@ impl Remote {
 
     /// Whether the host, not just the master, still does what it is told.
     pub async fn answers(&self) -> bool {
-        matches!(self.run("exit 0", b"", 0).await, Ok(Finished { status: Some(0), .. }))
+        matches!(self.run("exit 0", b"", 0).await, Ok(CommandOutput { status: Some(0), .. }))
     }
 }
 
@@ -131,12 +131,12 @@ pub(super) fn streams(child: &mut Running) -> (Option<ChildStdin>, Option<ChildS
     (child.stdin().take(), child.stdout().take(), child.stderr().take())
 }
 
-/// All that a stream says, of which `most` bytes are kept.
-async fn capture<R: AsyncRead + Unpin>(from: Option<R>, most: usize) -> Result<Vec<u8>, RemoteError> {
+/// All that a stream says, of which `max` bytes are kept.
+async fn capture<R: AsyncRead + Unpin>(from: Option<R>, max: usize) -> Result<Vec<u8>, RemoteError> {
     let (mut from, mut kept, mut buffer) = (from, Vec::new(), Vec::with_capacity(CHUNK));
     while from.is_some() {
         match timeout(STALL, next(&mut from, &mut buffer)).await {
-            Ok(Some(bytes)) => kept.extend(bytes.iter().take(most.saturating_sub(kept.len()))),
+            Ok(Some(bytes)) => kept.extend(bytes.iter().take(max.saturating_sub(kept.len()))),
             Ok(None) => from = None,
             Err(_) => return Err(RemoteError::Stalled),
         }

@@ -8,7 +8,7 @@ use crate::outcome::Cause;
 
 /// Why no connection came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ConnectError {
     /// The cause, for machines.
     pub cause: Cause,
     /// ssh's own words, fit for a terminal.
@@ -16,7 +16,7 @@ pub struct Refusal {
     /// The way out.
     pub hint: Option<String>,
     /// Whether another try may succeed. Keys and host keys are never tried twice: accounts get locked.
-    pub passing: bool,
+    pub transient: bool,
 }
 
 /// One rule: a piece of ssh's text, the cause, whether it passes, the way out.
@@ -112,14 +112,14 @@ const BUSY: &str =
 const SHOWN: usize = 400;
 
 /// Reads what ssh said about `host`.
-pub fn read(host: &str, said: &[u8]) -> Refusal {
+pub fn read(host: &str, said: &[u8]) -> ConnectError {
     let text = String::from_utf8_lossy(said);
     let rule = RULES.iter().find(|(words, ..)| text.contains(words));
-    let (cause, passing, hint) = match rule {
-        Some((_, cause, passing, hint)) => (*cause, *passing, Some(hint.replace("{host}", host))),
+    let (cause, transient, hint) = match rule {
+        Some((_, cause, transient, hint)) => (*cause, *transient, Some(hint.replace("{host}", host))),
         None => (Cause::Other, false, Some(format!("see what ssh says: ssh -v {host} true"))),
     };
-    Refusal { cause, message: message(said), hint, passing }
+    ConnectError { cause, message: message(said), hint, transient }
 }
 
 /// ssh's text without its banners of `@` and its good news.
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_openssh_really_says_is_understood() {
-        for (said, cause, passing) in [
+        for (said, cause, transient) in [
             ("ssh: connect to host 10.77.1.2 port 22: Connection refused\r\n", Cause::Refused, true),
             (
                 "ssh: Could not resolve hostname nowhere: Name or service not known\r\n",
@@ -182,7 +182,7 @@ mod tests {
             ("", Cause::Other, false),
         ] {
             let refusal = read("h1", said.as_bytes());
-            assert_eq!((refusal.cause, refusal.passing), (cause, passing), "{said}");
+            assert_eq!((refusal.cause, refusal.transient), (cause, transient), "{said}");
             assert!(!refusal.message.is_empty() && !refusal.message.contains('\r'));
         }
     }

@@ -21,10 +21,10 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::command::{CHUNK, Running, find, streams};
-use super::list::found;
+use super::list::from_metadata;
 use super::sftp::asked;
 use super::upload::complaint;
-use super::{FileKind, Found, Remote, RemoteError, STALL, Sink};
+use super::{FileKind, FileWriter, Remote, RemoteError, RemoteFile, STALL};
 use crate::shell_quoting;
 
 /// How many reads of one file are under way at once, and the length of each: together what a fast and far link holds.
@@ -41,15 +41,15 @@ const LARGE: u64 = 4 * 1024 * 1024;
 const PIPE: i32 = 1024 * 1024;
 
 /// The contents of small files that came with their names.
-pub(super) type Along = Mutex<HashMap<Vec<u8>, Vec<u8>>>;
+pub(super) type Prefetched = Mutex<HashMap<Vec<u8>, Vec<u8>>>;
 
 /// How a file is fetched.
 #[derive(Debug, Clone, Copy)]
-pub enum Get<'a> {
+pub enum ReadAs<'a> {
     /// As the login user.
-    Login,
+    LoginUser,
     /// As another user, by sudo.
-    As(&'a str),
+    User(&'a str),
 }
 
 impl Remote {
@@ -57,13 +57,20 @@ impl Remote {
     ///
     /// # Errors
     /// It may not be read, it changed meanwhile, or the connection broke.
-    pub async fn fetch(&self, file: &Found, get: Get<'_>, sink: &mut Sink) -> Result<(), RemoteError> {
+    pub async fn fetch(
+        &self,
+        file: &RemoteFile,
+        get: ReadAs<'_>,
+        sink: &mut FileWriter,
+    ) -> Result<(), RemoteError> {
         match (get, std::str::from_utf8(&file.name), self.sftp().await) {
-            (Get::Login, Ok(path), Ok(sftp)) if file.bytes < LARGE => by_sftp(&sftp, path, file, sink).await,
-            (Get::Login, Ok(path), Ok(sftp)) => {
+            (ReadAs::LoginUser, Ok(path), Ok(sftp)) if file.bytes < LARGE => {
+                by_sftp(&sftp, path, file, sink).await
+            }
+            (ReadAs::LoginUser, Ok(path), Ok(sftp)) => {
                 // One after the other: each takes all that the link gives.
                 let _turn = self.large.lock().await;
-                let flow = Flow::of(file, get);
+                let flow = CatCommand::of(file, get);
                 match self.try_spawn(&flow.line, Stdio::null()).await {
                     Err(RemoteError::NoSession) => by_sftp(&sftp, path, file, sink).await,
                     child => {
@@ -77,7 +84,7 @@ impl Remote {
                 }
             }
             (_, _, Ok(_) | Err(RemoteError::NoSftp)) => {
-                let flow = Flow::of(file, get);
+                let flow = CatCommand::of(file, get);
                 let child = self.spawn(&flow.line, Stdio::null).await?;
                 self.receive(child, &flow.mark, file, sink).await
             }
@@ -86,8 +93,8 @@ impl Remote {
     }
 
     /// All bytes of a small file, once, where they came with its name.
-    pub fn came_along(&self, file: &Found) -> Option<Vec<u8>> {
-        let content = self.along.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.name);
+    pub fn take_prefetched(&self, file: &RemoteFile) -> Option<Vec<u8>> {
+        let content = self.prefetched.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.name);
         content.filter(|content| content.len() as u64 == file.bytes)
     }
 
@@ -96,8 +103,8 @@ impl Remote {
         &self,
         mut child: Running,
         mark: &str,
-        file: &Found,
-        sink: &mut Sink,
+        file: &RemoteFile,
+        sink: &mut FileWriter,
     ) -> Result<(), RemoteError> {
         let (_, stdout, stderr) = streams(&mut child);
         let (mut stderr_text, mut stdout) = (Vec::new(), stdout.ok_or(RemoteError::Lost)?);
@@ -123,49 +130,54 @@ impl Remote {
 }
 
 /// The line that prints a file.
-struct Flow {
+struct CatCommand {
     line: String,
     /// What it prints first: a profile may talk before.
     mark: String,
 }
 
-impl Flow {
-    fn of(file: &Found, get: Get<'_>) -> Self {
+impl CatCommand {
+    fn of(file: &RemoteFile, get: ReadAs<'_>) -> Self {
         let (mark, name) = (shell_quoting::mark(), shell_quoting::word(&file.name));
         let program = shell_quoting::in_sh(&format!(
             "LC_ALL=C; export LC_ALL; if [ -h {name} ]; then exit 9; fi; exec 3< {name} || exit 1; printf {mark}; \
              exec cat <&3"
         ));
         let line = match get {
-            Get::Login => program,
-            Get::As(user) => shell_quoting::run_as(user, &program),
+            ReadAs::LoginUser => program,
+            ReadAs::User(user) => shell_quoting::run_as(user, &program),
         };
         Self { line, mark }
     }
 }
 
 /// Copies a file over SFTP.
-async fn by_sftp(sftp: &Sftp, path: &str, file: &Found, sink: &mut Sink) -> Result<(), RemoteError> {
+async fn by_sftp(
+    sftp: &Sftp,
+    path: &str,
+    file: &RemoteFile,
+    sink: &mut FileWriter,
+) -> Result<(), RemoteError> {
     let mut opened = asked(sftp.open(path)).await?;
     let mut looking = opened.clone();
     let (looked, read) = tokio::join!(asked(looking.metadata()), read_all(&opened, file.bytes, sink));
-    same(file, &found(&file.name, &looked?))?;
+    same(file, &from_metadata(&file.name, &looked?))?;
     read?;
     // One read is of one moment; between several the file may have been cut short. Its closing is not waited for: the
     // answer changes nothing.
     let whole = file.bytes <= u64::from(READ)
-        || found(&file.name, &asked(opened.metadata()).await?).bytes >= file.bytes;
+        || from_metadata(&file.name, &asked(opened.metadata()).await?).bytes >= file.bytes;
     if whole { Ok(()) } else { Err(RemoteError::Changed) }
 }
 
 /// Whether a file is still the one that was looked at: it may have grown.
-fn same(looked: &Found, now: &Found) -> Result<(), RemoteError> {
+fn same(looked: &RemoteFile, now: &RemoteFile) -> Result<(), RemoteError> {
     let grown = now.bytes >= looked.bytes && now.modified >= looked.modified;
     if now.kind == FileKind::Regular && grown { Ok(()) } else { Err(RemoteError::Changed) }
 }
 
 /// Copies the first `bytes` bytes of an open file, many reads in flight, in order.
-async fn read_all(file: &File, bytes: u64, sink: &mut Sink) -> Result<(), RemoteError> {
+async fn read_all(file: &File, bytes: u64, sink: &mut FileWriter) -> Result<(), RemoteError> {
     let step = u64::from(READ);
     let mut parts = stream::iter((0..bytes.div_ceil(step)).map(|part| {
         let at = part * step;
@@ -201,7 +213,7 @@ async fn behind<R: AsyncRead + Unpin>(
     mark: &str,
     from: &mut R,
     bytes: u64,
-    sink: &mut Sink,
+    sink: &mut FileWriter,
 ) -> Result<bool, RemoteError> {
     let (mut head, mut buffer) = (Vec::new(), vec![0; 4096]);
     let body = loop {
@@ -243,16 +255,16 @@ mod tests {
         for cut in 1..stream.len() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("f");
-            let mut sink = Sink::new(std::fs::File::create(&path).unwrap(), 100);
+            let mut sink = FileWriter::new(std::fs::File::create(&path).unwrap(), 100);
             let (head, tail) = stream.split_at(cut);
             let mut from = head.chain(tail);
             assert!(behind("MARK", &mut from, 8, &mut sink).await.unwrap());
             sink.finish(None).await.unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), b"content\n");
-            let mut sink = Sink::new(std::fs::File::create(&path).unwrap(), 100);
+            let mut sink = FileWriter::new(std::fs::File::create(&path).unwrap(), 100);
             assert!(behind("MARK", &mut head.chain(tail), 7, &mut sink).await.unwrap(), "it grew meanwhile");
             assert_eq!(sink.finish(None).await.unwrap().bytes, 7);
-            let mut sink = Sink::new(std::fs::File::create(&path).unwrap(), 100);
+            let mut sink = FileWriter::new(std::fs::File::create(&path).unwrap(), 100);
             assert!(!behind("MARK", &mut head.chain(tail), 9, &mut sink).await.unwrap(), "it shrank");
         }
     }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::disk::on_disk;
+use crate::disk::run_blocking;
 use crate::escape::hex;
 
 /// How many bytes go to the disk at once: few enough for many hosts, many enough for their hand-over to cost nothing.
@@ -20,31 +20,31 @@ const BATCH: usize = 128 * 1024;
 
 /// A file being written.
 #[derive(Debug)]
-pub struct Sink {
+pub struct FileWriter {
     /// What came and is not yet being written.
     batch: Vec<u8>,
     /// The file.
-    hand: Hand,
+    hand: WriterState,
     /// How many more bytes it takes.
-    room: u64,
+    remaining: u64,
     /// How many it did not take.
     dropped: u64,
 }
 
 /// Who has the file.
 #[derive(Debug)]
-enum Hand {
+enum WriterState {
     /// Nobody writes.
-    Idle(State),
+    Idle(OpenFile),
     /// A blocking thread writes.
-    Writing(JoinHandle<io::Result<State>>),
+    Writing(JoinHandle<io::Result<OpenFile>>),
     /// The first write that failed.
     Broken(io::Error),
 }
 
 /// What moves to a blocking thread and back.
 #[derive(Debug)]
-struct State {
+struct OpenFile {
     file: File,
     hash: Sha256,
     bytes: u64,
@@ -52,7 +52,7 @@ struct State {
     batch: Vec<u8>,
 }
 
-impl State {
+impl OpenFile {
     fn write(mut self) -> io::Result<Self> {
         self.file.write_all(&self.batch)?;
         self.hash.update(&self.batch);
@@ -85,40 +85,40 @@ pub struct Written {
     pub sha256: String,
 }
 
-impl Sink {
-    /// A sink into an open, empty file, for at most `most` bytes.
-    pub fn new(file: File, most: u64) -> Self {
-        let state = State { file, hash: Sha256::new(), bytes: 0, batch: Vec::new() };
-        Self { batch: Vec::new(), hand: Hand::Idle(state), room: most, dropped: 0 }
+impl FileWriter {
+    /// A sink into an open, empty file, for at most `max` bytes.
+    pub fn new(file: File, max: u64) -> Self {
+        let state = OpenFile { file, hash: Sha256::new(), bytes: 0, batch: Vec::new() };
+        Self { batch: Vec::new(), hand: WriterState::Idle(state), remaining: max, dropped: 0 }
     }
 
-    /// Takes bytes. What goes wrong is told by [`Sink::finish`].
+    /// Takes bytes. What goes wrong is told by [`FileWriter::finish`].
     pub async fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(BATCH - self.batch.len()));
             self.batch.extend_from_slice(now);
-            self.taken(now.len()).await;
+            self.reserved_names(now.len()).await;
             bytes = later;
         }
     }
 
-    /// Takes what one read of `from` gives, at most `most` bytes, without a copy in between; 0 at its end.
+    /// Takes what one read of `from` gives, at most `max` bytes, without a copy in between; 0 at its end.
     ///
     /// # Errors
     /// Those of `from`.
-    pub async fn read<R: AsyncRead + Unpin>(&mut self, from: &mut R, most: u64) -> io::Result<usize> {
+    pub async fn read<R: AsyncRead + Unpin>(&mut self, from: &mut R, max: u64) -> io::Result<usize> {
         let free = BATCH - self.batch.len();
         self.batch.reserve(free);
-        let read = from.take(most.min(free as u64)).read_buf(&mut self.batch).await?;
-        self.taken(read).await;
+        let read = from.take(max.min(free as u64)).read_buf(&mut self.batch).await?;
+        self.reserved_names(read).await;
         Ok(read)
     }
 
     /// Counts bytes that were put into the batch, and sends it to the disk once it is full.
-    async fn taken(&mut self, count: usize) {
-        let fits = usize::try_from(self.room).unwrap_or(usize::MAX).min(count);
+    async fn reserved_names(&mut self, count: usize) {
+        let fits = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(count);
         self.batch.truncate(self.batch.len() - (count - fits));
-        self.room -= fits as u64;
+        self.remaining -= fits as u64;
         self.dropped += (count - fits) as u64;
         if self.batch.len() == BATCH {
             self.flush().await;
@@ -131,10 +131,10 @@ impl Sink {
             return;
         }
         self.written().await;
-        self.hand = match std::mem::replace(&mut self.hand, Hand::Broken(unwritten())) {
-            Hand::Idle(mut state) => {
+        self.hand = match std::mem::replace(&mut self.hand, WriterState::Broken(unwritten())) {
+            WriterState::Idle(mut state) => {
                 std::mem::swap(&mut state.batch, &mut self.batch);
-                Hand::Writing(spawn_blocking(move || state.write()))
+                WriterState::Writing(spawn_blocking(move || state.write()))
             }
             broken => {
                 self.batch.clear();
@@ -145,9 +145,9 @@ impl Sink {
 
     /// Waits until nobody writes. Who stops waiting may wait again.
     async fn written(&mut self) {
-        if let Hand::Writing(job) = &mut self.hand {
+        if let WriterState::Writing(job) = &mut self.hand {
             let written = job.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-            self.hand = written.map_or_else(Hand::Broken, Hand::Idle);
+            self.hand = written.map_or_else(WriterState::Broken, WriterState::Idle);
         }
     }
 
@@ -158,16 +158,16 @@ impl Sink {
     pub async fn finish(mut self, modified: Option<i64>) -> io::Result<Written> {
         self.written().await;
         let mut state = match self.hand {
-            Hand::Idle(state) => state,
-            Hand::Broken(error) => return Err(error),
-            Hand::Writing(_) => return Err(unwritten()),
+            WriterState::Idle(state) => state,
+            WriterState::Broken(error) => return Err(error),
+            WriterState::Writing(_) => return Err(unwritten()),
         };
         state.batch = self.batch;
         let dropped = self.dropped;
         let empty = state.bytes == 0 && state.batch.is_empty() && modified.is_none();
         let end = move || state.end(modified).map(|written| Written { dropped, ..written });
         // There is nothing to wait for, and no thread to wake.
-        if empty { end() } else { on_disk(end).await }
+        if empty { end() } else { run_blocking(end).await }
     }
 
     /// Puts bytes that are all here into an open, empty file, as the calls above do. Blocks.
@@ -175,7 +175,7 @@ impl Sink {
     /// # Errors
     /// Any error of writing it.
     pub fn whole(file: File, bytes: Vec<u8>, modified: Option<i64>) -> io::Result<Written> {
-        State { file, hash: Sha256::new(), bytes: 0, batch: bytes }.end(modified)
+        OpenFile { file, hash: Sha256::new(), bytes: 0, batch: bytes }.end(modified)
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
     async fn what_is_beyond_the_bound_is_counted_and_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("stdout");
-        let mut sink = Sink::new(File::create(&path).unwrap(), 5);
+        let mut sink = FileWriter::new(File::create(&path).unwrap(), 5);
         for part in [&b"abc"[..], b"defg", b"h"] {
             sink.write(part).await;
         }
@@ -217,7 +217,7 @@ mod tests {
         let path = dir.path().join("f");
         let bytes: Vec<u8> = (0..=250).cycle().take(3 * BATCH + 5).collect();
         for step in [1000, BATCH - 1, BATCH, BATCH + 1, bytes.len()] {
-            let mut sink = Sink::new(File::create(&path).unwrap(), bytes.len() as u64);
+            let mut sink = FileWriter::new(File::create(&path).unwrap(), bytes.len() as u64);
             for (number, part) in bytes.chunks(step).enumerate() {
                 if number % 2 == 0 {
                     sink.write(part).await;
@@ -236,7 +236,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_is_told_at_the_end_and_holds_nobody_up() {
-        let mut sink = Sink::new(File::create("/dev/full").unwrap(), 100);
+        let mut sink = FileWriter::new(File::create("/dev/full").unwrap(), 100);
         for _ in 0..3 {
             sink.write(b"x").await;
             sink.flush().await;

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use openssh_sftp_client::Sftp;
 use openssh_sftp_client::metadata::MetaData;
 
-use super::command::{Finished, find};
+use super::command::{CommandOutput, find};
 use super::sftp::asked;
 use super::upload::complaint;
 use super::{Remote, RemoteError};
@@ -62,7 +62,7 @@ impl FileKind {
 
 /// A name that the host's glob gave, as it is there without following links.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct RemoteFile {
     /// The path, as the host spells it.
     pub name: Vec<u8>,
     /// What it is.
@@ -90,11 +90,11 @@ impl Remote {
     ///
     /// # Errors
     /// The connection broke, the login shell is noisy, or the names take more than 16 MiB.
-    pub async fn list(&self, globs: &[String]) -> Result<Vec<Found>, RemoteError> {
-        let read = |done: &Finished| names(&done.stdout, &self.word);
-        let mut names = self.ask_for(&self.list_program(globs), NAMES, read).await?;
+    pub async fn list(&self, globs: &[String]) -> Result<Vec<RemoteFile>, RemoteError> {
+        let read = |done: &CommandOutput| names(&done.stdout, &self.word);
+        let mut names = self.run_in_shell_and_read(&self.list_program(globs), NAMES, read).await?;
         let contents = names.iter_mut().filter_map(|name| Some((name.name.clone(), name.content.take()?)));
-        self.along.lock().unwrap_or_else(PoisonError::into_inner).extend(contents);
+        self.prefetched.lock().unwrap_or_else(PoisonError::into_inner).extend(contents);
         self.look(names).await
     }
 
@@ -104,7 +104,7 @@ impl Remote {
     }
 
     /// What the names are. One that went away meanwhile is left out.
-    async fn look(&self, names: Vec<Name>) -> Result<Vec<Found>, RemoteError> {
+    async fn look(&self, names: Vec<ListedName>) -> Result<Vec<RemoteFile>, RemoteError> {
         let sftp = if names.iter().all(|name| name.found.is_some()) {
             None
         } else {
@@ -114,13 +114,13 @@ impl Remote {
                 Err(error) => return Err(error),
             }
         };
-        let look = |name: Name| async {
+        let look = |name: ListedName| async {
             match name.found {
                 Some(found) => Ok(Some(found)),
                 None => self.look_at(sftp.as_deref(), name.name).await,
             }
         };
-        let found: Vec<Option<Found>> = futures_util::stream::iter(names)
+        let found: Vec<Option<RemoteFile>> = futures_util::stream::iter(names)
             .map(look)
             .buffered(if sftp.is_some() { QUESTIONS } else { 1 })
             .try_collect()
@@ -133,10 +133,10 @@ impl Remote {
         &self,
         sftp: Option<&Sftp>,
         name: Vec<u8>,
-    ) -> Result<Option<Found>, RemoteError> {
+    ) -> Result<Option<RemoteFile>, RemoteError> {
         let found = match (sftp, std::str::from_utf8(&name)) {
             (Some(sftp), Ok(path)) => {
-                asked(sftp.fs().symlink_metadata(path)).await.map(|meta| found(&name, &meta))
+                asked(sftp.fs().symlink_metadata(path)).await.map(|meta| from_metadata(&name, &meta))
             }
             _ => self.stat(&name).await,
         };
@@ -151,20 +151,20 @@ impl Remote {
     ///
     /// # Errors
     /// It went away, or the connection broke.
-    pub async fn look_again(&self, file: &Found) -> Result<Found, RemoteError> {
+    pub async fn look_again(&self, file: &RemoteFile) -> Result<RemoteFile, RemoteError> {
         let sftp = self.sftp().await.ok();
         self.look_at(sftp.as_deref(), file.name.clone()).await?.ok_or(RemoteError::Missing)
     }
 
     /// What one name is, without SFTP.
-    pub(super) async fn stat(&self, name: &[u8]) -> Result<Found, RemoteError> {
+    pub(super) async fn stat(&self, name: &[u8]) -> Result<RemoteFile, RemoteError> {
         let (word, name_word) = (&self.word, shell_quoting::word(name));
         let program = format!("LC_ALL=C stat -c '{word}{STAT}' -- {name_word}");
-        let read = |done: &Finished| match done.status {
+        let read = |done: &CommandOutput| match done.status {
             Some(0) => stated(name, done.stdout.strip_prefix(word.as_bytes()).ok_or(RemoteError::Noisy)?),
             _ => Err(complaint(&done.stderr)),
         };
-        self.ask_for(&program, 1024, read).await
+        self.run_in_shell_and_read(&program, 1024, read).await
     }
 }
 
@@ -187,16 +187,16 @@ const STAT: &str = "%f %s %Y";
 
 /// A name that the globs gave.
 #[derive(Debug, PartialEq, Eq)]
-struct Name {
+struct ListedName {
     name: Vec<u8>,
     /// What it is, where that came along.
-    found: Option<Found>,
+    found: Option<RemoteFile>,
     /// All its bytes, where they came along.
     content: Option<Vec<u8>>,
 }
 
 /// The names that [`list_program`] printed, each once.
-fn names(stdout: &[u8], word: &str) -> Result<Vec<Name>, RemoteError> {
+fn names(stdout: &[u8], word: &str) -> Result<Vec<ListedName>, RemoteError> {
     if stdout.len() >= NAMES {
         return Err(RemoteError::Nonsense("the names under the glob take more than 16 MiB".to_owned()));
     }
@@ -212,9 +212,10 @@ fn names(stdout: &[u8], word: &str) -> Result<Vec<Name>, RemoteError> {
 }
 
 /// The first name that is told, with what came along, and what follows it.
-fn one<'a>(told: &'a [u8], word: &str) -> Result<(Name, &'a [u8]), RemoteError> {
+fn one<'a>(told: &'a [u8], word: &str) -> Result<(ListedName, &'a [u8]), RemoteError> {
     let (name, rest) = record(told, word).ok_or(RemoteError::Noisy)?;
-    let mut name = Name { name: name.get(1..).unwrap_or_default().to_vec(), found: None, content: None };
+    let mut name =
+        ListedName { name: name.get(1..).unwrap_or_default().to_vec(), found: None, content: None };
     let Some((stat, behind)) = record(rest, word).filter(|(text, _)| text.starts_with(b":")) else {
         return Ok((name, rest));
     };
@@ -238,13 +239,13 @@ fn record<'a>(told: &'a [u8], word: &str) -> Option<(&'a [u8], &'a [u8])> {
 }
 
 /// What `stat` said of a name.
-fn stated(name: &[u8], stdout: &[u8]) -> Result<Found, RemoteError> {
+fn stated(name: &[u8], stdout: &[u8]) -> Result<RemoteFile, RemoteError> {
     let text = String::from_utf8_lossy(stdout);
     let mut fields = text.split_whitespace();
     let mut next = || fields.next().ok_or_else(|| RemoteError::Nonsense(summary(stdout, 200)));
     let (mode, bytes, modified) = (next()?, next()?, next()?);
     let nonsense = || RemoteError::Nonsense(summary(stdout, 200));
-    Ok(Found {
+    Ok(RemoteFile {
         name: name.to_owned(),
         kind: FileKind::of(u32::from_str_radix(mode, 16).ok().ok_or_else(nonsense)?),
         bytes: bytes.parse().ok().ok_or_else(nonsense)?,
@@ -253,7 +254,7 @@ fn stated(name: &[u8], stdout: &[u8]) -> Result<Found, RemoteError> {
 }
 
 /// What SFTP says of a name.
-pub(super) fn found(name: &[u8], meta: &MetaData) -> Found {
+pub(super) fn from_metadata(name: &[u8], meta: &MetaData) -> RemoteFile {
     let kind = match meta.file_type() {
         Some(kind) if kind.is_file() => FileKind::Regular,
         Some(kind) if kind.is_symlink() => FileKind::Link,
@@ -263,7 +264,7 @@ pub(super) fn found(name: &[u8], meta: &MetaData) -> Found {
         _ => FileKind::Other,
     };
     let modified = meta.modified().map_or(0, |time| i64::from(time.into_raw()));
-    Found { name: name.to_owned(), kind, bytes: meta.len().unwrap_or(0), modified }
+    RemoteFile { name: name.to_owned(), kind, bytes: meta.len().unwrap_or(0), modified }
 }
 
 #[cfg(test)]

@@ -19,11 +19,11 @@ use openssh::Session;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::diagnose::{self, Refusal};
-use super::socket::Claim;
-use super::ssh_args::Plan;
+use super::diagnose::{self, ConnectError};
+use super::socket::MasterLock;
+use super::ssh_args::SshArgs;
 use super::{Remote, fetch, sftp, shell};
-use crate::disk::on_disk;
+use crate::disk::run_blocking;
 use crate::outcome::Cause;
 use crate::shell_quoting;
 
@@ -36,7 +36,7 @@ const LOG: u64 = 16 * 1024;
 /// Whose the master is.
 pub(super) enum Master {
     /// Ours; kept for the next command where we have a claim on it.
-    Own(Box<Plan>, Option<Claim>),
+    Own(Box<SshArgs>, Option<MasterLock>),
     /// The user's: left as it was found.
     Adopted,
 }
@@ -59,9 +59,9 @@ impl Remote {
     ///
     /// # Errors
     /// Why ssh made no connection, in its own words.
-    pub async fn connect(plan: Plan) -> Result<Self, Refusal> {
+    pub async fn connect(plan: SshArgs) -> Result<Self, ConnectError> {
         let theirs = plan.control.theirs.clone().filter(|socket| socket.exists());
-        if let Some(session) = answering(theirs.as_deref()).await {
+        if let Some(session) = pending(theirs.as_deref()).await {
             return Ok(Self::over(session));
         }
         let (plan, claim) = claimed(plan).await;
@@ -89,15 +89,15 @@ impl Remote {
     }
 
     /// The master that an earlier command kept, if it still leads to the host. One that does not makes room.
-    async fn take_up(plan: &Plan) -> Option<Self> {
+    async fn take_up(plan: &SshArgs) -> Option<Self> {
         let socket = &plan.control.ours.path;
         if !socket.exists() {
             return None;
         }
-        if let Some(session) = answering(Some(socket)).await {
+        if let Some(session) = pending(Some(socket)).await {
             let remote = Self::over(session);
             // The master answers by itself, even where the link is dead. What the visit needs anyway is opened with it.
-            let answered = async { tokio::join!(remote.ask(":", 0), remote.offers_sftp()).0 };
+            let answered = async { tokio::join!(remote.run_in_shell(":", 0), remote.offers_sftp()).0 };
             if let Ok(Ok(_)) = timeout(plan.connect_timeout, answered).await {
                 return Some(remote);
             }
@@ -115,9 +115,9 @@ impl Remote {
             master: Master::Adopted,
             word: shell_quoting::mark(),
             sftp: sftp::Slot::default(),
-            along: fetch::Along::default(),
+            prefetched: fetch::Prefetched::default(),
             large: tokio::sync::Mutex::default(),
-            helper: shell::Slot::default(),
+            shell: shell::Slot::default(),
             unclean: false.into(),
             stale: None,
         }
@@ -142,8 +142,8 @@ impl Master {
 }
 
 /// Tells our master to exit.
-async fn exit(plan: &Plan) {
-    let mut exit = command(&plan.order("exit"));
+async fn exit(plan: &SshArgs) {
+    let mut exit = command(&plan.control_command("exit"));
     exit.stderr(Stdio::null());
     // A master that does not answer ends by ControlPersist, or with its link.
     let _ended_or_not = timeout(PATIENCE, exit.status()).await;
@@ -155,28 +155,28 @@ fn attach(socket: &Path) -> Session {
 }
 
 /// The master behind a socket, if it answers.
-async fn answering(socket: Option<&Path>) -> Option<Session> {
+async fn pending(socket: Option<&Path>) -> Option<Session> {
     let session = attach(socket?);
     matches!(timeout(PATIENCE, session.check()).await, Ok(Ok(()))).then_some(session)
 }
 
 /// The plan over the master that is to be kept, with the right to it; the plan as it is where there is none.
-async fn claimed(plan: Plan) -> (Plan, Option<Claim>) {
-    let Some(kept) = plan.kept() else { return (plan, None) };
+async fn claimed(plan: SshArgs) -> (SshArgs, Option<MasterLock>) {
+    let Some(kept) = plan.persistent_master() else { return (plan, None) };
     let socket = kept.control.ours.path.clone();
-    match on_disk(move || Ok(Claim::on(&socket))).await {
+    match run_blocking(move || Ok(MasterLock::on(&socket))).await {
         Ok(Some(claim)) => (kept, Some(claim)),
         Ok(None) | Err(_) => (plan, None),
     }
 }
 
 /// One try to launch our master. ssh goes to the background once it is connected and listening.
-async fn launch(plan: &Plan) -> Result<(), Refusal> {
-    let failed = |error: &io::Error| Refusal {
+async fn launch(plan: &SshArgs) -> Result<(), ConnectError> {
+    let failed = |error: &io::Error| ConnectError {
         cause: Cause::Other,
         message: format!("ssh cannot be started: {error}"),
         hint: Some("is OpenSSH's client installed, and in PATH?".to_owned()),
-        passing: false,
+        transient: false,
     };
     // Neither a pipe, whose end a living master would keep from coming, nor a file on a disk that may be full.
     let (mut child, log) = memfd_create("ssh", MFdFlags::MFD_CLOEXEC)
@@ -246,16 +246,16 @@ fn read_log(mut log: File) -> Vec<u8> {
 }
 
 /// The refusal of a host that let the time for connecting pass.
-fn too_slow(plan: &Plan, said: &[u8]) -> Refusal {
+fn too_slow(plan: &SshArgs, said: &[u8]) -> ConnectError {
     let time = humantime::format_duration(plan.connect_timeout);
     let mut refusal = diagnose::read(&plan.host, said);
     if said.trim_ascii().is_empty() || refusal.cause == Cause::Other {
         refusal.hint = Some("is the host up and not overloaded? connect_timeout allows more time".to_owned());
     }
-    Refusal {
+    ConnectError {
         cause: Cause::ConnectTimeout,
         message: format!("no connection within {time}"),
-        passing: true,
+        transient: true,
         ..refusal
     }
 }

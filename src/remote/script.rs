@@ -9,9 +9,9 @@ use openssh::{ChildStderr, ChildStdout};
 use tokio::time::{Instant, sleep};
 
 use super::command::{CHUNK, next};
-use super::shell::{Answering, Helper};
-use super::stream_filter::Marks;
-use super::{Remote, RemoteError, Sink};
+use super::shell::{PendingAnswer, RemoteShell};
+use super::stream_filter::StreamFilter;
+use super::{FileWriter, Remote, RemoteError};
 use crate::event::Stop;
 use crate::outcome::Cause;
 use crate::shell_quoting::{self, GRACE_SECONDS};
@@ -20,7 +20,7 @@ use crate::shell_quoting::{self, GRACE_SECONDS};
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The script, ready to run.
-pub struct Script {
+pub struct ScriptCommand {
     /// The whole line.
     pub line: String,
     /// The program that will be asked for next: it runs as soon as the script ended, not a turn later.
@@ -32,13 +32,13 @@ pub struct Script {
     /// How long it may run.
     pub timeout: Option<Duration>,
     /// Where its output goes.
-    pub stdout: Sink,
+    pub stdout: FileWriter,
     /// Where its complaints go.
-    pub stderr: Sink,
+    pub stderr: FileWriter,
 }
 
 /// How the script's run ended.
-pub struct Ran {
+pub struct ScriptEnd {
     /// Whether it began; not known of a bare command.
     pub began: Option<bool>,
     /// Its exit status, where it ended by itself and not by a signal.
@@ -52,9 +52,9 @@ pub struct Ran {
     /// The end of its complaints, bounded.
     pub complaint: Vec<u8>,
     /// Its output.
-    pub stdout: Sink,
+    pub stdout: FileWriter,
     /// Its complaints.
-    pub stderr: Sink,
+    pub stderr: FileWriter,
 }
 
 impl Remote {
@@ -62,15 +62,15 @@ impl Remote {
     ///
     /// # Errors
     /// The connection broke.
-    pub async fn execute(&self, script: Script, stop: &Stop) -> Result<Ran, RemoteError> {
-        let mut helper = self.take_helper().await?;
+    pub async fn execute(&self, script: ScriptCommand, stop: &Stop) -> Result<ScriptEnd, RemoteError> {
+        let mut shell = self.take_shell().await?;
         let line = shell_quoting::executed(&script.line, &script.mark, script.supervised);
         // One line: what follows a line belongs to the script's lifeline.
-        helper.tell(&format!("{line}; {}\n", shell_quoting::asked(&script.then, &helper.mark))).await?;
-        let Helper { child, stdin, stdout, stderr, mark, .. } = helper;
+        shell.send_line(&format!("{line}; {}\n", shell_quoting::asked(&script.then, &shell.mark))).await?;
+        let RemoteShell { child, stdin, stdout, stderr, mark, .. } = shell;
         let then = script.then.clone();
         let late = until(script.timeout.map(|time| Instant::now() + time));
-        let mut flow = Flow::new(script, stdout, stderr);
+        let mut flow = ScriptStreams::new(script, stdout, stderr);
         let cut = flow.pump(async {
             tokio::select! {
                 biased;
@@ -90,8 +90,8 @@ impl Remote {
         let status = match (flow.status(), flow.streams()) {
             (status, Some((stdout, stderr))) => {
                 let read = (flow.stdout.marks.behind(), flow.stderr.marks.behind());
-                let answering = Some(Answering { program: then, read });
-                self.give_back(Helper { child, stdin, stdout, stderr, mark, answering }).await;
+                let pending = Some(PendingAnswer { program: then, read });
+                self.return_shell(RemoteShell { child, stdin, stdout, stderr, mark, pending }).await;
                 status
             }
             (Some(status), None) => {
@@ -105,26 +105,26 @@ impl Remote {
 }
 
 /// The script's two streams on their way to disk.
-struct Flow {
-    stdout: Stream<ChildStdout>,
-    stderr: Stream<ChildStderr>,
+struct ScriptStreams {
+    stdout: ScriptStream<ChildStdout>,
+    stderr: ScriptStream<ChildStderr>,
     supervised: bool,
     left_daemon: bool,
 }
 
 /// One stream.
-struct Stream<R> {
+struct ScriptStream<R> {
     /// Where it comes from, while there is more.
     from: Option<R>,
     /// The same once the line is over.
     rested: Option<R>,
-    marks: Marks,
-    to: Sink,
+    marks: StreamFilter,
+    to: FileWriter,
 }
 
-impl<R> Stream<R> {
-    fn new(from: R, mark: &str, to: Sink) -> Self {
-        Self { from: Some(from), rested: None, marks: Marks::new(mark.to_owned()), to }
+impl<R> ScriptStream<R> {
+    fn new(from: R, mark: &str, to: FileWriter) -> Self {
+        Self { from: Some(from), rested: None, marks: StreamFilter::new(mark.to_owned()), to }
     }
 
     /// Takes what came, or the stream's end.
@@ -146,11 +146,11 @@ impl<R> Stream<R> {
     }
 }
 
-impl Flow {
-    fn new(script: Script, stdout: ChildStdout, stderr: ChildStderr) -> Self {
+impl ScriptStreams {
+    fn new(script: ScriptCommand, stdout: ChildStdout, stderr: ChildStderr) -> Self {
         Self {
-            stdout: Stream::new(stdout, &script.mark, script.stdout),
-            stderr: Stream::new(stderr, &script.mark, script.stderr),
+            stdout: ScriptStream::new(stdout, &script.mark, script.stdout),
+            stderr: ScriptStream::new(stderr, &script.mark, script.stderr),
             supervised: script.supervised,
             left_daemon: false,
         }
@@ -196,9 +196,9 @@ impl Flow {
         None
     }
 
-    fn ended(self, status: Option<i32>, cut: Option<Cause>) -> Ran {
+    fn ended(self, status: Option<i32>, cut: Option<Cause>) -> ScriptEnd {
         let confirmed = !self.open() || self.stderr.marks.status.is_some();
-        Ran {
+        ScriptEnd {
             began: self.supervised.then_some(self.stderr.marks.began),
             status,
             cut,

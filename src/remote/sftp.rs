@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::command::{SESSION_TRIES, SESSION_WAIT};
 use super::{Remote, RemoteError, STALL};
-use crate::escape::{story, summary};
+use crate::escape::{error_chain, summary};
 
 /// The one SFTP channel of a host.
 pub(super) type Slot = Mutex<Channel>;
@@ -38,7 +38,7 @@ impl Remote {
         for attempt in 0..SESSION_TRIES {
             match self.try_sftp().await {
                 Err(RemoteError::NoSession) => {
-                    self.close_helper().await;
+                    self.close_shell().await;
                     sleep(SESSION_WAIT * attempt.min(4)).await;
                 }
                 done => return done,
@@ -92,7 +92,7 @@ impl Remote {
 
     /// What a channel that did not open means.
     async fn why_no_sftp(&self, error: &Error) -> Result<Arc<Sftp>, RemoteError> {
-        let text = story(error);
+        let text = error_chain(error);
         if text.contains("refused") {
             return Err(RemoteError::NoSession);
         }

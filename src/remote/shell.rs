@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::command::{CHUNK, Finished, Running, find, streams};
+use super::command::{CHUNK, CommandOutput, Running, find, streams};
 use super::{Remote, RemoteError, STALL};
 use crate::shell_quoting;
 
@@ -19,7 +19,7 @@ use crate::shell_quoting;
 const HELPER: &str = "exec sh";
 
 /// The helper of a host, once it was needed and as long as it is whole.
-pub(super) type Slot = Mutex<Option<Helper>>;
+pub(super) type Slot = Mutex<Option<RemoteShell>>;
 
 /// The most bytes of marks and a status that an answer holds.
 const SPARE: usize = 1024;
@@ -28,7 +28,7 @@ const SPARE: usize = 1024;
 const ANSWER: usize = 8 * 1024;
 
 /// A `sh` that waits for programs.
-pub(super) struct Helper {
+pub(super) struct RemoteShell {
     /// It lives as long as this.
     pub child: Running,
     pub stdin: ChildStdin,
@@ -36,44 +36,44 @@ pub(super) struct Helper {
     pub stderr: ChildStderr,
     pub mark: String,
     /// The program that it was already told.
-    pub answering: Option<Answering>,
+    pub pending: Option<PendingAnswer>,
 }
 
 /// A program whose answer is on its way.
-pub(super) struct Answering {
+pub(super) struct PendingAnswer {
     pub program: String,
     /// What was read of it, on both streams.
     pub read: (Vec<u8>, Vec<u8>),
 }
 
 impl Remote {
-    /// Runs a program and keeps up to `most` bytes of its output.
+    /// Runs a program and keeps up to `max` bytes of its output.
     ///
     /// # Errors
     /// The connection broke, the host refuses sessions, or a minute went by without a byte.
-    pub async fn ask(&self, program: &str, most: usize) -> Result<Finished, RemoteError> {
-        let mut slot = self.helper.lock().await;
+    pub async fn run_in_shell(&self, program: &str, max: usize) -> Result<CommandOutput, RemoteError> {
+        let mut slot = self.shell.lock().await;
         // Taken out while it is in use: whoever stops in the middle leaves none behind.
-        let helper = match slot.take() {
-            Some(helper) => helper,
-            None => match self.open_helper().await {
-                Ok(helper) => helper,
+        let shell = match slot.take() {
+            Some(shell) => shell,
+            None => match self.open_shell().await {
+                Ok(shell) => shell,
                 Err(RemoteError::NoSession) => {
                     drop(slot);
-                    return self.run(&shell_quoting::in_sh(program), b"", most).await;
+                    return self.run(&shell_quoting::in_sh(program), b"", max).await;
                 }
                 Err(error) => return Err(error),
             },
         };
-        let mut helper = Guard { remote: self, helper: Some(helper) };
-        match helper.ask(program, most).await {
+        let mut shell = ShellGuard { remote: self, shell: Some(shell) };
+        match shell.run_in_shell(program, max).await {
             Ok(finished) => {
-                *slot = helper.helper.take();
+                *slot = shell.shell.take();
                 Ok(finished)
             }
             Err(RemoteError::Noisy) => {
-                drop((slot, helper));
-                self.run(&shell_quoting::in_sh(program), b"", most).await
+                drop((slot, shell));
+                self.run(&shell_quoting::in_sh(program), b"", max).await
             }
             Err(error) => Err(error),
         }
@@ -83,49 +83,49 @@ impl Remote {
     ///
     /// # Errors
     /// As [`Remote::ask`], and those of `read`.
-    pub(super) async fn ask_for<T>(
+    pub(super) async fn run_in_shell_and_read<T>(
         &self,
         program: &str,
-        most: usize,
-        read: impl Fn(&Finished) -> Result<T, RemoteError>,
+        max: usize,
+        read: impl Fn(&CommandOutput) -> Result<T, RemoteError>,
     ) -> Result<T, RemoteError> {
-        match read(&self.ask(program, most).await?) {
-            Err(RemoteError::Noisy) => read(&self.run(&shell_quoting::in_sh(program), b"", most).await?),
+        match read(&self.run_in_shell(program, max).await?) {
+            Err(RemoteError::Noisy) => read(&self.run(&shell_quoting::in_sh(program), b"", max).await?),
             answer => answer,
         }
     }
 
     /// Opens the helper ahead of its first program, where the host has a session for it.
     pub async fn open_ahead(&self) {
-        let mut slot = self.helper.lock().await;
+        let mut slot = self.shell.lock().await;
         if slot.is_none() {
             // Without one, the first program asks again and tells what is wrong.
-            *slot = self.open_helper().await.ok();
+            *slot = self.open_shell().await.ok();
         }
     }
 
     /// The helper, for a line that has its streams to itself. Our other sessions make room for it if need be.
-    pub(super) async fn take_helper(&self) -> Result<Helper, RemoteError> {
-        let there = self.helper.lock().await.take();
+    pub(super) async fn take_shell(&self) -> Result<RemoteShell, RemoteError> {
+        let there = self.shell.lock().await.take();
         match there {
-            Some(helper) => Ok(helper),
-            None => Helper::of(self.spawn(HELPER, Stdio::piped).await?),
+            Some(shell) => Ok(shell),
+            None => RemoteShell::of(self.spawn(HELPER, Stdio::piped).await?),
         }
     }
 
     /// Gives the helper back for further programs.
-    pub(super) async fn give_back(&self, helper: Helper) {
-        *self.helper.lock().await = Some(helper);
+    pub(super) async fn return_shell(&self, shell: RemoteShell) {
+        *self.shell.lock().await = Some(shell);
     }
 
-    async fn open_helper(&self) -> Result<Helper, RemoteError> {
-        Helper::of(self.try_spawn(HELPER, Stdio::piped()).await?)
+    async fn open_shell(&self) -> Result<RemoteShell, RemoteError> {
+        RemoteShell::of(self.try_spawn(HELPER, Stdio::piped()).await?)
     }
 
     /// Gives the helper up, so that a host with few sessions has one more; at its end it has nothing left to do.
-    pub(super) async fn close_helper(&self) {
-        let Some(helper) = self.helper.lock().await.take() else { return };
-        let Helper { child, stdin, stdout, stderr, .. } = helper;
+    pub(super) async fn close_shell(&self) {
+        let Some(shell) = self.shell.lock().await.take() else { return };
+        let RemoteShell { child, stdin, stdout, stderr, .. } = shell;
         drop((stdin, stdout, stderr));
         if !matches!(timeout(STALL / 30, child.wait()).await, Ok(Ok(_))) {
             self.leave_unclean();
@@ -133,75 +133,75 @@ impl Remote {
     }
 }
 
-impl Helper {
+impl RemoteShell {
     fn of(mut child: Running) -> Result<Self, RemoteError> {
         match streams(&mut child) {
             (Some(stdin), Some(stdout), Some(stderr)) => {
-                Ok(Self { child, stdin, stdout, stderr, mark: shell_quoting::mark(), answering: None })
+                Ok(Self { child, stdin, stdout, stderr, mark: shell_quoting::mark(), pending: None })
             }
             _ => Err(RemoteError::Lost),
         }
     }
 
     /// Tells it a line.
-    pub async fn tell(&mut self, line: &str) -> Result<(), RemoteError> {
+    pub async fn send_line(&mut self, line: &str) -> Result<(), RemoteError> {
         let told = timeout(STALL, self.stdin.write_all(line.as_bytes())).await;
         told.ok().ok_or(RemoteError::Stalled)?.ok().ok_or(RemoteError::Lost)
     }
 }
 
 /// A helper in use. One that is not given back was left in the middle: its channel is still open.
-struct Guard<'a> {
+struct ShellGuard<'a> {
     remote: &'a Remote,
-    helper: Option<Helper>,
+    shell: Option<RemoteShell>,
 }
 
-impl Drop for Guard<'_> {
+impl Drop for ShellGuard<'_> {
     fn drop(&mut self) {
-        if self.helper.is_some() {
+        if self.shell.is_some() {
             self.remote.leave_unclean();
         }
     }
 }
 
-impl Guard<'_> {
-    async fn ask(&mut self, program: &str, most: usize) -> Result<Finished, RemoteError> {
-        let Some(helper) = &mut self.helper else { return Err(RemoteError::Lost) };
-        let (read_out, read_err) = match helper.answering.take() {
-            Some(answering) if answering.program == program => answering.read,
+impl ShellGuard<'_> {
+    async fn run_in_shell(&mut self, program: &str, max: usize) -> Result<CommandOutput, RemoteError> {
+        let Some(shell) = &mut self.shell else { return Err(RemoteError::Lost) };
+        let (read_out, read_err) = match shell.pending.take() {
+            Some(pending) if pending.program == program => pending.read,
             // Nobody wants that answer: another channel gives this one.
             Some(_) => return Err(RemoteError::Noisy),
             None => {
-                helper.tell(&format!("{}\n", shell_quoting::asked(program, &helper.mark))).await?;
+                shell.send_line(&format!("{}\n", shell_quoting::asked(program, &shell.mark))).await?;
                 (Vec::new(), Vec::new())
             }
         };
-        let Helper { stdout, stderr, mark, .. } = helper;
+        let RemoteShell { stdout, stderr, mark, .. } = shell;
         let begin = format!("{mark}:");
         let (mut stdout, mut stderr) = (read_out.chain(stdout), read_err.chain(stderr));
         let (out, err) = tokio::try_join!(
-            until_mark(&mut stdout, mark, begin.as_bytes(), most),
+            until_mark(&mut stdout, mark, begin.as_bytes(), max),
             until_mark(&mut stderr, mark, b"", CHUNK)
         )?;
-        Ok(Finished { status: out.status, stdout: out.text, stderr: err.text })
+        Ok(CommandOutput { status: out.status, stdout: out.text, stderr: err.text })
     }
 }
 
 /// What a stream said before its mark.
-struct Answer {
+struct FramedAnswer {
     text: Vec<u8>,
     status: Option<i32>,
 }
 
-/// Reads a stream from `begin` up to its mark, `=`, a status and `;`, and keeps `most` bytes of what is between.
+/// Reads a stream from `begin` up to its mark, `=`, a status and `;`, and keeps `max` bytes of what is between.
 async fn until_mark<R: AsyncRead + Unpin>(
     from: &mut R,
     mark: &str,
     begin: &[u8],
-    most: usize,
-) -> Result<Answer, RemoteError> {
+    max: usize,
+) -> Result<FramedAnswer, RemoteError> {
     let (mut text, mut buffer) = (Vec::new(), vec![0; ANSWER]);
-    let most = most + begin.len();
+    let max = max + begin.len();
     loop {
         let read = match timeout(STALL, from.read(&mut buffer)).await {
             Ok(read) => read.unwrap_or(0),
@@ -221,14 +221,14 @@ async fn until_mark<R: AsyncRead + Unpin>(
         {
             let digits = text.get(at + mark.len() + 1..end).unwrap_or_default();
             let status = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-            text.truncate(at.min(most));
+            text.truncate(at.min(max));
             text.drain(..begin.len().min(text.len()));
-            return Ok(Answer { text, status });
+            return Ok(FramedAnswer { text, status });
         }
-        if text.len() > most + SPARE {
+        if text.len() > max + SPARE {
             // Beyond the bound only the place where a mark may begin is kept.
             let keep = text.len() - SPARE / 2;
-            text.drain(most..keep.max(most));
+            text.drain(max..keep.max(max));
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::ssh_args::Socket;
+use super::ssh_args::ControlSocket;
 use crate::escape::hex;
 
 /// How many digits of a digest are a socket's name.
@@ -25,14 +25,14 @@ const LOCK: &str = "lock";
 
 /// Masters that are kept.
 #[derive(Debug, Clone)]
-pub struct Keep {
+pub struct PersistentMasters {
     folder: PathBuf,
     time: Duration,
     /// What the sockets' names begin to be made from.
     seed: Sha256,
 }
 
-impl Keep {
+impl PersistentMasters {
     /// Masters that listen in this folder and live for `time` after their last use. `known` is all that decides how a
     /// host is reached, but for its name.
     pub fn new(folder: PathBuf, time: Duration, known: &[&[u8]]) -> Self {
@@ -55,11 +55,11 @@ impl Keep {
     }
 
     /// The socket of a host.
-    pub(super) fn socket(&self, host: &str) -> Socket {
+    pub(super) fn socket(&self, host: &str) -> ControlSocket {
         let digest = self.seed.clone().chain_update(host).finalize();
         let mut name = hex(&digest);
         name.truncate(DIGITS);
-        Socket { path: self.folder.join(name), persist: self.time }
+        ControlSocket { path: self.folder.join(name), persist: self.time }
     }
 
     /// Makes the folder, where it is not there, and removes what the dead left in it.
@@ -82,7 +82,7 @@ impl Keep {
     fn sweep(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)?.flatten() {
             let socket = entry.path().with_extension("");
-            if let Some(claim) = Claim::on(&socket)
+            if let Some(claim) = MasterLock::on(&socket)
                 && UnixStream::connect(&socket).is_err()
             {
                 claim.remove();
@@ -93,12 +93,12 @@ impl Keep {
 }
 
 /// The right to use a kept master, as long as this lives.
-pub(super) struct Claim {
+pub(super) struct MasterLock {
     socket: PathBuf,
     lock: File,
 }
 
-impl Claim {
+impl MasterLock {
     /// Takes it, unless somebody has it.
     pub(super) fn on(socket: &Path) -> Option<Self> {
         let path = socket.with_extension(LOCK);
@@ -125,15 +125,19 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::UnixListener;
 
-    fn keep(folder: &Path) -> Keep {
-        Keep::new(folder.to_owned(), Duration::from_secs(600), &[b"Host *", b""])
+    fn keep(folder: &Path) -> PersistentMasters {
+        PersistentMasters::new(folder.to_owned(), Duration::from_secs(600), &[b"Host *", b""])
     }
 
     #[test]
     fn a_name_stands_for_all_that_decides_how_a_host_is_reached() {
         let folder = Path::new("/run/k");
         let name = |known: &[&[u8]], host| {
-            Keep::new(folder.to_owned(), Duration::ZERO, known).socket(host).path.display().to_string()
+            PersistentMasters::new(folder.to_owned(), Duration::ZERO, known)
+                .socket(host)
+                .path
+                .display()
+                .to_string()
         };
         let one = name(&[b"Host *", b""], "h1");
         assert_eq!(one, name(&[b"Host *", b""], "h1"));
@@ -149,12 +153,12 @@ mod tests {
         let keep = keep(&parent.path().join("k"));
         keep.open().unwrap();
         let socket = keep.socket("h1").path;
-        let claim = Claim::on(&socket).unwrap();
-        assert!(Claim::on(&socket).is_none());
+        let claim = MasterLock::on(&socket).unwrap();
+        assert!(MasterLock::on(&socket).is_none());
         drop(claim);
         let living = UnixListener::bind(&socket).unwrap();
         let dead = keep.socket("h2").path;
-        drop((UnixListener::bind(&dead).unwrap(), Claim::on(&dead).unwrap()));
+        drop((UnixListener::bind(&dead).unwrap(), MasterLock::on(&dead).unwrap()));
         keep.open().unwrap();
         assert!(socket.exists() && !dead.exists() && !dead.with_extension(LOCK).exists());
         drop(living);

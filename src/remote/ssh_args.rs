@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::socket::Keep;
+use super::socket::PersistentMasters;
 use crate::shell_quoting;
 
 /// How long our own master outlives its last use when nobody is left to end it.
@@ -20,29 +20,29 @@ const DIGITS: usize = 6;
 
 /// Where our sockets go.
 #[derive(Debug, Clone)]
-pub struct Sockets {
+pub struct ControlSockets {
     /// The folder of those that end with the command.
     pub folder: PathBuf,
     /// Those that are to outlive it, if any.
-    pub keep: Option<Keep>,
+    pub keep: Option<PersistentMasters>,
 }
 
-impl Sockets {
+impl ControlSockets {
     /// Whether sockets in this folder have paths that a socket may have.
     pub fn fit_in(folder: &Path) -> bool {
         fits(folder, DIGITS)
     }
 
     /// The sockets that may lead to the `number`th host of a run.
-    pub fn control(&self, number: usize, host: &str, theirs: Option<PathBuf>) -> Control {
-        let ours = Socket { path: self.folder.join(number.to_string()), persist: PERSIST };
-        Control { theirs, ours, kept: self.keep.as_ref().map(|keep| keep.socket(host)) }
+    pub fn control(&self, number: usize, host: &str, theirs: Option<PathBuf>) -> HostSockets {
+        let ours = ControlSocket { path: self.folder.join(number.to_string()), persist: PERSIST };
+        HostSockets { theirs, ours, kept: self.keep.as_ref().map(|keep| keep.socket(host)) }
     }
 }
 
 /// A control socket of ours.
 #[derive(Debug, Clone)]
-pub struct Socket {
+pub struct ControlSocket {
     /// Where it is.
     pub path: PathBuf,
     /// How long its master outlives its last use when nobody ends it.
@@ -51,18 +51,18 @@ pub struct Socket {
 
 /// The control sockets that may lead to a host.
 #[derive(Debug, Clone)]
-pub struct Control {
+pub struct HostSockets {
     /// The user's own for this host, if ssh_config names one.
     pub theirs: Option<PathBuf>,
     /// One of ours: its path is short, in a private folder, and nobody else's while we use it.
-    pub ours: Socket,
+    pub ours: ControlSocket,
     /// Ours that outlives the run, to be used in place of `ours` where it is free.
-    pub kept: Option<Socket>,
+    pub kept: Option<ControlSocket>,
 }
 
 /// All that is needed to reach one host.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct SshArgs {
     /// The host, as ssh knows it.
     pub host: String,
     /// For `ssh -F`.
@@ -74,10 +74,10 @@ pub struct Plan {
     /// Whether ssh_config leaves a dead link unnoticed for more than a minute.
     pub keepalive: bool,
     /// The sockets.
-    pub control: Control,
+    pub control: HostSockets,
 }
 
-impl Plan {
+impl SshArgs {
     /// `ssh` or `sftp` with what tells it which configuration and key to use.
     fn client(&self, program: &str) -> Vec<String> {
         let mut words = vec![program.to_owned()];
@@ -111,7 +111,7 @@ impl Plan {
 
     /// The same plan over the master that is kept, if one is to be.
     #[must_use]
-    pub fn kept(&self) -> Option<Self> {
+    pub fn persistent_master(&self) -> Option<Self> {
         let mut plan = self.clone();
         plan.control.ours = plan.control.kept.take()?;
         Some(plan)
@@ -136,7 +136,7 @@ impl Plan {
     }
 
     /// The words that give our master the order `order` (`check`, `exit`).
-    pub fn order(&self, order: &str) -> Vec<String> {
+    pub fn control_command(&self, order: &str) -> Vec<String> {
         let mut words = self.client("ssh");
         let socket = self.control.ours.path.to_string_lossy().into_owned();
         words.extend(["-S".to_owned(), socket, "-O".to_owned(), order.to_owned()]);
@@ -151,6 +151,6 @@ pub(super) fn fits(folder: &Path, name: usize) -> bool {
 }
 
 /// The line that launches a master, for a person to paste.
-pub fn launch_line(plan: &Plan) -> String {
+pub fn launch_line(plan: &SshArgs) -> String {
     shell_quoting::line(plan.launch())
 }

@@ -4,7 +4,7 @@
 use super::command::find;
 
 /// Finds the words behind a mark among the script's, and takes them out.
-pub struct Marks {
+pub struct StreamFilter {
     mark: String,
     /// Whether the script began, by its supervisor.
     pub began: bool,
@@ -22,14 +22,14 @@ pub struct Marks {
 const TAIL: usize = 2 * 1024;
 
 /// What is said behind a mark.
-enum Word {
+enum Marker {
     Began,
     Ended(Option<i32>),
     Over(Option<i32>),
     None,
 }
 
-impl Word {
+impl Marker {
     /// Reads a word, with its length; none if it is not whole yet.
     fn read(after: &[u8]) -> Option<(Self, usize)> {
         match after.first()? {
@@ -46,7 +46,7 @@ impl Word {
     }
 }
 
-impl Marks {
+impl StreamFilter {
     /// Marks of a stream that is still to come.
     pub fn new(mark: String) -> Self {
         Self { mark, began: false, status: None, over: None, held: Vec::new(), tail: Vec::new() }
@@ -60,12 +60,12 @@ impl Marks {
         let mut found = find(&self.held, self.mark.as_bytes());
         while let (Some(at), None) = (found, self.over) {
             let after = self.held.get(at + length..).unwrap_or_default();
-            let Some((word, said)) = Word::read(after) else { break };
+            let Some((word, said)) = Marker::read(after) else { break };
             match word {
-                Word::Began => self.began = true,
-                Word::Ended(status) => self.status = status,
-                Word::Over(status) => self.over = status,
-                Word::None => {}
+                Marker::Began => self.began = true,
+                Marker::Ended(status) => self.status = status,
+                Marker::Over(status) => self.over = status,
+                Marker::None => {}
             }
             own.extend(self.held.drain(..at));
             self.held.drain(..length + said);
@@ -101,8 +101,8 @@ impl Marks {
 
 /// How many bytes at the end of `bytes` may be the beginning of `needle`.
 fn partial(bytes: &[u8], needle: &[u8]) -> usize {
-    let most = bytes.len().min(needle.len().saturating_sub(1));
-    (1..=most).rev().find(|n| bytes.ends_with(needle.get(..*n).unwrap_or_default())).unwrap_or(0)
+    let max = bytes.len().min(needle.len().saturating_sub(1));
+    (1..=max).rev().find(|n| bytes.ends_with(needle.get(..*n).unwrap_or_default())).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
     fn a_mark_is_found_wherever_the_stream_is_cut() {
         let stream = b"profile noise\nrecolte-ab+one recolte-ax\nrecolte-ab=143;tworecolte-ab.1;next";
         for cut in 0..=stream.len() {
-            let mut marks = Marks::new("recolte-ab".to_owned());
+            let mut marks = StreamFilter::new("recolte-ab".to_owned());
             let (head, tail) = stream.split_at(cut);
             let mut own = marks.strip(head);
             own.extend(marks.strip(tail));
@@ -127,7 +127,7 @@ mod tests {
     proptest! {
         #[test]
         fn without_marks_nothing_is_taken(parts in prop::collection::vec("[recolt-]{0,12}", 0..6)) {
-            let mut marks = Marks::new("recolte-0".to_owned());
+            let mut marks = StreamFilter::new("recolte-0".to_owned());
             let mut own: Vec<u8> = parts.iter().flat_map(|part| marks.strip(part.as_bytes())).collect();
             own.extend(marks.rest());
             prop_assert_eq!(own, parts.concat().into_bytes());

@@ -75,7 +75,8 @@ impl Remote {
         let removed = match self.open_sftp().await {
             Some(sftp) => asked(sftp.fs().remove_file(path)).await,
             None => {
-                let done = self.ask(&format!("rm -f {}", shell_quoting::word(path.as_bytes())), 0).await?;
+                let done =
+                    self.run_in_shell(&format!("rm -f {}", shell_quoting::word(path.as_bytes())), 0).await?;
                 if done.status == Some(0) { Ok(()) } else { Err(complaint(&done.stderr)) }
             }
         };

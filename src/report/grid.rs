@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::layout;
 use super::style::View;
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::hostset::fold;
 use crate::outcome::Outcome;
 
@@ -41,9 +41,7 @@ pub fn grid(items: &[&str], rows: &[Row], view: View) -> String {
     for (hosts, row) in &groups {
         let padded = row.cells.iter().zip(items).map(|(cell, item)| format!("{cell:<0$}", item.len()));
         line(hosts, &mut padded.map(|cell| view.style.outcome(row.outcome, &cell)));
-        for told in
-            row.lines.iter().flat_map(|told| layout::wrap(&printable(told.as_bytes()), view.width - 4))
-        {
+        for told in row.lines.iter().flat_map(|told| layout::wrap(&escape(told.as_bytes()), view.width - 4)) {
             line(&format!("    {told}"), &mut std::iter::empty());
         }
     }
@@ -64,7 +62,7 @@ fn alike(rows: &[Row]) -> Vec<(String, &Row)> {
         }
     }
     groups.sort_by_key(|(_, row)| row.outcome == Outcome::Succeeded);
-    groups.into_iter().map(|(hosts, row)| (printable(fold(&hosts).as_bytes()), row)).collect()
+    groups.into_iter().map(|(hosts, row)| (escape(fold(&hosts).as_bytes()), row)).collect()
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ fn facts(run: &RunReport, zone: &TimeZone) -> Vec<(&'static str, String)> {
         "Ended",
         format!("{} <span class=\"quiet\">after {took}</span>", units::moment(run.ended, zone)),
     ));
-    facts.push(("Harvest", words::harvest(files, bytes)));
+    facts.push(("Harvest", words::files_and_size(files, bytes)));
     facts.extend(run.mail.as_ref().map(|mail| ("Mail", text(&texts::mail(mail)))));
     facts
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::outcome::{HostReport, MailReport, Outcome};
 
 /// The version of the layout that this program writes and reads.
@@ -30,7 +30,7 @@ pub struct RunReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<Timestamp>,
     /// What was run.
-    pub script: Script,
+    pub script: ScriptReport,
     /// How many hosts ended in which way.
     pub totals: Totals,
     /// Every host, in the order visited.
@@ -41,7 +41,7 @@ pub struct RunReport {
 
 /// The supplied script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Script {
+pub struct ScriptReport {
     /// Its path on the gateway.
     pub file: String,
     /// The SHA-256 of its bytes, in hexadecimal.
@@ -70,7 +70,7 @@ impl RunReport {
     pub fn new(
         run: &str,
         job: &str,
-        script: Script,
+        script: ScriptReport,
         started: Timestamp,
         ended: Timestamp,
         hosts: Vec<HostReport>,
@@ -91,7 +91,7 @@ impl RunReport {
 
     /// The bytes of `report.json`. What a terminal would obey is escaped, so that it may also be printed.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut text = escape(&serde_json::to_string_pretty(self)?);
+        let mut text = escape_json(&serde_json::to_string_pretty(self)?);
         text.push('\n');
         Ok(text.into_bytes())
     }
@@ -160,12 +160,10 @@ impl Totals {
 }
 
 /// JSON text with everything that is not for eyes as `\u....`: only strings can hold such, so its sense is the same.
-fn escape(json: &str) -> String {
+fn escape_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        if c == '\n'
-            || matches!(c, ' '..='~')
-            || printable(c.encode_utf8(&mut [0; 4]).as_bytes()).starts_with(c)
+        if c == '\n' || matches!(c, ' '..='~') || escape(c.encode_utf8(&mut [0; 4]).as_bytes()).starts_with(c)
         {
             text.push(c);
         } else {

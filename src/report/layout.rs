@@ -108,10 +108,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_line_is_too_wide_and_no_letter_lost(text in "[ a-z日é,\\[\\]]{0,80}", max in 2_usize..30) {
-            let letters = |text: &str| text.replace(' ', "");
+            let mail_parts = |text: &str| text.replace(' ', "");
             for lines in [wrap(&text, max), wrap_hosts(&text, max)] {
                 prop_assert!(lines.iter().all(|line| width(line) <= max));
-                prop_assert_eq!(letters(&lines.concat()), letters(&text));
+                prop_assert_eq!(mail_parts(&lines.concat()), mail_parts(&text));
             }
             prop_assert!(width(&cut(&text, max)) <= max);
         }

@@ -1,11 +1,11 @@
 //! Hosts and runs for the tests of this folder.
 
-use super::json::{RunReport, Script};
-use crate::outcome::{Cause, Collected, Fault, HostReport, Outcome, Skipped, Step, StepTime};
+use super::json::{RunReport, ScriptReport};
+use crate::outcome::{Cause, CollectedFile, Failure, HostReport, Outcome, SkippedFile, Step, StepTime};
 
 /// A host that succeeded in 1.2 s with so many files of 3482 bytes.
 pub(crate) fn good(name: &str, files: usize) -> HostReport {
-    let file = |nth: usize| Collected {
+    let file = |nth: usize| CollectedFile {
         remote: format!("/tmp/fichier_{nth}_log.txt"),
         path: format!("JGE/{name}/fichier_{nth}_log.txt"),
         bytes: 3482,
@@ -26,31 +26,31 @@ pub(crate) fn good(name: &str, files: usize) -> HostReport {
 
 /// A host whose port is closed.
 pub(crate) fn refused(name: &str) -> HostReport {
-    let fault = Fault {
+    let failure = Failure {
         step: Step::Connect,
         cause: Cause::Refused,
         message: "connection refused (port 22)".to_owned(),
         hint: Some("is sshd running there?".to_owned()),
     };
     let steps = vec![StepTime { step: Step::Connect, ms: 42 }];
-    faulty(HostReport { steps, ..timed(name, "2026-09-22T21:53:43.042Z") }, fault)
+    faulty(HostReport { steps, ..timed(name, "2026-09-22T21:53:43.042Z") }, failure)
 }
 
 /// A host whose script ended with this status.
 pub(crate) fn failed(name: &str, status: i32) -> HostReport {
     let message = format!("the script ended with status {status}");
-    let fault = Fault { step: Step::Execute, cause: Cause::ScriptFailed, message, hint: None };
-    let skipped = vec![Skipped {
+    let failure = Failure { step: Step::Execute, cause: Cause::ScriptFailed, message, hint: None };
+    let skipped = vec![SkippedFile {
         remote: "/tmp/fichier_vieux_log.txt".to_owned(),
         why: "older than this run".to_owned(),
     }];
     let ended = timed(name, "2026-09-22T21:56:48Z");
-    faulty(HostReport { exit_status: Some(status), skipped, ..ended }, fault)
+    faulty(HostReport { exit_status: Some(status), skipped, ..ended }, failure)
 }
 
 /// A run of these hosts.
 pub(crate) fn run(hosts: Vec<HostReport>) -> RunReport {
-    let script = Script { file: "/srv/Fichier_fourni.sh".to_owned(), sha256: "ab".repeat(32) };
+    let script = ScriptReport { file: "/srv/Fichier_fourni.sh".to_owned(), sha256: "ab".repeat(32) };
     let (started, ended) = ("2026-09-22T21:53:43Z", "2026-09-22T21:56:48Z");
     let times = (started.parse().unwrap(), ended.parse().unwrap());
     RunReport::new("20260922-235343-k3xq", "JGE", script, times.0, times.1, hosts)
@@ -70,9 +70,9 @@ fn timed(name: &str, ended: &str) -> HostReport {
     HostReport { started, ended: Some(ended.parse().unwrap()), ..HostReport::new(name) }
 }
 
-fn faulty(mut host: HostReport, fault: Fault) -> HostReport {
+fn faulty(mut host: HostReport, failure: Failure) -> HostReport {
     let ended = host.ended;
-    host.end(Some(fault));
+    host.end(Some(failure));
     host.ended = ended;
     host
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::units;
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::outcome::{HostReport, Outcome};
 
 /// The most characters of a message or a hint.
@@ -18,7 +18,7 @@ pub(crate) fn clean(text: &str, max: usize) -> String {
     let mut head = text.chars();
     let shown: String = head.by_ref().take(max).collect();
     let cut = if head.next().is_some() { "…" } else { "" };
-    format!("{}{cut}", printable(shown.as_bytes()))
+    format!("{}{cut}", escape(shown.as_bytes()))
 }
 
 /// A path or a name, as [`clean`].
@@ -47,7 +47,7 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 }
 
 /// `12 files, 3.4 KiB`.
-pub(crate) fn harvest(files: usize, bytes: u64) -> String {
+pub(crate) fn files_and_size(files: usize, bytes: u64) -> String {
     match files {
         0 => count(0, "file"),
         _ => format!("{}, {}", count(files, "file"), units::bytes(bytes)),
@@ -65,13 +65,13 @@ pub(crate) fn sentence(host: &HostReport) -> String {
     let mut text = end(host);
     if host.outcome == Outcome::Succeeded {
         let took = took(host).map(|took| format!(" in {}", units::duration(took))).unwrap_or_default();
-        return format!("{text}{took}, {}", harvest(host.files.len(), size(host)));
+        return format!("{text}{took}, {}", files_and_size(host.files.len(), size(host)));
     }
     if let Some(why) = why(host) {
         text = format!("{text}: {why}");
     }
     if !host.files.is_empty() {
-        text = format!("{text} ({} brought home)", harvest(host.files.len(), size(host)));
+        text = format!("{text} ({} brought home)", files_and_size(host.files.len(), size(host)));
     }
     if let Some(hint) = &host.hint {
         text = format!("{text}; {}", message(hint));

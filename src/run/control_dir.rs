@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::Refused;
+use super::BoxError;
 use crate::job::Ssh;
-use crate::remote::{Keep, Sockets};
+use crate::remote::{ControlSockets, PersistentMasters};
 use crate::ssh_config;
 
 /// How the folder's name begins.
@@ -24,12 +24,12 @@ const OWNER: &str = "owner";
 const KEPT: &str = "recolte-keep-";
 
 /// The folder, as long as this lives.
-pub struct SocketFolder {
+pub struct ControlDirectory {
     folder: TempDir,
     _owner: File,
 }
 
-impl SocketFolder {
+impl ControlDirectory {
     /// Makes it.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl SocketFolder {
         let mut refusals = Vec::new();
         for folder in places() {
             match Self::make_in(&folder) {
-                Ok(made) if Sockets::fit_in(made.path()) => return Ok(made),
+                Ok(made) if ControlSockets::fit_in(made.path()) => return Ok(made),
                 Ok(_) => refusals.push(format!("{}: its path is too long", folder.display())),
                 Err(error) => refusals.push(format!("{}: {error}", folder.display())),
             }
@@ -63,13 +63,13 @@ impl SocketFolder {
     ///
     /// # Errors
     /// Those that are to be kept have no place, or the ssh_config cannot be read.
-    pub fn sockets(&self, ssh: &Ssh) -> Result<Sockets, Refused> {
+    pub fn sockets(&self, ssh: &Ssh) -> Result<ControlSockets, BoxError> {
         let keep = keep(ssh)?;
         if let Some(keep) = &keep {
             keep.open()
                 .map_err(|error| format!("{}: {error}; or set XDG_RUNTIME_DIR", keep.folder().display()))?;
         }
-        Ok(Sockets { folder: self.path().to_owned(), keep })
+        Ok(ControlSockets { folder: self.path().to_owned(), keep })
     }
 }
 
@@ -77,7 +77,7 @@ impl SocketFolder {
 ///
 /// # Errors
 /// They have no place, or the ssh_config cannot be read.
-pub fn keep(ssh: &Ssh) -> Result<Option<Keep>, Refused> {
+pub fn keep(ssh: &Ssh) -> Result<Option<PersistentMasters>, BoxError> {
     let Some(time) = ssh.keep else { return Ok(None) };
     let config = ssh_config::digest(ssh.config.as_deref())?;
     let path = |path: &Option<PathBuf>| {
@@ -85,9 +85,10 @@ pub fn keep(ssh: &Ssh) -> Result<Option<Keep>, Refused> {
     };
     let known: [&[u8]; 3] = [&config, &path(&ssh.config), &path(&ssh.identity)];
     let name = format!("{KEPT}{}", nix::unistd::geteuid());
-    let mut all =
-        places().filter(|place| place.is_dir()).map(|place| Keep::new(place.join(&name), time, &known));
-    let fits = all.find(Keep::fits);
+    let mut all = places()
+        .filter(|place| place.is_dir())
+        .map(|place| PersistentMasters::new(place.join(&name), time, &known));
+    let fits = all.find(PersistentMasters::fits);
     fits.map(Some).ok_or_else(|| no_place("for those that are kept").into())
 }
 
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn the_folder_of_the_dead_goes_once_it_holds_no_socket_and_that_of_the_living_stays() {
         let parent = tempfile::tempdir().unwrap();
-        let living = SocketFolder::make_in(parent.path()).unwrap();
+        let living = ControlDirectory::make_in(parent.path()).unwrap();
         let dead = parent.path().join("recolte-dead");
         fs::create_dir(&dead).unwrap();
         fs::write(dead.join(OWNER), "").unwrap();

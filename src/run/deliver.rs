@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use tokio::task::spawn_blocking;
 
-use super::mail_parts::{Letters, letters};
+use super::mail_parts::{MailParts, mail_parts};
 use super::per_core;
-use crate::archive::{self, Entry, Packer};
-use crate::disk::on_disk;
+use crate::archive::{self, ArchiveEntry, Packer};
+use crate::disk::run_blocking;
 use crate::event::{Event, Events};
 use crate::hostset;
 use crate::job::Job;
@@ -34,7 +34,7 @@ pub struct Delivered {
 /// Puts what came from a host into the archive.
 pub fn pack(packer: &Packer, folder: &RunFolder, host: &HostReport) {
     for file in &host.files {
-        packer.add(Entry::Disk { from: folder.path.join(&file.path), path: file.path.clone() });
+        packer.add(ArchiveEntry::Disk { from: folder.path.join(&file.path), path: file.path.clone() });
     }
 }
 
@@ -88,7 +88,7 @@ pub async fn mail_again(job: &Job, folder: &RunFolder, mut report: RunReport, ev
 /// Writes the three reports; what fails is noted.
 async fn write_reports(folder: &RunFolder, report: &RunReport, events: &Events) -> bool {
     let (run, folder_of_run) = (report.clone(), folder.clone());
-    let written = on_disk(move || {
+    let written = run_blocking(move || {
         let zone = TimeZone::system();
         folder_of_run.write("report.json", &run.to_json()?)?;
         folder_of_run.write(REPORT, full(&run, &zone).as_bytes())?;
@@ -105,7 +105,7 @@ async fn write_reports(folder: &RunFolder, report: &RunReport, events: &Events) 
 /// disk that was full: then all of it is packed once more.
 async fn finish(packer: Packer, folder: &RunFolder, report: &RunReport) -> io::Result<(PathBuf, u64)> {
     let (run, folder) = (report.clone(), folder.clone());
-    on_disk(move || {
+    run_blocking(move || {
         let path = folder.archive();
         add_accounts(&packer, &folder, &run)?;
         let bytes = packer.finish(&path).or_else(|_| {
@@ -122,7 +122,8 @@ async fn finish(packer: Packer, folder: &RunFolder, report: &RunReport) -> io::R
 /// Puts the reader's and the machine's account into the archive.
 fn add_accounts(packer: &Packer, folder: &RunFolder, run: &RunReport) -> io::Result<()> {
     let modified = u64::try_from(run.ended.as_second()).unwrap_or(0);
-    let made = |name: &str, bytes| Entry::Made { path: format!("{}/{name}", folder.name), bytes, modified };
+    let made =
+        |name: &str, bytes| ArchiveEntry::Made { path: format!("{}/{name}", folder.name), bytes, modified };
     packer.add(made(REPORT, full(run, &TimeZone::system()).into_bytes()));
     packer.add(made(MANIFEST, run.to_json()?));
     Ok(())
@@ -132,7 +133,7 @@ fn add_accounts(packer: &Packer, folder: &RunFolder, run: &RunReport) -> io::Res
 async fn put_copy(job: &Job, archive: &Path, events: &Events) -> Option<PathBuf> {
     let to = job.copy_to.clone()?;
     let (from, target) = (archive.to_owned(), to.clone());
-    match on_disk(move || archive::copy(&from, &target)).await {
+    match run_blocking(move || archive::copy(&from, &target)).await {
         Ok(()) => Some(to),
         Err(error) => {
             events.note(format!("{}: the archive could not be put there: {error}", to.display()));
@@ -148,12 +149,12 @@ async fn send(
     report: &RunReport,
     events: &Events,
 ) -> MailReport {
-    let Letters { letters, left_out } = match compose(settings, folder, report).await {
-        Ok(letters) => letters,
+    let MailParts { mail_parts, left_out } = match compose(settings, folder, report).await {
+        Ok(mail_parts) => mail_parts,
         Err(error) => return MailReport { sent: false, parts: 0, error: Some(error) },
     };
     let (mut parts, mut troubles) = (0, Vec::new());
-    for letter in &letters {
+    for letter in &mail_parts {
         match mail::send(settings, letter).await {
             Ok(delivery) => {
                 parts += 1;
@@ -184,10 +185,10 @@ async fn compose(
     settings: &mail::Settings,
     folder: &RunFolder,
     report: &RunReport,
-) -> Result<Letters, String> {
+) -> Result<MailParts, String> {
     let server = mail::server_limit(settings).await.map_err(|error| error.explain())?;
     let limit = server.unwrap_or(u64::MAX).min(settings.max_size);
     let (settings, folder, report) = (settings.clone(), folder.clone(), report.clone());
-    let made = spawn_blocking(move || letters(&settings, &folder, &report, limit)).await;
+    let made = spawn_blocking(move || mail_parts(&settings, &folder, &report, limit)).await;
     made.unwrap_or_else(|error| Err(format!("a fault of recolte itself: {error}")))
 }

@@ -4,10 +4,10 @@
 
 use std::fmt::Write as _;
 
-use super::Refused;
+use super::BoxError;
 use super::control_dir::keep;
 use crate::job::Job;
-use crate::remote::{Plan, Sockets, launch_line, list_program};
+use crate::remote::{ControlSockets, SshArgs, launch_line, list_program};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 use crate::visit::{control_plan, install_program, script_line};
@@ -16,8 +16,9 @@ use crate::visit::{control_plan, install_program, script_line};
 ///
 /// # Errors
 /// The sockets that the job wants kept have no place.
-pub fn script(job: &Job, hosts: &[Host]) -> Result<String, Refused> {
-    let sockets = Sockets { folder: std::env::temp_dir().join("recolte-dry-run"), keep: keep(&job.ssh)? };
+pub fn script(job: &Job, hosts: &[Host]) -> Result<String, BoxError> {
+    let sockets =
+        ControlSockets { folder: std::env::temp_dir().join("recolte-dry-run"), keep: keep(&job.ssh)? };
     let mut text = format!("# dry run of {}: nothing was touched\n", job.file.display());
     let folder = sockets.keep.as_ref().map_or(sockets.folder.as_path(), |keep| keep.folder());
     let folder = shell_quoting::quote(&folder.to_string_lossy());
@@ -29,9 +30,9 @@ pub fn script(job: &Job, hosts: &[Host]) -> Result<String, Refused> {
 }
 
 /// The commands of one host, step by step.
-fn of_host(job: &Job, host: &Host, sockets: &Sockets, number: usize) -> String {
+fn of_host(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> String {
     let plan = control_plan(&job.ssh, host, sockets, number);
-    let kept = plan.kept();
+    let kept = plan.persistent_master();
     let ends = kept.is_none();
     let plan = kept.unwrap_or(plan);
     let script = &job.script;
@@ -56,7 +57,7 @@ fn of_host(job: &Job, host: &Host, sockets: &Sockets, number: usize) -> String {
         ),
     ];
     if ends {
-        steps.push(("disconnect", shell_quoting::line(plan.order("exit"))));
+        steps.push(("disconnect", shell_quoting::line(plan.control_command("exit"))));
     }
     let mut text = format!("\n## {}\n", host.alias);
     for (step, line) in steps {
@@ -66,7 +67,7 @@ fn of_host(job: &Job, host: &Host, sockets: &Sockets, number: usize) -> String {
 }
 
 /// Commands for sftp, as a line that feeds them to it.
-fn piped(commands: &str, plan: &Plan) -> String {
+fn piped(commands: &str, plan: &SshArgs) -> String {
     let commands: Vec<&str> = commands.lines().collect();
     format!("printf '%s\\n' {} | {}", shell_quoting::line(commands), shell_quoting::line(plan.sftp()))
 }

@@ -14,14 +14,14 @@ const REST: u64 = 64;
 /// How many of `parallel` hosts can be in flight, and what is to be told if that is not all of them.
 pub fn fit(parallel: usize) -> (usize, Option<String>) {
     let limit = raise();
-    let most = carried(limit);
-    if parallel <= most {
+    let max = carried(limit);
+    if parallel <= max {
         return (parallel, None);
     }
     let note = format!(
-        "{most} hosts at a time instead of {parallel}: only {limit} files may be open here; raise the hard limit (ulimit -Hn)"
+        "{max} hosts at a time instead of {parallel}: only {limit} files may be open here; raise the hard limit (ulimit -Hn)"
     );
-    (most, Some(note))
+    (max, Some(note))
 }
 
 /// Raises the limit to the hard one. Returns what it is then.

@@ -10,34 +10,34 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::folder::RunFolder;
-use super::journal::{self, Begin, Entry};
+use super::journal::{self, JournalEntry, RunStart};
 use crate::escape::hex;
-use crate::outcome::{Collected, HostReport, Outcome};
+use crate::outcome::{CollectedFile, HostReport, Outcome};
 
 /// An earlier run.
 #[derive(Debug)]
-pub struct Earlier {
+pub struct EarlierRun {
     /// Its folder.
     pub folder: RunFolder,
     /// What it was begun with.
-    pub begin: Begin,
+    pub begin: RunStart,
     /// When it was taken up again so far.
     pub resumed: Vec<Timestamp>,
     /// The hosts whose script began, with the host's clock before it.
-    since: HashMap<String, i64>,
+    started_at: HashMap<String, i64>,
     /// The last account of each host that ended.
     ended: HashMap<String, HostReport>,
 }
 
 /// What is left to do on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Left {
+pub enum Remaining {
     /// Nothing.
     Nothing(Box<HostReport>),
     /// Its script began: only the files are still to come.
     Collect {
         /// The host's clock before the script, in seconds since 1970.
-        since: i64,
+        started_at: i64,
         /// What was known of it, if it ended.
         earlier: Option<Box<HostReport>>,
     },
@@ -86,7 +86,7 @@ pub fn find(output: &Path, run: Option<&Path>) -> Result<PathBuf, EarlierError> 
     fs::canonicalize(found.ok_or_else(unknown)?).ok().ok_or_else(unknown)
 }
 
-impl Earlier {
+impl EarlierRun {
     /// Reads the run in this folder.
     ///
     /// # Errors
@@ -96,47 +96,49 @@ impl Earlier {
         let entries = journal::read(&journal)
             .map_err(|source| EarlierError::Journal { path: journal.clone(), source })?;
         let begin = entries.iter().find_map(|entry| match entry {
-            Entry::Started(begin) => Some(begin.clone()),
+            JournalEntry::Started(begin) => Some(begin.clone()),
             _ => None,
         });
         let begin = begin.ok_or(EarlierError::Empty { path: journal })?;
         let folder = RunFolder { path: path.to_owned(), id: begin.run.clone(), name: begin.name.clone() };
         let mut earlier =
-            Self { folder, begin, resumed: Vec::new(), since: HashMap::new(), ended: HashMap::new() };
+            Self { folder, begin, resumed: Vec::new(), started_at: HashMap::new(), ended: HashMap::new() };
         entries.into_iter().for_each(|entry| earlier.take(entry));
         Ok(earlier)
     }
 
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, entry: JournalEntry) {
         match entry {
-            Entry::Started(_) => {}
-            Entry::Resumed { at } => self.resumed.push(at),
+            JournalEntry::Started(_) => {}
+            JournalEntry::Resumed { at } => self.resumed.push(at),
             // What ended before is void once the script begins again.
-            Entry::Executing { host, since } => {
+            JournalEntry::Executing { host, started_at } => {
                 self.ended.remove(&host);
-                self.since.insert(host, since);
+                self.started_at.insert(host, started_at);
             }
-            Entry::Ended(report) => {
+            JournalEntry::Ended(report) => {
                 self.ended.insert(report.host.clone(), *report);
             }
         }
     }
 
     /// What is left to do on a host. A script that began is not run again unless `execute_again` says so.
-    pub fn left(&self, host: &str, execute_again: bool) -> Left {
+    pub fn left(&self, host: &str, execute_again: bool) -> Remaining {
         let ended = self.ended.get(host).cloned().map(|mut report| {
             report.files.retain(|file| self.is_whole(file));
             Box::new(report)
         });
         let lost =
             |report: &HostReport| self.ended.get(host).is_some_and(|e| e.files.len() > report.files.len());
-        match (ended, self.since.get(host)) {
+        match (ended, self.started_at.get(host)) {
             (Some(report), _) if report.outcome == Outcome::Succeeded && !lost(&report) => {
-                Left::Nothing(report)
+                Remaining::Nothing(report)
             }
-            (Some(report), _) if report.script_refused() => Left::Visit,
-            (ended, Some(since)) if !execute_again => Left::Collect { since: *since, earlier: ended },
-            _ => Left::Visit,
+            (Some(report), _) if report.script_refused() => Remaining::Visit,
+            (ended, Some(started_at)) if !execute_again => {
+                Remaining::Collect { started_at: *started_at, earlier: ended }
+            }
+            _ => Remaining::Visit,
         }
     }
 
@@ -146,7 +148,7 @@ impl Earlier {
     }
 
     /// Whether a collected file is still what it was: a power cut may have taken it.
-    fn is_whole(&self, file: &Collected) -> bool {
+    fn is_whole(&self, file: &CollectedFile) -> bool {
         hash(&self.folder.path.join(&file.path))
             .is_ok_and(|(bytes, sha256)| (bytes, sha256) == (file.bytes, file.sha256.clone()))
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::disk::{PASSING, passing};
+use crate::disk::{TEMPORARY_PREFIX, temporary_file};
 
 /// The machine's account in the archive.
 pub const MANIFEST: &str = "manifest.json";
@@ -56,7 +56,7 @@ impl RunFolder {
     }
 
     /// The folder of what is collected.
-    pub fn harvest(&self) -> PathBuf {
+    pub fn collected_dir(&self) -> PathBuf {
         self.path.join(&self.name)
     }
 
@@ -91,7 +91,7 @@ impl RunFolder {
                 let entry = entry?;
                 if entry.file_type()?.is_dir() {
                     folders.push(entry.path());
-                } else if entry.file_name().as_encoded_bytes().starts_with(PASSING.as_bytes()) {
+                } else if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
                     fs::remove_file(entry.path())?;
                 }
             }
@@ -111,7 +111,7 @@ impl RunFolder {
 /// Writes a file under another name first, so that nobody ever sees half of it.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = passing(folder)?;
+    let mut file = temporary_file(folder)?;
     io::Write::write_all(&mut file, bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;

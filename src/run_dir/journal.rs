@@ -16,9 +16,9 @@ use crate::outcome::HostReport;
 /// One line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Entry {
+pub enum JournalEntry {
     /// The run began.
-    Started(Begin),
+    Started(RunStart),
     /// The run was taken up again.
     Resumed {
         /// When.
@@ -29,7 +29,8 @@ pub enum Entry {
         /// The host.
         host: String,
         /// The host's clock before it, in seconds since 1970.
-        since: i64,
+        #[serde(rename = "since")]
+        started_at: i64,
     },
     /// A host ended.
     Ended(Box<HostReport>),
@@ -37,7 +38,7 @@ pub enum Entry {
 
 /// What a run was begun with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begin {
+pub struct RunStart {
     /// The run's id.
     pub run: String,
     /// The job's name.
@@ -51,7 +52,8 @@ pub struct Begin {
     /// The hosts, in their order.
     pub hosts: Vec<String>,
     /// What the staged copies' names are made from, so that they can be found again. Nobody else can read it.
-    pub secret: String,
+    #[serde(rename = "secret")]
+    pub run_secret: String,
     /// When.
     pub started: Timestamp,
 }
@@ -87,7 +89,7 @@ impl Journal {
     ///
     /// # Errors
     /// It cannot be written; what was there stays.
-    pub async fn write(&self, entry: &Entry) -> io::Result<()> {
+    pub async fn write(&self, entry: &JournalEntry) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         let (done, written) = oneshot::channel();
@@ -101,7 +103,7 @@ impl Journal {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
+pub fn read(path: &Path) -> io::Result<Vec<JournalEntry>> {
     let (mut reader, mut line, mut entries) = (BufReader::new(File::open(path)?), Vec::new(), Vec::new());
     while reader.read_until(b'\n', &mut line)? > 0 {
         // A line without its end was torn: nobody acted on it.
@@ -151,13 +153,13 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 mod tests {
     use super::*;
 
-    fn ended(host: &str) -> Entry {
-        Entry::Ended(Box::new(HostReport::new(host)))
+    fn ended(host: &str) -> JournalEntry {
+        JournalEntry::Ended(Box::new(HostReport::new(host)))
     }
 
     fn hosts(path: &Path) -> Vec<String> {
         let host = |entry| match entry {
-            Entry::Ended(report) => report.host,
+            JournalEntry::Ended(report) => report.host,
             other => format!("{other:?}"),
         };
         read(path).unwrap().into_iter().map(host).collect()
@@ -185,7 +187,7 @@ mod tests {
         let path = dir.path().join("journal.jsonl");
         let journal = Journal::open(&path).unwrap();
         let names: Vec<String> = (0..100).map(|n| format!("h{n}")).collect();
-        let entries: Vec<Entry> = names.iter().map(|name| ended(name)).collect();
+        let entries: Vec<JournalEntry> = names.iter().map(|name| ended(name)).collect();
         futures_util::future::try_join_all(entries.iter().map(|entry| journal.write(entry))).await.unwrap();
         assert_eq!(hosts(&path), names);
     }

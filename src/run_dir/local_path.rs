@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::folder::{MANIFEST, REPORT, RunFolder, private};
-use crate::disk::passing;
+use crate::disk::temporary_file;
 use crate::job::Layout;
-use crate::outcome::Collected;
+use crate::outcome::CollectedFile;
 
 /// The longest name that common file systems take, in bytes.
 const LONGEST: usize = 255;
@@ -25,11 +25,11 @@ const TRIES: usize = 100_000;
 /// The names below the run folder that an account of the run holds. Whatever else lies there is of a go that was broken
 /// off, and is replaced. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Taken(Arc<Mutex<HashSet<String>>>);
+pub struct ReservedNames(Arc<Mutex<HashSet<String>>>);
 
-impl Taken {
+impl ReservedNames {
     /// The names of these files.
-    pub fn of<'a>(files: impl IntoIterator<Item = &'a Collected>) -> Self {
+    pub fn of<'a>(files: impl IntoIterator<Item = &'a CollectedFile>) -> Self {
         Self(Arc::new(Mutex::new(files.into_iter().map(|file| file.path.clone()).collect())))
     }
 
@@ -42,7 +42,7 @@ impl Taken {
 
 /// Where the files of one host go.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct HostFolder {
     /// The run folder: what reported paths are relative to.
     run: PathBuf,
     /// The folder that the files are put into.
@@ -52,19 +52,27 @@ pub struct Place {
     /// Whether names of our own live in the folder.
     shared: bool,
     /// The names that are taken.
-    taken: Taken,
+    reserved_names: ReservedNames,
 }
 
-impl Place {
+impl HostFolder {
     /// The place of a host's files. Its folder is made with its first file.
-    pub fn new(run: &RunFolder, host: &str, layout: Layout, taken: &Taken) -> Self {
+    pub fn new(run: &RunFolder, host: &str, layout: Layout, reserved_names: &ReservedNames) -> Self {
         let folder = match layout {
-            Layout::Flat => run.harvest(),
-            Layout::ByHost if [MANIFEST, REPORT].contains(&host) => run.harvest().join(format!("{host}_")),
-            Layout::ByHost => run.harvest().join(host),
+            Layout::Flat => run.collected_dir(),
+            Layout::ByHost if [MANIFEST, REPORT].contains(&host) => {
+                run.collected_dir().join(format!("{host}_"))
+            }
+            Layout::ByHost => run.collected_dir().join(host),
         };
         let shared = layout == Layout::Flat;
-        Self { run: run.path.clone(), folder, host: host.to_owned(), shared, taken: taken.clone() }
+        Self {
+            run: run.path.clone(),
+            folder,
+            host: host.to_owned(),
+            shared,
+            reserved_names: reserved_names.clone(),
+        }
     }
 
     /// A file in the making, on the same file system, gone if it is not settled.
@@ -73,7 +81,7 @@ impl Place {
     /// It cannot be made.
     pub fn begin(&self) -> io::Result<NamedTempFile> {
         private().recursive(true).create(&self.folder)?;
-        passing(&self.folder)
+        temporary_file(&self.folder)
     }
 
     /// Gives a whole file its final name, made from its path on the host; returns it relative to the run folder.
@@ -90,7 +98,7 @@ impl Place {
             }
             let path = self.folder.join(&candidate);
             let relative = self.relative(&path);
-            if self.taken.claim(&relative) {
+            if self.reserved_names.claim(&relative) {
                 return part.persist(&path).map(|()| relative).map_err(|error| error.error);
             }
         }
@@ -113,7 +121,7 @@ fn local_name(base: &[u8]) -> String {
     let mut name = String::new();
     for chunk in base.utf8_chunks() {
         for c in chunk.valid().chars() {
-            let shown = crate::escape::printable(c.encode_utf8(&mut [0; 4]).as_bytes());
+            let shown = crate::escape::escape(c.encode_utf8(&mut [0; 4]).as_bytes());
             if shown.chars().eq([c]) {
                 name.push(c);
             } else {
@@ -146,13 +154,13 @@ fn candidate(name: &str, host: &str, number: usize) -> String {
         Some(dot) if dot > 0 && name.len() - dot <= 16 => name.split_at(dot),
         _ => (name, ""),
     };
-    let room = LONGEST.saturating_sub(tag.len() + end.len());
-    format!("{}{tag}{end}", shorten(stem.to_owned(), room))
+    let remaining = LONGEST.saturating_sub(tag.len() + end.len());
+    format!("{}{tag}{end}", shorten(stem.to_owned(), remaining))
 }
 
-/// At most `most` bytes of a text, cut between characters.
-fn shorten(mut text: String, most: usize) -> String {
-    let cut = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= most).last();
+/// At most `max` bytes of a text, cut between characters.
+fn shorten(mut text: String, max: usize) -> String {
+    let cut = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= max).last();
     text.truncate(cut.unwrap_or(0));
     text
 }
@@ -162,20 +170,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn place(dir: &Path, taken: &Taken, host: &str, layout: Layout) -> Place {
+    fn place(dir: &Path, reserved_names: &ReservedNames, host: &str, layout: Layout) -> HostFolder {
         let run = RunFolder { path: dir.to_owned(), id: "r".to_owned(), name: "JGE".to_owned() };
-        Place::new(&run, host, layout, taken)
+        HostFolder::new(&run, host, layout, reserved_names)
     }
 
-    fn put(place: &Place, remote: &[u8]) -> String {
+    fn put(place: &HostFolder, remote: &[u8]) -> String {
         place.settle(place.begin().unwrap().into_temp_path(), remote).unwrap()
     }
 
     #[test]
     fn a_name_met_twice_is_told_apart() {
         let dir = tempfile::tempdir().unwrap();
-        let taken = Taken::default();
-        let place = |host, layout| place(dir.path(), &taken, host, layout);
+        let reserved_names = ReservedNames::default();
+        let place = |host, layout| place(dir.path(), &reserved_names, host, layout);
         let (one, two) = (place("h1", Layout::Flat), place("h2", Layout::Flat));
         assert_eq!(put(&one, b"/tmp/fichier_log.txt"), "JGE/fichier_log.txt");
         assert_eq!(put(&two, b"/tmp/fichier_log.txt"), "JGE/fichier_log.h2.txt");
@@ -188,11 +196,11 @@ mod tests {
     #[test]
     fn what_no_account_holds_is_replaced_by_its_successor() {
         let dir = tempfile::tempdir().unwrap();
-        let before = place(dir.path(), &Taken::default(), "h1", Layout::ByHost);
+        let before = place(dir.path(), &ReservedNames::default(), "h1", Layout::ByHost);
         let kept = put(&before, b"/tmp/kept.txt");
         put(&before, b"/tmp/orphan.txt");
-        let file = Collected { remote: String::new(), path: kept, bytes: 0, sha256: String::new() };
-        let after = place(dir.path(), &Taken::of([&file]), "h1", Layout::ByHost);
+        let file = CollectedFile { remote: String::new(), path: kept, bytes: 0, sha256: String::new() };
+        let after = place(dir.path(), &ReservedNames::of([&file]), "h1", Layout::ByHost);
         assert_eq!(put(&after, b"/tmp/orphan.txt"), "JGE/h1/orphan.txt");
         assert_eq!(put(&after, b"/tmp/kept.txt"), "JGE/h1/kept.h1.txt");
     }

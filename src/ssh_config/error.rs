@@ -4,7 +4,7 @@ use super::{MAX_BYTES, MAX_DEPTH, MAX_FILES};
 
 /// Why the aliases cannot be told. `place` is a file, with its line where it is known.
 #[derive(Debug, thiserror::Error)]
-pub enum AliasError {
+pub enum SshConfigError {
     /// The operating system refused.
     #[error("{place}: cannot be read")]
     Read {

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use globset::GlobBuilder;
 
-use super::{AliasError, shown};
+use super::{SshConfigError, shown};
 
 /// The files that `pattern` of an `Include` stands for, in lexical order; a path without wildcards is itself.
 pub(super) fn expand(pattern: &str, folder: &Path, home: &Path) -> Vec<PathBuf> {
@@ -40,11 +40,11 @@ fn entries(folder: &Path, pattern: &OsStr) -> Vec<PathBuf> {
 }
 
 /// The bytes of `file`, at most `limit`; `place` is what named it.
-pub(super) fn load(file: &Path, place: &str, limit: u64) -> Result<Vec<u8>, AliasError> {
-    let cannot = |source| AliasError::Read { place: format!("{place}: {}", shown(file)), source };
+pub(super) fn load(file: &Path, place: &str, limit: u64) -> Result<Vec<u8>, SshConfigError> {
+    let cannot = |source| SshConfigError::Read { place: format!("{place}: {}", shown(file)), source };
     // Asked before it is opened: opening a pipe would wait for its writer.
     if !std::fs::metadata(file).map_err(cannot)?.is_file() {
-        return Err(AliasError::NoFile { place: place.to_owned(), file: shown(file) });
+        return Err(SshConfigError::NoFile { place: place.to_owned(), file: shown(file) });
     }
     let mut content = Vec::new();
     std::fs::File::open(file).map_err(cannot)?.take(limit).read_to_end(&mut content).map_err(cannot)?;

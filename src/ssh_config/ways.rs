@@ -49,14 +49,15 @@ pub async fn ways(
     let asked = in_question(&targets, config);
     let questions = targets.iter().zip(&asked).filter(|(_, asked)| **asked).map(|(target, _)| target.clone());
     let resolved = resolve(questions.collect(), config, identity, at_once).await?;
-    let twins = same_machine(&resolved);
-    let twins = twins.into_iter().map(|group| group.into_iter().map(str::to_owned).collect()).collect();
+    let duplicates = same_machine(&resolved);
+    let duplicates =
+        duplicates.into_iter().map(|group| group.into_iter().map(str::to_owned).collect()).collect();
     let mut answers = resolved.into_iter().map(Host::from);
     let hosts = targets.into_iter().zip(asked).map(|(target, asked)| {
         let answer = if asked { answers.next() } else { None };
         answer.unwrap_or_else(|| Host::plain(target))
     });
-    Ok((hosts.collect(), twins))
+    Ok((hosts.collect(), duplicates))
 }
 
 /// Which targets ssh must be asked about. The first always is: ssh then refuses an ssh_config that is wrong.

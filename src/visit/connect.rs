@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Turns, Visit};
-use crate::escape::printable;
+use super::{ConnectLimiter, Visit};
+use crate::escape::escape;
 use crate::job::Ssh;
-use crate::outcome::{Cause, Fault, Step};
-use crate::remote::{Plan, Refusal, Remote, Sockets};
+use crate::outcome::{Cause, Failure, Step};
+use crate::remote::{ConnectError, ControlSockets, Remote, SshArgs};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 
@@ -19,8 +19,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// How a host is reached: the job's settings, the user's own, and a socket of ours.
-pub fn control_plan(ssh: &Ssh, host: &Host, sockets: &Sockets, number: usize) -> Plan {
-    Plan {
+pub fn control_plan(ssh: &Ssh, host: &Host, sockets: &ControlSockets, number: usize) -> SshArgs {
+    SshArgs {
         host: host.alias.clone(),
         config: ssh.config.clone(),
         identity: ssh.identity.clone(),
@@ -32,9 +32,9 @@ pub fn control_plan(ssh: &Ssh, host: &Host, sockets: &Sockets, number: usize) ->
 
 impl Visit {
     /// Reaches the host.
-    pub(super) async fn connect(&mut self, host: &Host, number: usize) -> Result<Remote, Fault> {
+    pub(super) async fn connect(&mut self, host: &Host, number: usize) -> Result<Remote, Failure> {
         let run = self.run.clone();
-        let reached = reach(&run.job.ssh, host, &run.sockets, number, &run.turns);
+        let reached = reach(&run.job.ssh, host, &run.sockets, number, &run.connect_limiter);
         let remote = self.step(Step::Connect, reached).await?;
         if let Some(note) = stale(&remote) {
             run.events.note(format!("{}: {note}", host.alias));
@@ -45,7 +45,7 @@ impl Visit {
 
 /// What is to be said of a socket of the user's where nobody answers.
 pub(super) fn stale(remote: &Remote) -> Option<String> {
-    let path = shell_quoting::quote(&printable(remote.stale()?.as_os_str().as_encoded_bytes()));
+    let path = shell_quoting::quote(&escape(remote.stale()?.as_os_str().as_encoded_bytes()));
     Some(format!("nobody answers at your control socket; a connection of our own was made; rm {path}"))
 }
 
@@ -53,17 +53,17 @@ pub(super) fn stale(remote: &Remote) -> Option<String> {
 pub(super) async fn reach(
     ssh: &Ssh,
     host: &Host,
-    sockets: &Sockets,
+    sockets: &ControlSockets,
     number: usize,
-    turns: &Turns,
-) -> Result<Remote, Fault> {
+    connect_limiter: &ConnectLimiter,
+) -> Result<Remote, Failure> {
     let plan = control_plan(ssh, host, sockets, number);
     let mut wait = FIRST_WAIT;
     let mut left = ssh.retries;
     loop {
-        match once(turns, host.jump.as_deref(), plan.clone()).await {
+        match once(connect_limiter, host.jump.as_deref(), plan.clone()).await {
             Ok(remote) => return Ok(remote),
-            Err(refusal) if left > 0 && refusal.passing => {
+            Err(refusal) if left > 0 && refusal.transient => {
                 left -= 1;
                 sleep(wait.mul_f64(rand::random_range(0.75..1.25))).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
@@ -74,8 +74,12 @@ pub(super) async fn reach(
 }
 
 /// One try, when it is this host's turn.
-async fn once(turns: &Turns, jump: Option<&str>, plan: Plan) -> Result<Remote, Refusal> {
-    let turn = turns.wait(jump).await;
+async fn once(
+    connect_limiter: &ConnectLimiter,
+    jump: Option<&str>,
+    plan: SshArgs,
+) -> Result<Remote, ConnectError> {
+    let turn = connect_limiter.wait(jump).await;
     let made = Remote::connect(plan).await;
     if matches!(&made, Err(refusal) if refusal.cause == Cause::ConnectionLost) {
         turn.was_hung_up();
@@ -84,6 +88,6 @@ async fn once(turns: &Turns, jump: Option<&str>, plan: Plan) -> Result<Remote, R
 }
 
 /// What ssh's refusal means.
-fn refused(refusal: Refusal) -> Fault {
-    Fault { step: Step::Connect, cause: refusal.cause, message: refusal.message, hint: refusal.hint }
+fn refused(refusal: ConnectError) -> Failure {
+    Failure { step: Step::Connect, cause: refusal.cause, message: refusal.message, hint: refusal.hint }
 }

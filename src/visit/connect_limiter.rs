@@ -13,51 +13,53 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 const THROUGH_A_JUMP: usize = 8;
 
 /// The turns of a run.
-pub struct Turns {
+pub struct ConnectLimiter {
     all: Semaphore,
-    jumps: Mutex<HashMap<String, Arc<Door>>>,
+    jumps: Mutex<HashMap<String, Arc<JumpHostLimit>>>,
 }
 
 /// The door of a jump host: as many turns as it is wide.
-struct Door {
-    turns: Arc<Semaphore>,
+struct JumpHostLimit {
+    connect_limiter: Arc<Semaphore>,
     width: AtomicUsize,
 }
 
 /// A turn; it ends when this is dropped.
-pub(super) struct Turn<'a> {
+pub(super) struct ConnectPermit<'a> {
     _of_all: Option<SemaphorePermit<'a>>,
-    through: Option<(Arc<Door>, OwnedSemaphorePermit)>,
+    through: Option<(Arc<JumpHostLimit>, OwnedSemaphorePermit)>,
 }
 
-impl Turns {
+impl ConnectLimiter {
     /// So many connections are made at once.
     pub fn new(handshakes: usize) -> Self {
         Self { all: Semaphore::new(handshakes), jumps: Mutex::default() }
     }
 
     /// Waits for a turn, at the door of the jump host first; `jump` is what ssh's `ProxyJump` says.
-    pub(super) async fn wait(&self, jump: Option<&str>) -> Turn<'_> {
+    pub(super) async fn wait(&self, jump: Option<&str>) -> ConnectPermit<'_> {
         // A closed semaphore would only mean that nobody counts any more.
         let through = match jump.map(|jump| self.door(jump)) {
-            Some(door) => Arc::clone(&door.turns).acquire_owned().await.ok().map(|turn| (door, turn)),
+            Some(door) => {
+                Arc::clone(&door.connect_limiter).acquire_owned().await.ok().map(|turn| (door, turn))
+            }
             None => None,
         };
-        Turn { _of_all: self.all.acquire().await.ok(), through }
+        ConnectPermit { _of_all: self.all.acquire().await.ok(), through }
     }
 
-    fn door(&self, jump: &str) -> Arc<Door> {
+    fn door(&self, jump: &str) -> Arc<JumpHostLimit> {
         let first = jump.split(',').next().unwrap_or(jump).to_owned();
         let mut jumps = self.jumps.lock().unwrap_or_else(PoisonError::into_inner);
         let door = jumps.entry(first).or_insert_with(|| {
-            let turns = Arc::new(Semaphore::new(THROUGH_A_JUMP));
-            Arc::new(Door { turns, width: AtomicUsize::new(THROUGH_A_JUMP) })
+            let connect_limiter = Arc::new(Semaphore::new(THROUGH_A_JUMP));
+            Arc::new(JumpHostLimit { connect_limiter, width: AtomicUsize::new(THROUGH_A_JUMP) })
         });
         Arc::clone(door)
     }
 }
 
-impl Turn<'_> {
+impl ConnectPermit<'_> {
     /// Somebody hung up early. If it may have been a jump host, its door is narrower by this turn from now on.
     pub(super) fn was_hung_up(self) {
         if let Some((door, turn)) = self.through {
@@ -73,23 +75,26 @@ impl Turn<'_> {
 mod tests {
     use super::*;
 
-    fn free(turns: &Turns, jump: &str) -> usize {
-        turns.door(jump).turns.available_permits()
+    fn free(connect_limiter: &ConnectLimiter, jump: &str) -> usize {
+        connect_limiter.door(jump).connect_limiter.available_permits()
     }
 
     #[tokio::test]
     async fn a_door_that_hangs_up_gets_narrower_and_never_shut() {
-        let turns = Turns::new(100);
+        let connect_limiter = ConnectLimiter::new(100);
         for _ in 0..3 {
-            turns.wait(Some("gate,inner")).await.was_hung_up();
+            connect_limiter.wait(Some("gate,inner")).await.was_hung_up();
         }
-        drop(turns.wait(Some("gate")).await);
-        assert_eq!((free(&turns, "gate"), free(&turns, "other")), (THROUGH_A_JUMP - 3, THROUGH_A_JUMP));
+        drop(connect_limiter.wait(Some("gate")).await);
+        assert_eq!(
+            (free(&connect_limiter, "gate"), free(&connect_limiter, "other")),
+            (THROUGH_A_JUMP - 3, THROUGH_A_JUMP)
+        );
         for _ in 0..100 {
-            turns.wait(Some("gate")).await.was_hung_up();
+            connect_limiter.wait(Some("gate")).await.was_hung_up();
         }
-        assert_eq!(free(&turns, "gate"), 1);
-        turns.wait(None).await.was_hung_up();
-        assert_eq!(turns.all.available_permits(), 100);
+        assert_eq!(free(&connect_limiter, "gate"), 1);
+        connect_limiter.wait(None).await.was_hung_up();
+        assert_eq!(connect_limiter.all.available_permits(), 100);
     }
 }

@@ -3,28 +3,28 @@
 use std::fs::File;
 use std::io;
 
-use super::Run;
+use super::RunContext;
 use super::failure;
-use crate::disk::on_disk;
+use crate::disk::run_blocking;
 use crate::job;
-use crate::outcome::{Fault, Skipped, Step};
-use crate::remote::{Ran, Remote, RemoteError, Script, Sink, Written};
-use crate::run_dir::Entry;
+use crate::outcome::{Failure, SkippedFile, Step};
+use crate::remote::{FileWriter, Remote, RemoteError, ScriptCommand, ScriptEnd, Written};
+use crate::run_dir::JournalEntry;
 use crate::shell_quoting;
 
 /// What is known after the step.
-pub struct Executed {
+pub struct ExecuteResult {
     /// The script's exit status, where it ended by itself.
     pub exit_status: Option<i32>,
     /// What of its output was not kept.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedFile>,
     /// Whether it went well.
-    pub result: Result<(), Fault>,
+    pub result: Result<(), Failure>,
 }
 
-impl From<Fault> for Executed {
-    fn from(fault: Fault) -> Self {
-        Self { exit_status: None, skipped: Vec::new(), result: Err(fault) }
+impl From<Failure> for ExecuteResult {
+    fn from(failure: Failure) -> Self {
+        Self { exit_status: None, skipped: Vec::new(), result: Err(failure) }
     }
 }
 
@@ -47,17 +47,17 @@ pub(super) fn run_line(script: &job::Script, words: &[String], mark: Option<&str
 
 /// Runs the script on a host. That it begins is on disk before it does: whatever happens then, no later go of the run
 /// will run it a second time unasked.
-pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) -> Executed {
+pub(super) async fn execute(remote: &Remote, run: &RunContext, host: &str, started_at: i64) -> ExecuteResult {
     let script = &run.job.script;
-    if let Some(why) = run.stop.ordered() {
+    if let Some(why) = run.stop.requested() {
         return failure::stopped(Step::Execute, why).into();
     }
     let sinks = match sinks(run, host).await {
         Ok(sinks) => sinks,
         Err(error) => return here(error).into(),
     };
-    let mark = job::Script::mark(&run.secret, host);
-    let ready = Script {
+    let mark = job::Script::mark(&run.run_secret, host);
+    let ready = ScriptCommand {
         line: script_line(script, script.supervise.then_some(&mark)),
         then: remote.list_program(&run.job.collect.files),
         mark,
@@ -66,7 +66,9 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) 
         stdout: sinks.0,
         stderr: sinks.1,
     };
-    if let Err(error) = run.journal.write(&Entry::Executing { host: host.to_owned(), since }).await {
+    if let Err(error) =
+        run.journal.write(&JournalEntry::Executing { host: host.to_owned(), started_at }).await
+    {
         return here(error).into();
     }
     match remote.execute(ready, &run.stop).await {
@@ -76,20 +78,20 @@ pub(super) async fn execute(remote: &Remote, run: &Run, host: &str, since: i64) 
 }
 
 /// Where the script's output goes: two files of the host.
-async fn sinks(run: &Run, host: &str) -> io::Result<(Sink, Sink)> {
+async fn sinks(run: &RunContext, host: &str) -> io::Result<(FileWriter, FileWriter)> {
     let (folder, name) = (run.folder.clone(), host.to_owned());
-    let made = on_disk(move || {
+    let made = run_blocking(move || {
         let folder = folder.streams(&name)?;
         Ok((File::create(folder.join("stdout"))?, File::create(folder.join("stderr"))?))
     });
     let (stdout, stderr) = made.await?;
-    let most = run.job.collect.max_file;
-    Ok((Sink::new(stdout, most), Sink::new(stderr, most)))
+    let max = run.job.collect.max_file;
+    Ok((FileWriter::new(stdout, max), FileWriter::new(stderr, max)))
 }
 
 /// Closes the files and says what the end means.
-async fn ended(run: &Run, host: &str, ran: Ran) -> Executed {
-    let fault = failure::ran(&run.job.script, &ran);
+async fn ended(run: &RunContext, host: &str, ran: ScriptEnd) -> ExecuteResult {
+    let failure = failure::ran(&run.job.script, &ran);
     if ran.left_daemon {
         run.events.note(format!("{host}: the script left a process behind that still holds its output"));
     }
@@ -101,28 +103,28 @@ async fn ended(run: &Run, host: &str, ran: Ran) -> Executed {
             Ok(written) => skipped.extend(cut(name, &written)),
             Err(error) => {
                 let why = format!("not all of it could be kept: {error}");
-                skipped.push(Skipped { remote: name.to_owned(), why });
+                skipped.push(SkippedFile { remote: name.to_owned(), why });
                 lost = lost.or(Some(here(error)));
             }
         }
     }
     // What sudo or su exit with when they refuse is not the script's status.
-    let began = fault.as_ref().is_none_or(|fault| !failure::is_refusal(fault));
-    Executed {
+    let began = failure.as_ref().is_none_or(|failure| !failure::is_refusal(failure));
+    ExecuteResult {
         exit_status: ran.status.filter(|_| began),
         skipped,
-        result: fault.or(lost).map_or(Ok(()), Err),
+        result: failure.or(lost).map_or(Ok(()), Err),
     }
 }
 
 /// What of a stream was beyond `max_file`.
-fn cut(name: &str, written: &Written) -> Option<Skipped> {
+fn cut(name: &str, written: &Written) -> Option<SkippedFile> {
     let all = written.bytes + written.dropped;
     let why = format!("the first {} of {all} bytes were kept (max_file)", written.bytes);
-    (written.dropped > 0).then(|| Skipped { remote: name.to_owned(), why })
+    (written.dropped > 0).then(|| SkippedFile { remote: name.to_owned(), why })
 }
 
 /// This machine cannot keep what the script prints.
-fn here(error: io::Error) -> Fault {
+fn here(error: io::Error) -> Failure {
     failure::of(Step::Execute, "the script's output", RemoteError::Local(error))
 }

@@ -4,8 +4,8 @@ use std::io;
 
 use crate::escape::summary;
 use crate::job::Script;
-use crate::outcome::{Cause, Fault, HostReport, Step};
-use crate::remote::{Ran, RemoteError, complaint};
+use crate::outcome::{Cause, Failure, HostReport, Step};
+use crate::remote::{RemoteError, ScriptEnd, complaint};
 
 /// How much of a host's complaint reaches a message, in bytes.
 const SHOWN: usize = 300;
@@ -17,13 +17,13 @@ const READ_ITS_OUTPUT: &str = "read what it printed in the run folder: hosts/<ho
 const ONCE_MORE: &str = "recolte resume --execute-again runs it once more";
 
 /// A fault from its parts.
-pub fn new(step: Step, cause: Cause, message: impl Into<String>, hint: &str) -> Fault {
+pub fn new(step: Step, cause: Cause, message: impl Into<String>, hint: &str) -> Failure {
     let hint = (!hint.is_empty()).then(|| hint.to_owned());
-    Fault { step, cause, message: message.into(), hint }
+    Failure { step, cause, message: message.into(), hint }
 }
 
 /// What went wrong with `what`, a path on the host, during a step.
-pub fn of(step: Step, what: &str, error: RemoteError) -> Fault {
+pub fn of(step: Step, what: &str, error: RemoteError) -> Failure {
     let (cause, hint) = match &error {
         RemoteError::Lost => (Cause::ConnectionLost, "is the host still up? recolte resume finishes the run"),
         RemoteError::Stalled => (Cause::Stalled, "is the host overloaded, or a file system of it hanging?"),
@@ -72,7 +72,7 @@ fn local(error: &io::Error) -> (Cause, &'static str) {
 }
 
 /// The order to stop came during a step.
-pub fn stopped(step: Step, why: Cause) -> Fault {
+pub fn stopped(step: Step, why: Cause) -> Failure {
     let message = match why {
         Cause::Deadline => "the run's deadline passed",
         _ => "interrupted",
@@ -81,7 +81,7 @@ pub fn stopped(step: Step, why: Cause) -> Fault {
 }
 
 /// What an earlier go of the run knew of the script: its end, or only that it began.
-pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
+pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Failure> {
     match earlier {
         Some(HostReport { exit_status: Some(0), .. }) => Ok(()),
         Some(HostReport { exit_status: Some(status), .. }) => {
@@ -94,7 +94,7 @@ pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Fault> {
             message: Some(message),
             hint,
             ..
-        }) => Err(Fault {
+        }) => Err(Failure {
             step: Step::Execute,
             cause: *cause,
             message: message.clone(),
@@ -114,7 +114,7 @@ fn broken_off(cause: Cause) -> Option<String> {
 }
 
 /// `cp` or `chmod` failed.
-pub fn install(script: &Script, stderr: &[u8]) -> Fault {
+pub fn install(script: &Script, stderr: &[u8]) -> Failure {
     let (cause, hint) = match complaint(stderr) {
         RemoteError::Full => (Cause::DiskFull, "make room there"),
         _ => denied(Step::Install),
@@ -125,13 +125,13 @@ pub fn install(script: &Script, stderr: &[u8]) -> Fault {
 }
 
 /// What lies installed is not what was supplied.
-pub fn tampered(script: &Script) -> Fault {
+pub fn tampered(script: &Script) -> Failure {
     let hint = "find out who else writes there; nothing was run";
     new(Step::Install, Cause::Tampered, format!("{} is not what was supplied", script.installed()), hint)
 }
 
 /// What the end of the script's run means; none if it went well.
-pub fn ran(script: &Script, ran: &Ran) -> Option<Fault> {
+pub fn ran(script: &Script, ran: &ScriptEnd) -> Option<Failure> {
     if let Some(cut) = ran.cut {
         return Some(cut_short(script, ran, cut));
     }
@@ -155,7 +155,7 @@ pub fn ran(script: &Script, ran: &Ran) -> Option<Fault> {
 }
 
 /// The script was ended before its time.
-fn cut_short(script: &Script, ran: &Ran, cut: Cause) -> Fault {
+fn cut_short(script: &Script, ran: &ScriptEnd, cut: Cause) -> Failure {
     let when = match (cut, script.timeout) {
         (Cause::ScriptTimeout, Some(time)) => format!("ran longer than {}", humantime::format_duration(time)),
         (Cause::Deadline, _) => "still ran at the run's deadline".to_owned(),
@@ -171,13 +171,13 @@ fn cut_short(script: &Script, ran: &Ran, cut: Cause) -> Fault {
 }
 
 /// sudo would not permit the script, or the other user cannot log in.
-pub fn sudo(script: &Script, status: Option<i32>, complaint: &[u8]) -> Fault {
+pub fn sudo(script: &Script, status: Option<i32>, complaint: &[u8]) -> Failure {
     refusal(script, complaint, status.map_or_else(String::new, |status| format!(" (status {status})")))
 }
 
 /// Whether a fault of the execute step means that the script did not begin.
-pub fn is_refusal(fault: &Fault) -> bool {
-    matches!(fault.cause, Cause::SudoDenied | Cause::NoSuchUser | Cause::Other)
+pub fn is_refusal(failure: &Failure) -> bool {
+    matches!(failure.cause, Cause::SudoDenied | Cause::NoSuchUser | Cause::Other)
 }
 
 /// Whether it was sudo or su, or the shell that found no sudo, and not the script, that spoke.
@@ -191,7 +191,7 @@ fn refused(complaint: &[u8]) -> bool {
 }
 
 /// sudo or su refused, or the login of the other user broke off.
-fn refusal(script: &Script, complaint: &[u8], how: String) -> Fault {
+fn refusal(script: &Script, complaint: &[u8], how: String) -> Failure {
     let user = script.run_as.as_deref().unwrap_or("the login user");
     let text = String::from_utf8_lossy(complaint);
     let su = text.lines().any(|line| line.starts_with("su:") || line.starts_with("id:"));

@@ -8,12 +8,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::connect::{reach, stale};
 use super::execute::{run_line, script_line};
-use super::{Turns, failure};
+use super::{ConnectLimiter, failure};
 use crate::escape::summary;
 use crate::event::Stop;
 use crate::job::{Job, Script};
-use crate::outcome::{Cause, Fault, HostReport, Step};
-use crate::remote::{Remote, RemoteError, Sockets};
+use crate::outcome::{Cause, Failure, HostReport, Step};
+use crate::remote::{ControlSockets, Remote, RemoteError};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 
@@ -22,7 +22,7 @@ const CLOCK: i64 = 5;
 
 /// What is tried, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Item {
+pub enum Check {
     /// Reach, host key, key.
     Connect,
     /// A login shell that is silent.
@@ -39,7 +39,7 @@ pub enum Item {
     Clock,
 }
 
-impl Item {
+impl Check {
     /// All items.
     pub const ALL: [Self; 7] =
         [Self::Connect, Self::Shell, Self::Sftp, Self::Staging, Self::Install, Self::Sudo, Self::Clock];
@@ -60,77 +60,78 @@ impl Item {
 
 /// What came of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum CheckResult {
     /// It is as it must be.
-    Ready,
+    Passed,
     /// It will do, but is worth knowing.
     Noted(String),
     /// It keeps the job from being done.
-    Wanting(Fault),
+    Failed(Failure),
 }
 
 /// What came of a host.
 #[derive(Debug, Clone)]
-pub struct Readiness {
+pub struct HostCheck {
     /// The account, as a run would give it.
     pub report: HostReport,
-    /// What came of the items that were tried, in the order of [`Item::ALL`].
-    pub found: Vec<Found>,
+    /// What came of the items that were tried, in the order of [`Check::ALL`].
+    pub found: Vec<CheckResult>,
 }
 
-impl From<HostReport> for Readiness {
+impl From<HostReport> for HostCheck {
     fn from(report: HostReport) -> Self {
         Self { report, found: Vec::new() }
     }
 }
 
-impl AsRef<HostReport> for Readiness {
+impl AsRef<HostReport> for HostCheck {
     fn as_ref(&self) -> &HostReport {
         &self.report
     }
 }
 
 /// What all trials share.
-pub struct Trial {
+pub struct CheckContext {
     /// The job.
     pub job: Job,
     /// Where our control sockets go.
-    pub sockets: Sockets,
+    pub sockets: ControlSockets,
     /// Who may make a connection now.
-    pub turns: Turns,
+    pub connect_limiter: ConnectLimiter,
     /// The order to stop.
     pub stop: Stop,
 }
 
 /// Tries one host.
-pub async fn ready(trial: &Trial, host: Host, number: usize) -> Readiness {
+pub async fn preflight(context: &CheckContext, host: Host, number: usize) -> HostCheck {
     let found = tokio::select! {
         biased;
-        why = trial.stop.wait() => vec![Found::Wanting(failure::stopped(Step::Connect, why))],
-        found = try_all(trial, &host, number) => found,
+        why = context.stop.wait() => vec![CheckResult::Failed(failure::stopped(Step::Connect, why))],
+        found = try_all(context, &host, number) => found,
     };
     let mut report = HostReport::new(&host.alias);
     report.end(found.iter().find_map(|found| match found {
-        Found::Wanting(fault) => Some(fault.clone()),
+        CheckResult::Failed(failure) => Some(failure.clone()),
         _ => None,
     }));
-    Readiness { report, found }
+    HostCheck { report, found }
 }
 
-async fn try_all(trial: &Trial, host: &Host, number: usize) -> Vec<Found> {
-    let script = &trial.job.script;
-    let remote = match reach(&trial.job.ssh, host, &trial.sockets, number, &trial.turns).await {
+async fn try_all(context: &CheckContext, host: &Host, number: usize) -> Vec<CheckResult> {
+    let script = &context.job.script;
+    let remote = match reach(&context.job.ssh, host, &context.sockets, number, &context.connect_limiter).await
+    {
         Ok(remote) => remote,
-        Err(fault) => return vec![Found::Wanting(fault)],
+        Err(failure) => return vec![CheckResult::Failed(failure)],
     };
     let connect = match stale(&remote) {
-        Some(note) => Found::Noted(note),
-        None if remote.adopted() => Found::Noted("your live master is used".to_owned()),
-        None => Found::Ready,
+        Some(note) => CheckResult::Noted(note),
+        None if remote.adopted() => CheckResult::Noted("your live master is used".to_owned()),
+        None => CheckResult::Passed,
     };
     let mut found = vec![connect];
     let shell = shell(&remote).await;
-    let talks = matches!(shell, Found::Wanting(_));
+    let talks = matches!(shell, CheckResult::Failed(_));
     found.push(shell);
     if !talks {
         found.push(sftp(&remote).await);
@@ -144,53 +145,53 @@ async fn try_all(trial: &Trial, host: &Host, number: usize) -> Vec<Found> {
 }
 
 /// A login shell must print nothing of its own.
-async fn shell(remote: &Remote) -> Found {
+async fn shell(remote: &Remote) -> CheckResult {
     match remote.run(&shell_quoting::in_sh("exit 0"), b"", 200).await {
-        Ok(done) if done.stdout.is_empty() => Found::Ready,
-        Ok(_) => Found::Wanting(failure::of(Step::Upload, "", RemoteError::Noisy)),
-        Err(error) => Found::Wanting(failure::of(Step::Upload, "", error)),
+        Ok(done) if done.stdout.is_empty() => CheckResult::Passed,
+        Ok(_) => CheckResult::Failed(failure::of(Step::Upload, "", RemoteError::Noisy)),
+        Err(error) => CheckResult::Failed(failure::of(Step::Upload, "", error)),
     }
 }
 
-async fn sftp(remote: &Remote) -> Found {
+async fn sftp(remote: &Remote) -> CheckResult {
     match remote.offers_sftp().await {
-        Ok(()) => Found::Ready,
-        Err(RemoteError::NoSftp) => Found::Noted("no sftp: a command channel will do".to_owned()),
-        Err(error) => Found::Wanting(failure::of(Step::Upload, "", error)),
+        Ok(()) => CheckResult::Passed,
+        Err(RemoteError::NoSftp) => CheckResult::Noted("no sftp: a command channel will do".to_owned()),
+        Err(error) => CheckResult::Failed(failure::of(Step::Upload, "", error)),
     }
 }
 
 /// What the upload does, taken back.
-async fn staging(remote: &Remote, script: &Script, host: &str) -> Found {
+async fn staging(remote: &Remote, script: &Script, host: &str) -> CheckResult {
     let path = script.staged(&shell_quoting::mark(), host);
     let uploaded = remote.upload(&path, &script.bytes).await;
     let removed = remote.remove(&path).await;
     match uploaded.and(removed) {
-        Ok(()) => Found::Ready,
-        Err(error) => Found::Wanting(failure::of(Step::Upload, &script.staging, error)),
+        Ok(()) => CheckResult::Passed,
+        Err(error) => CheckResult::Failed(failure::of(Step::Upload, &script.staging, error)),
     }
 }
 
 /// The install folder is there, can be written, and has room.
-async fn install(remote: &Remote, script: &Script) -> Found {
+async fn install(remote: &Remote, script: &Script) -> CheckResult {
     let (folder, file) = (shell_quoting::quote(&script.install), shell_quoting::quote(&script.installed()));
     let program = format!(
         "( LC_ALL=C; export LC_ALL; if [ -d {folder} ]; then :; else echo \"No such folder\" >&2; exit 1; fi; \
          if [ -e {file} ]; then t={file}; else t={folder}; fi; \
          if [ -w \"$t\" ]; then df -Pk {folder}; else echo \"Permission denied: $t\" >&2; exit 1; fi )"
     );
-    let done = match remote.ask(&program, 4096).await {
+    let done = match remote.run_in_shell(&program, 4096).await {
         Ok(done) => done,
-        Err(error) => return Found::Wanting(failure::of(Step::Install, &script.install, error)),
+        Err(error) => return CheckResult::Failed(failure::of(Step::Install, &script.install, error)),
     };
     if done.status != Some(0) {
-        return Found::Wanting(failure::install(script, &done.stderr));
+        return CheckResult::Failed(failure::install(script, &done.stderr));
     }
     match free(&String::from_utf8_lossy(&done.stdout)) {
         Some(free) if free < script.bytes.len() as u64 => {
-            Found::Wanting(failure::of(Step::Install, &script.install, RemoteError::Full))
+            CheckResult::Failed(failure::of(Step::Install, &script.install, RemoteError::Full))
         }
-        _ => Found::Ready,
+        _ => CheckResult::Passed,
     }
 }
 
@@ -201,8 +202,8 @@ fn free(answer: &str) -> Option<u64> {
 }
 
 /// sudo would permit the exact command, and the user can log in.
-async fn sudo(remote: &Remote, script: &Script) -> Found {
-    let Some(user) = &script.run_as else { return Found::Ready };
+async fn sudo(remote: &Remote, script: &Script) -> CheckResult {
+    let Some(user) = &script.run_as else { return CheckResult::Passed };
     let mark = script.supervise.then(shell_quoting::mark);
     let exact = script_line(script, mark.as_deref());
     let permitted = format!("sudo -n -l {}", exact.strip_prefix("sudo -n ").unwrap_or(&exact));
@@ -212,28 +213,33 @@ async fn sudo(remote: &Remote, script: &Script) -> Found {
         format!("id {}", shell_quoting::quote(user))
     };
     match remote.run(&format!("{permitted} && {harmless}"), b"", 4096).await {
-        Ok(done) if done.status == Some(0) => Found::Ready,
-        Ok(done) => Found::Wanting(failure::sudo(script, done.status, &done.stderr)),
-        Err(error) => Found::Wanting(failure::of(Step::Execute, "", error)),
+        Ok(done) if done.status == Some(0) => CheckResult::Passed,
+        Ok(done) => CheckResult::Failed(failure::sudo(script, done.status, &done.stderr)),
+        Err(error) => CheckResult::Failed(failure::of(Step::Execute, "", error)),
     }
 }
 
 /// How far the host's clock is from ours. The job goes by the host's own, so this is only told.
-async fn clock(remote: &Remote) -> Found {
-    let done = match remote.ask("date +%s", 200).await {
+async fn clock(remote: &Remote) -> CheckResult {
+    let done = match remote.run_in_shell("date +%s", 200).await {
         Ok(done) => done,
-        Err(error) => return Found::Wanting(failure::of(Step::Install, "", error)),
+        Err(error) => return CheckResult::Failed(failure::of(Step::Install, "", error)),
     };
     let here =
         SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| i64::try_from(now.as_secs()).ok());
     let there = std::str::from_utf8(&done.stdout).ok().and_then(|text| text.trim().parse::<i64>().ok());
     match (there, here) {
-        (Some(there), Some(here)) if (there - here).abs() <= CLOCK => Found::Ready,
-        (Some(there), Some(here)) => Found::Noted(format!("its clock differs by {} s", there - here)),
+        (Some(there), Some(here)) if (there - here).abs() <= CLOCK => CheckResult::Passed,
+        (Some(there), Some(here)) => CheckResult::Noted(format!("its clock differs by {} s", there - here)),
         _ => {
             let said = summary(&done.stdout, 100);
             let message = format!("its clock cannot be read: date +%s says \"{said}\"");
-            Found::Wanting(failure::new(Step::Install, Cause::Other, message, "the job needs date +%s there"))
+            CheckResult::Failed(failure::new(
+                Step::Install,
+                Cause::Other,
+                message,
+                "the job needs date +%s there",
+            ))
         }
     }
 }

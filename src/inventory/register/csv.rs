@@ -6,7 +6,7 @@
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use super::rows::Rows;
-use super::{Hosts, Register, RegisterError};
+use super::{Register, RegisterError, RegisterHosts};
 
 const SEPARATORS: [u8; 3] = [b';', b',', b'\t'];
 
@@ -14,7 +14,7 @@ const SEPARATORS: [u8; 3] = [b';', b',', b'\t'];
 const END: &str = "\n\0end\0";
 
 /// The machines of a CSV file.
-pub(super) fn read(register: &Register, place: &str, content: &[u8]) -> Result<Hosts, RegisterError> {
+pub(super) fn read(register: &Register, place: &str, content: &[u8]) -> Result<RegisterHosts, RegisterError> {
     if let Some(sheet) = &register.sheet {
         let (place, sheet, sheets) = (place.to_owned(), sheet.clone(), "none, being a CSV file".to_owned());
         return Err(RegisterError::NoSheet { place, sheet, sheets });
@@ -39,7 +39,7 @@ fn attempt(
     place: &str,
     text: &str,
     separator: u8,
-) -> ((bool, usize), Result<Hosts, RegisterError>) {
+) -> ((bool, usize), Result<RegisterHosts, RegisterError>) {
     let mut rows = Rows::new(register, place.to_owned(), "line");
     let read = fill(&mut rows, text, separator, place);
     let fits = rows.headed() || matches!(read, Err(RegisterError::TwoColumns { .. }));

@@ -40,14 +40,14 @@ pub(super) fn check(content: &[u8]) -> Result<(), Unfit> {
 }
 
 fn check_strings(part: ZipFile<'_, Cursor<&[u8]>>) -> Result<(), Unfit> {
-    let most = part.size() / SHORTEST_STRING;
+    let max = part.size() / SHORTEST_STRING;
     let mut head = Vec::new();
     part.take(4096).read_to_end(&mut head).map_err(|error| Unfit::Archive(error.into()))?;
     let head = String::from_utf8_lossy(&head);
     let count =
         head.split_once("uniqueCount=").and_then(|(_, rest)| rest.get(1..)?.split(['"', '\'']).next());
     match count.map(str::parse::<u64>) {
-        Some(Ok(count)) if count > most => Err(Unfit::Strings),
+        Some(Ok(count)) if count > max => Err(Unfit::Strings),
         _ => Ok(()),
     }
 }

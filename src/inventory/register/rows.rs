@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Hosts, Register, RegisterError};
+use super::{Register, RegisterError, RegisterHosts};
 use crate::hostset::excerpt;
 use crate::hostset::host_name;
 
@@ -35,7 +35,7 @@ pub(super) struct Rows<'a> {
     /// The rows before the header.
     head: Vec<Vec<String>>,
     /// The machines' column, then those of the filters, once the header is found.
-    columns: Vec<Column>,
+    columns: Vec<RegisterColumn>,
     read: u64,
     hosts: Vec<String>,
     nameless: Vec<u64>,
@@ -43,7 +43,7 @@ pub(super) struct Rows<'a> {
 }
 
 /// A column that decides.
-struct Column {
+struct RegisterColumn {
     heading: String,
     at: usize,
     /// The values wanted, as [`plain`] has them, and whether a row had them.
@@ -103,7 +103,7 @@ impl<'a> Rows<'a> {
     }
 
     /// What was read, once there are no more rows.
-    pub(super) fn end(mut self) -> Result<Hosts, RegisterError> {
+    pub(super) fn end(mut self) -> Result<RegisterHosts, RegisterError> {
         if !self.headed() {
             return Err(self.missing());
         }
@@ -112,11 +112,11 @@ impl<'a> Rows<'a> {
             return Err(RegisterError::NoRow { place: self.place, rows: self.read, wanted });
         }
         self.note_what_was_left_out();
-        Ok(Hosts { hosts: self.hosts, notes: self.notes })
+        Ok(RegisterHosts { hosts: self.hosts, notes: self.notes })
     }
 
     /// The columns that decide, where `cells` is the header; none where it is not.
-    fn header(&self, cells: &[String]) -> Result<Vec<Column>, RegisterError> {
+    fn header(&self, cells: &[String]) -> Result<Vec<RegisterColumn>, RegisterError> {
         let cells: Vec<String> = cells.iter().map(|cell| plain(cell)).collect();
         let host = (&self.register.host, &Vec::new());
         let filters = self.register.filters.iter().map(|(heading, values)| (heading, values));
@@ -129,7 +129,7 @@ impl<'a> Rows<'a> {
                 return Err(RegisterError::TwoColumns { place: self.place.clone(), column: heading.clone() });
             }
             let values = values.iter().map(|value| (plain(value), false)).collect();
-            columns.push(Column { heading: heading.clone(), at, values, merged: None, empty: 0 });
+            columns.push(RegisterColumn { heading: heading.clone(), at, values, merged: None, empty: 0 });
         }
         Ok(columns)
     }
@@ -223,7 +223,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Column {
+impl RegisterColumn {
     /// Its text in a row: trimmed, and that of the merged cell which covers it.
     fn text(&mut self, row: u64, cells: &[String], merges: Option<&Merges>) -> String {
         let own = cells.get(self.at).map_or("", |cell| cell.trim());

@@ -9,7 +9,7 @@ use std::io::Cursor;
 use calamine::{Data, DataRef, Ods, Reader, SheetVisible, Xlsx};
 
 use super::rows::{Merges, Rows, list, plain};
-use super::{Hosts, Register, RegisterError};
+use super::{Register, RegisterError, RegisterHosts};
 
 /// The columns of a spreadsheet, in any office.
 const MAX_COLUMNS: usize = 16_384;
@@ -17,7 +17,11 @@ const MAX_COLUMNS: usize = 16_384;
 type Content = Cursor<Vec<u8>>;
 
 /// The machines of an XLSX file.
-pub(super) fn xlsx(register: &Register, place: &str, content: Vec<u8>) -> Result<Hosts, RegisterError> {
+pub(super) fn xlsx(
+    register: &Register,
+    place: &str,
+    content: Vec<u8>,
+) -> Result<RegisterHosts, RegisterError> {
     let damaged = |source: calamine::XlsxError| RegisterError::Damaged {
         place: place.to_owned(),
         source: source.into(),
@@ -50,7 +54,11 @@ pub(super) fn xlsx(register: &Register, place: &str, content: Vec<u8>) -> Result
 }
 
 /// The machines of an ODS file.
-pub(super) fn ods(register: &Register, place: &str, content: Vec<u8>) -> Result<Hosts, RegisterError> {
+pub(super) fn ods(
+    register: &Register,
+    place: &str,
+    content: Vec<u8>,
+) -> Result<RegisterHosts, RegisterError> {
     let damaged = |source: calamine::OdsError| RegisterError::Damaged {
         place: place.to_owned(),
         source: source.into(),

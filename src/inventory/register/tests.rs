@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use proptest::prelude::*;
 
-fn ask(file: &Path, sheet: Option<&str>, filters: &[(&str, &[&str])]) -> Hosts {
+fn ask(file: &Path, sheet: Option<&str>, filters: &[(&str, &[&str])]) -> RegisterHosts {
     let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let filters = filters.iter().map(|(heading, values)| ((*heading).to_owned(), owned(values))).collect();
     let register =
@@ -94,7 +94,7 @@ fn separators_marks_and_line_ends_are_found_out() {
     ];
     for content in cases {
         std::fs::write(&file, content).unwrap();
-        assert_eq!(ask(&file, None, &[("Groupe", &["A"])]).hosts, ["a"], "{}", printable(content));
+        assert_eq!(ask(&file, None, &[("Groupe", &["A"])]).hosts, ["a"], "{}", escape(content));
     }
 }
 

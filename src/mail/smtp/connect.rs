@@ -20,7 +20,7 @@ use super::{
     stream::Careful,
 };
 use crate::mail::{
-    Fault,
+    CauseText,
     transport::{Security, Server},
 };
 
@@ -62,8 +62,8 @@ pub fn hello() -> ClientId {
 }
 
 /// That nothing came.
-pub fn silence(waited: Duration) -> Fault {
-    Fault::new(format_args!("silent for {} s", waited.as_secs_f32()))
+pub fn silence(waited: Duration) -> CauseText {
+    CauseText::new(format_args!("silent for {} s", waited.as_secs_f32()))
 }
 
 /// What TLS needs, where the transport wants it: reads the system's certificates, off the async threads.
@@ -75,9 +75,9 @@ async fn tls(server: &Server, patience: &Patience) -> Result<Option<TlsParameter
     let made = timeout(patience.answer, tokio::task::spawn_blocking(move || TlsParameters::new(host))).await;
     let source = match made {
         Ok(Ok(Ok(tls))) => return Ok(Some(tls)),
-        Ok(Ok(Err(error))) => Fault::new(error),
-        Ok(Err(error)) => Fault::new(error),
-        Err(_elapsed) => Fault::new("the system's certificates cannot be read in time"),
+        Ok(Ok(Err(error))) => CauseText::new(error),
+        Ok(Err(error)) => CauseText::new(error),
+        Err(_elapsed) => CauseText::new("the system's certificates cannot be read in time"),
     };
     Err(SmtpError::Tls { server: server.to_string(), source })
 }
@@ -98,8 +98,10 @@ async fn implicit(
 async fn plain(server: &Server, patience: &Patience) -> Result<AsyncSmtpConnection, SmtpError> {
     let connecting = timeout(patience.answer, tcp(server, patience)).await;
     let tcp = match connecting {
-        Ok(connected) => connected
-            .map_err(|error| SmtpError::Connect { server: server.to_string(), source: Fault::new(error) })?,
+        Ok(connected) => connected.map_err(|error| SmtpError::Connect {
+            server: server.to_string(),
+            source: CauseText::new(error),
+        })?,
         Err(_elapsed) => {
             return Err(SmtpError::Connect { server: server.to_string(), source: silence(patience.answer) });
         }

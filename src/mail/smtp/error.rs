@@ -8,7 +8,7 @@ use std::{error::Error as StdError, fmt, io, time::Duration};
 use lettre::transport::smtp::{self, response::Severity};
 use thiserror::Error;
 
-use super::super::{Fault, Refused};
+use super::super::{CauseText, Refused};
 use crate::escape::summary;
 
 /// Bytes of an answer that are kept.
@@ -62,7 +62,7 @@ pub enum SmtpError {
         server: String,
         /// The system's answer.
         #[source]
-        source: Fault,
+        source: CauseText,
     },
     /// It says nothing.
     #[error("mail server {server}: silent for {} s {stage}", .waited.as_secs_f32())]
@@ -83,7 +83,7 @@ pub enum SmtpError {
         stage: Stage,
         /// The system's answer.
         #[source]
-        source: Fault,
+        source: CauseText,
     },
     /// It says what no SMTP server says.
     #[error("mail server {server}: no answer in SMTP {stage}")]
@@ -94,7 +94,7 @@ pub enum SmtpError {
         stage: Stage,
         /// What the library made of it.
         #[source]
-        source: Fault,
+        source: CauseText,
     },
     /// No TLS came about.
     #[error("mail server {server}: no trustworthy TLS connection")]
@@ -103,7 +103,7 @@ pub enum SmtpError {
         server: String,
         /// What is wrong with it.
         #[source]
-        source: Fault,
+        source: CauseText,
     },
     /// STARTTLS is asked for, and it has none.
     #[error("mail server {server}: offers no STARTTLS, and nothing is sent in clear")]
@@ -164,7 +164,7 @@ pub enum SmtpError {
         server: String,
         /// What came instead of the answer.
         #[source]
-        source: Fault,
+        source: CauseText,
     },
 }
 
@@ -176,7 +176,7 @@ fn list(refused: &[Refused]) -> String {
 
 impl SmtpError {
     /// Whether another try may do better, and can do no harm.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Silent { .. } | Self::Lost { .. } => true,
             Self::Answer { code, .. } => (400..500).contains(code),
@@ -209,7 +209,7 @@ impl SmtpError {
     }
 
     /// What happened and why, without the way out.
-    pub fn story(&self) -> String {
+    pub fn error_chain(&self) -> String {
         match StdError::source(self) {
             Some(cause) => format!("{self}: {cause}"),
             None => self.to_string(),
@@ -222,7 +222,7 @@ impl SmtpError {
             let text = error.source().map(ToString::to_string).unwrap_or_default();
             return Self::Answer { server, stage, code: code.into(), text: summary(text.as_bytes(), TEXT) };
         }
-        let source = Fault::new(error);
+        let source = CauseText::new(error);
         match system_error(error) {
             Some(io::ErrorKind::InvalidData) if matches!(stage, Stage::Secure | Stage::StartTls) => {
                 Self::Tls { server, source }
@@ -230,7 +230,7 @@ impl SmtpError {
             Some(io::ErrorKind::InvalidData) => Self::Garbled { server, stage, source },
             None if error.is_tls() => Self::Tls { server, source },
             None if is_cut_short(error) => {
-                Self::Lost { server, stage, source: Fault::new("closed by the server") }
+                Self::Lost { server, stage, source: CauseText::new("closed by the server") }
             }
             None if error.is_response() || error.is_client() => Self::Garbled { server, stage, source },
             _ if matches!(stage, Stage::Connect | Stage::Secure) => Self::Connect { server, source },

@@ -27,8 +27,8 @@ use super::{
     error::{SmtpError, Stage, is_yes},
 };
 use crate::{
-    escape::printable,
-    mail::{Fault, transport::Server},
+    escape::escape,
+    mail::{CauseText, transport::Server},
 };
 
 /// The logins we know; both show the password to the server, so they need TLS.
@@ -39,7 +39,7 @@ const CHUNK: usize = 64 * 1024;
 /// What the server says to one recipient.
 pub enum Answer {
     /// Yes.
-    Taken,
+    ReservedNames,
     /// Not now.
     Deferred(String),
     /// No.
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
         let foreign = iter::once(from).chain(to).map(ToString::to_string).find(|address| !address.is_ascii());
         if let Some(address) = foreign {
             if !self.conn.server_info().supports_feature(Extension::SmtpUtfEight) {
-                return Err(SmtpError::Address { server: server(), address: printable(address.as_bytes()) });
+                return Err(SmtpError::Address { server: server(), address: escape(address.as_bytes()) });
             }
             options.push(MailParameter::SmtpUtfEight);
         }
@@ -124,7 +124,7 @@ impl<'a> Session<'a> {
     /// The whole session ended; a recipient refused is an [`Answer`].
     pub async fn recipient(&mut self, to: &Address) -> Result<Answer, SmtpError> {
         match self.command(Stage::Recipient, Rcpt::new(to.clone(), vec![])).await {
-            Ok(_) => Ok(Answer::Taken),
+            Ok(_) => Ok(Answer::ReservedNames),
             // 421: the server closes the connection.
             Err(error @ SmtpError::Answer { code: 421, .. }) => Err(error),
             Err(SmtpError::Answer { code: code @ 400..500, text, .. }) => {
@@ -151,7 +151,7 @@ impl<'a> Session<'a> {
         match (answer, sent.load(Ordering::Relaxed)) {
             (Ok(Ok(answer)), _) if is_yes(answer.code().severity) => Ok(()),
             (Ok(Ok(_)), _) => {
-                Err(SmtpError::Unconfirmed { server, source: Fault::new("an answer out of order") })
+                Err(SmtpError::Unconfirmed { server, source: CauseText::new("an answer out of order") })
             }
             (Ok(Err(error)), true) => Err(SmtpError::read_unconfirmed(server, &error)),
             (Err(_), true) => Err(SmtpError::Unconfirmed { server, source: silence(within) }),
@@ -185,7 +185,7 @@ impl<'a> Session<'a> {
 
     /// The server and we are not in the same conversation.
     fn garbled(&self, stage: Stage, what: &str) -> SmtpError {
-        SmtpError::Garbled { server: self.server.to_string(), stage, source: Fault::new(what) }
+        SmtpError::Garbled { server: self.server.to_string(), stage, source: CauseText::new(what) }
     }
 }
 

@@ -132,9 +132,12 @@ async fn a_refused_recipient_costs_the_others_nothing() {
 async fn everybody_refused_is_an_error_and_not_tried_again() {
     let server = Smtpd::start(&["--refuse", "destinataire@example.fr"]).await;
     let error = sent(&server.settings("smtp")).await.unwrap_err();
-    let story = error.explain();
-    assert!(story.contains("refused every recipient: destinataire@example.fr: 550 5.1.1 nobody"), "{story}");
-    assert!(!story.contains('\x1b') && !error.may_have_left());
+    let error_chain = error.explain();
+    assert!(
+        error_chain.contains("refused every recipient: destinataire@example.fr: 550 5.1.1 nobody"),
+        "{error_chain}"
+    );
+    assert!(!error_chain.contains('\x1b') && !error.may_have_left());
     assert_eq!(server.events("connection").await.len(), 1);
 }
 
@@ -181,8 +184,8 @@ async fn a_passing_fault_is_tried_again() {
 #[tokio::test]
 async fn a_permanent_fault_is_not() {
     let server = Smtpd::start(&["--spam"]).await;
-    let story = sent(&server.settings("smtp")).await.unwrap_err().explain();
-    assert!(story.contains("answered after the message: 554 5.7.1 looks like spam"), "{story}");
+    let error_chain = sent(&server.settings("smtp")).await.unwrap_err().explain();
+    assert!(error_chain.contains("answered after the message: 554 5.7.1 looks like spam"), "{error_chain}");
     assert_eq!(server.messages().await.len(), 1);
 }
 
@@ -199,8 +202,8 @@ async fn a_server_that_is_down_or_silent_has_an_end() {
     let gone = Smtpd::start(&[]).await;
     let settings = gone.settings("smtp");
     gone.messages().await;
-    let story = sent(&settings).await.unwrap_err().explain();
-    assert!(story.contains("cannot be reached: Connection refused"), "{story}");
+    let error_chain = sent(&settings).await.unwrap_err().explain();
+    assert!(error_chain.contains("cannot be reached: Connection refused"), "{error_chain}");
 
     let server = Smtpd::start(&["--silent"]).await;
     for scheme in ["smtp", "smtp+starttls", "smtps"] {
@@ -241,8 +244,8 @@ async fn the_servers_size_is_asked_for_and_kept() {
     let error = send_with(&settings, &letter(5000), &QUICK).await.unwrap_err();
     assert!(error.to_string().contains("takes 5000 bytes, and the message has"), "{error}");
     let empty = letter(0);
-    let room = attachment_room(&settings, &empty, 5000).unwrap();
-    send_with(&settings, &letter(room as usize), &QUICK).await.unwrap();
+    let remaining = attachment_room(&settings, &empty, 5000).unwrap();
+    send_with(&settings, &letter(remaining as usize), &QUICK).await.unwrap();
     assert_eq!(server.messages().await.len(), 1);
     let unlimited = Smtpd::start(&["--size", "0"]).await;
     assert_eq!(server_limit(&unlimited.settings("smtp")).await.unwrap(), None);
@@ -252,8 +255,8 @@ async fn the_servers_size_is_asked_for_and_kept() {
 async fn foreign_addresses_need_a_server_that_takes_them() {
     let server = Smtpd::start(&[]).await;
     let settings = to(server.settings("smtp"), &["hélène@example.fr"]);
-    let story = sent(&settings).await.unwrap_err().explain();
-    assert!(story.contains("takes only plain ASCII addresses, not hélène@example.fr"), "{story}");
+    let error_chain = sent(&settings).await.unwrap_err().explain();
+    assert!(error_chain.contains("takes only plain ASCII addresses, not hélène@example.fr"), "{error_chain}");
     let server = Smtpd::start(&["--utf8"]).await;
     let settings = to(server.settings("smtp"), &["hélène@example.fr"]);
     sent(&settings).await.unwrap();
@@ -263,8 +266,11 @@ async fn foreign_addresses_need_a_server_that_takes_them() {
 #[tokio::test]
 async fn what_speaks_no_smtp_is_named_and_not_pestered() {
     let server = Smtpd::start(&["--says", "SSH-2.0-OpenSSH_9.6 \x1b[2J"]).await;
-    let story = sent(&server.settings("smtp")).await.unwrap_err().explain();
-    assert!(story.contains("no answer in SMTP while connecting") && !story.contains('\x1b'), "{story}");
+    let error_chain = sent(&server.settings("smtp")).await.unwrap_err().explain();
+    assert!(
+        error_chain.contains("no answer in SMTP while connecting") && !error_chain.contains('\x1b'),
+        "{error_chain}"
+    );
     assert_eq!(server.events("connection").await.len(), 1);
     let server = Smtpd::start(&["--latin1"]).await;
     let error = sent(&server.settings("smtp")).await.unwrap_err();

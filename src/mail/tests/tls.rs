@@ -106,10 +106,11 @@ fn a_certificate_under_another_name_is_refused() {
     trusting("a_certificate_under_another_name_is_refused", |certs| async move {
         for (tls, scheme) in [("starttls", "smtp+starttls"), ("implicit", "smtps")] {
             let server = server(&certs, &["--tls", tls, "--certificate", "other"]).await;
-            let story = sent(&server.settings(scheme)).await.unwrap_err().explain();
+            let error_chain = sent(&server.settings(scheme)).await.unwrap_err().explain();
             assert!(
-                story.contains("no trustworthy TLS connection") && story.contains("not valid for name"),
-                "{story}"
+                error_chain.contains("no trustworthy TLS connection")
+                    && error_chain.contains("not valid for name"),
+                "{error_chain}"
             );
             assert!(server.events("connection").await.len() < 2);
         }
@@ -130,10 +131,11 @@ fn answers_injected_before_tls_are_not_believed() {
 fn tls_of_the_wrong_kind_is_said() {
     trusting("tls_of_the_wrong_kind_is_said", |certs| async move {
         let plain = server(&certs, &[]).await;
-        let story = sent(&plain.settings("smtps")).await.unwrap_err().explain();
+        let error_chain = sent(&plain.settings("smtps")).await.unwrap_err().explain();
         assert!(
-            story.contains("no trustworthy TLS connection") && story.contains("587 with smtp+starttls"),
-            "{story}"
+            error_chain.contains("no trustworthy TLS connection")
+                && error_chain.contains("587 with smtp+starttls"),
+            "{error_chain}"
         );
         let implicit = server(&certs, &["--tls", "implicit"]).await;
         let error = sent(&implicit.settings("smtp+starttls")).await.unwrap_err();
@@ -155,15 +157,18 @@ async fn an_unknown_authority_is_refused() {
             .success()
     );
     let server = server(certs.path(), &["--tls", "implicit"]).await;
-    let story = sent(&server.settings("smtps")).await.unwrap_err().explain();
-    assert!(story.contains("no trustworthy TLS connection") && story.contains("SSL_CERT_FILE"), "{story}");
+    let error_chain = sent(&server.settings("smtps")).await.unwrap_err().explain();
+    assert!(
+        error_chain.contains("no trustworthy TLS connection") && error_chain.contains("SSL_CERT_FILE"),
+        "{error_chain}"
+    );
     assert_eq!(server.messages().await.len(), 0);
 }
 
 #[tokio::test]
 async fn a_server_without_starttls_gets_nothing() {
     let server = Smtpd::start(&[]).await;
-    let story = sent(&server.settings("smtp+starttls")).await.unwrap_err().explain();
-    assert!(story.contains("offers no STARTTLS") && story.contains("smtps://"), "{story}");
+    let error_chain = sent(&server.settings("smtp+starttls")).await.unwrap_err().explain();
+    assert!(error_chain.contains("offers no STARTTLS") && error_chain.contains("smtps://"), "{error_chain}");
     assert_eq!(server.messages().await.len(), 0);
 }

@@ -39,8 +39,8 @@ async fn the_folder_gets_one_private_file_a_message() {
 async fn a_folder_that_cannot_be_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let settings = settings(&format!("file:{}/x", file.path().display()));
-    let story = send(&settings, &letter(5)).await.unwrap_err().explain();
-    assert!(story.contains("mail folder") && story.contains("Not a directory"), "{story}");
+    let error_chain = send(&settings, &letter(5)).await.unwrap_err().explain();
+    assert!(error_chain.contains("mail folder") && error_chain.contains("Not a directory"), "{error_chain}");
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_foreign_name_has_a_plain_one_beside_it() {
 #[tokio::test]
 async fn nothing_adds_a_header() {
     let bad = "x\r\nBcc: victim@example.fr\r\n\r\nbody";
-    let letter = Letter { subject: bad.into(), body: bad.into(), attachments: vec![] };
+    let letter = EmailMessage { subject: bad.into(), body: bad.into(), attachments: vec![] };
     let settings = settings("sendmail");
     let message = compose::compose(&settings, &letter).await.unwrap();
     let mail = mailparse::parse_mail(&message).unwrap();
@@ -130,8 +130,8 @@ proptest! {
         let settings = settings("sendmail");
         let whole = compose::message(&settings, letter(size)).unwrap().formatted().len() as u64;
         prop_assert_eq!(compose::encoded_size(&settings, &letter(size)).unwrap(), whole);
-        let room = base64_room(limit);
-        prop_assert!(compose::base64_len(room) <= limit && compose::base64_len(room + 3) > limit);
+        let remaining = base64_room(limit);
+        prop_assert!(compose::base64_len(remaining) <= limit && compose::base64_len(remaining + 3) > limit);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::{badge, text};
-use crate::outcome::{Collected, HostReport, Outcome, Skipped};
+use crate::outcome::{CollectedFile, HostReport, Outcome, SkippedFile};
 use crate::report::{units, words};
 
 /// The most files shown of one host.
@@ -66,7 +66,7 @@ fn steps(host: &HostReport) -> String {
     if steps.is_empty() { steps } else { format!("<ol class=\"steps\">{steps}</ol>\n") }
 }
 
-fn files(files: &[Collected]) -> String {
+fn files(files: &[CollectedFile]) -> String {
     let rows = files.iter().take(FILES).map(|file| {
         let digest: String = file.sha256.chars().take(DIGEST).collect();
         format!(
@@ -82,7 +82,7 @@ fn files(files: &[Collected]) -> String {
     table(&head, rows.collect(), files.len())
 }
 
-fn skipped(skipped: &[Skipped]) -> String {
+fn skipped(skipped: &[SkippedFile]) -> String {
     let rows = skipped.iter().take(FILES);
     let rows =
         rows.map(|file| format!("<tr><td>{}</td><td>{}</td></tr>\n", text(&file.remote), text(&file.why)));

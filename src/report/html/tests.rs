@@ -1,7 +1,7 @@
 //! The page's text, and that nothing foreign becomes a part of it.
 
 use super::*;
-use crate::outcome::{Collected, HostReport, MailReport, Skipped};
+use crate::outcome::{CollectedFile, HostReport, MailReport, SkippedFile};
 use crate::report::samples;
 
 fn shown(hosts: Vec<HostReport>) -> String {
@@ -48,8 +48,8 @@ fn hostile_text_stays_text() {
     host.message = Some(HOSTILE.to_owned());
     host.hint = Some(HOSTILE.to_owned());
     let text = || HOSTILE.to_owned();
-    host.files = vec![Collected { remote: text(), path: text(), bytes: 1, sha256: text() }];
-    host.skipped = vec![Skipped { remote: text(), why: text() }];
+    host.files = vec![CollectedFile { remote: text(), path: text(), bytes: 1, sha256: text() }];
+    host.skipped = vec![SkippedFile { remote: text(), why: text() }];
     let mut run = samples::run(vec![host]);
     (run.job, run.run) = (text(), text());
     run.script.file = text();

@@ -24,13 +24,13 @@ pub(super) struct Board {
     begun: Instant,
     total: usize,
     done: Totals,
-    visits: HashMap<Arc<str>, Visit>,
+    visits: HashMap<Arc<str>, HostProgress>,
     /// What is done once all hosts have ended.
     after: Option<String>,
 }
 
 /// A host in flight.
-struct Visit {
+struct HostProgress {
     begun: Instant,
     step: Step,
 }
@@ -45,7 +45,10 @@ impl Board {
         match event {
             Event::Started { hosts, .. } => self.total = hosts.len(),
             Event::Step { host, step } => {
-                self.visits.entry(Arc::clone(host)).or_insert(Visit { begun: now, step: *step }).step = *step;
+                self.visits
+                    .entry(Arc::clone(host))
+                    .or_insert(HostProgress { begun: now, step: *step })
+                    .step = *step;
             }
             Event::Ended(host) => {
                 self.visits.remove(host.host.as_str());
@@ -102,14 +105,14 @@ impl Board {
     }
 
     /// The hosts that have been in flight longest, and how many more there are.
-    fn longest(&self, now: Instant, most: usize) -> Vec<String> {
-        let age = |visit: &Visit| now.saturating_duration_since(visit.begun);
+    fn longest(&self, now: Instant, max: usize) -> Vec<String> {
+        let age = |visit: &HostProgress| now.saturating_duration_since(visit.begun);
         let mut visits: Vec<_> = self.visits.iter().filter(|(_, visit)| age(visit) >= LONG).collect();
         visits.sort_by_key(|(host, visit)| (visit.begun, Arc::clone(host)));
         let names: Vec<String> =
-            visits.iter().take(most).map(|(host, _)| layout::cut(&words::path(host), NAME)).collect();
+            visits.iter().take(max).map(|(host, _)| layout::cut(&words::path(host), NAME)).collect();
         let widest = names.iter().map(|name| layout::width(name)).max().unwrap_or(0);
-        let line = |(name, (_, visit)): (&String, &(&Arc<str>, &Visit))| {
+        let line = |(name, (_, visit)): (&String, &(&Arc<str>, &HostProgress))| {
             format!("  {}  {:<7}  {}", layout::left(name, widest), visit.step, units::clock(age(visit)))
         };
         let mut lines: Vec<String> = names.iter().zip(&visits).map(line).collect();

@@ -5,7 +5,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::Mode;
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::event::Event;
 use crate::hostset::fold;
 use crate::outcome::{HostReport, Outcome};
@@ -38,7 +38,7 @@ fn text(event: &Event, mode: Mode, style: Style) -> String {
         Event::Ended(host) => ended(host, mode, style),
         Event::Note(note) => format!("note: {}", words::message(note)),
         Event::Archived { path, bytes } => {
-            format!("archive: {} ({})", printable(path.as_os_str().as_bytes()), units::bytes(*bytes))
+            format!("archive: {} ({})", escape(path.as_os_str().as_bytes()), units::bytes(*bytes))
         }
         Event::Mailing => "sending the mail".to_owned(),
     }

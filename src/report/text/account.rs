@@ -65,12 +65,13 @@ fn names(group: &Group) -> String {
 }
 
 fn end(group: &Group) -> String {
-    let harvest = words::harvest(group.files(), group.bytes());
+    let files_and_size = words::files_and_size(group.files(), group.bytes());
     match words::why(group.head) {
-        _ if group.succeeded() => harvest,
+        _ if group.succeeded() => files_and_size,
         why => {
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            let files = if group.files() > 0 { format!(" ({harvest} brought home)") } else { String::new() };
+            let files =
+                if group.files() > 0 { format!(" ({files_and_size} brought home)") } else { String::new() };
             format!("{}{why}{files}", words::end(group.head))
         }
     }

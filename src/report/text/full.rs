@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::summary::{line_of, mail, totals};
 use super::table::{Bounds, table};
-use crate::outcome::{Collected, HostReport};
+use crate::outcome::{CollectedFile, HostReport};
 use crate::report::group::{groups, ordered};
 use crate::report::json::RunReport;
 use crate::report::style::{DEFAULT_WIDTH, Style, View};
@@ -70,7 +70,7 @@ fn account_of(text: &mut String, host: &HostReport) {
     }
 }
 
-fn file_of(file: &Collected) -> String {
+fn file_of(file: &CollectedFile) -> String {
     let digest: String = words::path(&file.sha256).chars().take(DIGEST).collect();
     format!(
         "{}  {}  sha256 {digest}…  from {}",

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::table::{Bounds, table};
-use crate::escape::printable;
+use crate::escape::escape;
 use crate::outcome::MailReport;
 use crate::report::group::groups;
 use crate::report::json::RunReport;
@@ -61,7 +61,7 @@ pub(super) fn totals(run: &RunReport) -> String {
         0 => String::new(),
         all => format!(" of {}", words::count(all, "host")),
     };
-    format!("{}{of} · {} · {took}", run.totals.words(), words::harvest(files, bytes))
+    format!("{}{of} · {} · {took}", run.totals.words(), words::files_and_size(files, bytes))
 }
 
 /// How many names were left where they are, if any.
@@ -97,7 +97,7 @@ fn whereabouts(run: &RunReport, places: &Places) -> Vec<(&'static str, String)> 
 }
 
 fn shown(path: &Path) -> String {
-    printable(path.as_os_str().as_bytes())
+    escape(path.as_os_str().as_bytes())
 }
 
 /// Adds a line.

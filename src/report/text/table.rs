@@ -57,14 +57,14 @@ pub(crate) fn table(groups: &[Group], view: View, bounds: Bounds) -> Vec<String>
     let names: Vec<String> = shown.iter().map(Group::names).collect();
     let widest = names.iter().map(|name| layout::width(name)).max().unwrap_or(0).max("HOST".len());
     let columns = fit(columns(shown), view.width.saturating_sub(widest.min(LEAST_HOSTS)));
-    let room = widest.min(view.width.saturating_sub(taken(&columns)));
+    let remaining = widest.min(view.width.saturating_sub(reserved_names(&columns)));
 
-    let mut lines = vec![view.style.dim(head(&columns, room).trim_end())];
+    let mut lines = vec![view.style.dim(head(&columns, remaining).trim_end())];
     for (nth, (group, names)) in shown.iter().zip(&names).enumerate() {
-        let most = if group.succeeded() { bounds.hosts.0 } else { bounds.hosts.1 };
+        let max = if group.succeeded() { bounds.hosts.0 } else { bounds.hosts.1 };
         lines.extend(row(
-            bounded(layout::wrap_hosts(names, room), most),
-            room,
+            bounded(layout::wrap_hosts(names, remaining), max),
+            remaining,
             &cells(group, &columns, nth, view),
         ));
         lines.extend(reason(group, view));
@@ -101,42 +101,42 @@ fn outcome(group: &Group) -> String {
 
 /// The visit's length; of several, the longest.
 fn time(group: &Group) -> String {
-    let most = if group.hosts.len() > 1 { "≤ " } else { "" };
-    group.longest().map(|longest| format!("{most}{}", units::duration(longest))).unwrap_or_default()
+    let max = if group.hosts.len() > 1 { "≤ " } else { "" };
+    group.longest().map(|longest| format!("{max}{}", units::duration(longest))).unwrap_or_default()
 }
 
 /// Lets go of columns, the least needed first, until they fit.
 fn fit(mut columns: Vec<Column>, width: usize) -> Vec<Column> {
     for least in ["SIZE", "TIME", "EXIT", "FILES"] {
-        if taken(&columns) > width {
+        if reserved_names(&columns) > width {
             columns.retain(|column| column.title != least);
         }
     }
     columns
 }
 
-fn taken(columns: &[Column]) -> usize {
+fn reserved_names(columns: &[Column]) -> usize {
     columns.iter().map(|column| column.width + GAP).sum()
 }
 
-fn head(columns: &[Column], room: usize) -> String {
+fn head(columns: &[Column], remaining: usize) -> String {
     let titles: String = columns.iter().map(|column| column.fill(column.title)).collect();
-    format!("{}{titles}", layout::left("HOST", room))
+    format!("{}{titles}", layout::left("HOST", remaining))
 }
 
-/// The first `most` lines; an ellipsis stands for the others.
-pub(super) fn bounded(mut lines: Vec<String>, most: usize) -> Vec<String> {
-    if lines.len() > most {
-        lines.truncate(most.saturating_sub(1));
+/// The first `max` lines; an ellipsis stands for the others.
+pub(super) fn bounded(mut lines: Vec<String>, max: usize) -> Vec<String> {
+    if lines.len() > max {
+        lines.truncate(max.saturating_sub(1));
         lines.push("…".to_owned());
     }
     lines
 }
 
 /// The hosts of a group beside its cells; more lines where the hosts need them.
-fn row(mut hosts: Vec<String>, room: usize, cells: &str) -> Vec<String> {
+fn row(mut hosts: Vec<String>, remaining: usize, cells: &str) -> Vec<String> {
     if let Some(first) = hosts.first_mut() {
-        *first = format!("{}{cells}", layout::left(first, room)).trim_end().to_owned();
+        *first = format!("{}{cells}", layout::left(first, remaining)).trim_end().to_owned();
     }
     hosts
 }
@@ -155,8 +155,9 @@ fn cells(group: &Group, columns: &[Column], nth: usize, view: View) -> String {
 
 /// Why, and the way out, below a row.
 fn reason(group: &Group, view: View) -> Vec<String> {
-    let room = view.width.saturating_sub(4);
-    let lines = |lead: &str, text: String| layout::hang(lead, layout::wrap(&text, room)).collect::<Vec<_>>();
+    let remaining = view.width.saturating_sub(4);
+    let lines =
+        |lead: &str, text: String| layout::hang(lead, layout::wrap(&text, remaining)).collect::<Vec<_>>();
     let why = words::why(group.head).map(|why| lines("  ", why));
     let hint = group.head.hint.as_deref().map(|hint| lines("  → ", words::message(hint)));
     let hint = hint.map(|lines| lines.iter().map(|line| view.style.bold(line)).collect::<Vec<_>>());
