@@ -13,7 +13,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{self, Cli, Command, JobArgs};
-use crate::inventory::{Target, host_list};
+use crate::hostset::HostName;
+use crate::inventory::host_list;
 use crate::job::{self, Job, Overrides};
 use crate::outcome::ExitStatus;
 use crate::report::output::{print, say};
@@ -96,10 +97,9 @@ fn read_stdin() -> io::Result<String> {
 }
 
 /// The ways to the targets, by the job's ssh_config, and the names that lead to the same machine, in groups.
-async fn ways(job: &Job, targets: Vec<Target>) -> Result<(Vec<Host>, Vec<Vec<String>>), BoxError> {
+async fn ways(job: &Job, hosts: Vec<HostName>) -> Result<(Vec<Host>, Vec<Vec<HostName>>), BoxError> {
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
-    let names = targets.into_iter().map(|target| target.host).collect();
-    Ok(ssh_config::ways(names, config, identity, per_core(QUESTIONS_PER_CORE)).await?)
+    Ok(ssh_config::ways(hosts, config, identity, per_core(QUESTIONS_PER_CORE)).await?)
 }
 
 /// An earlier run: by its folder, by its id, or the latest.

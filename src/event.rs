@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::hostset::HostName;
 use crate::outcome::{Cause, HostReport, Step};
 
 /// One fact of a run.
@@ -19,12 +20,12 @@ pub enum Event {
         /// The run's id.
         run: String,
         /// The hosts in their order.
-        hosts: Vec<String>,
+        hosts: Vec<HostName>,
     },
     /// A step begins on a host; the first one is also the visit's beginning.
     Step {
         /// The host.
-        host: Arc<str>,
+        host: HostName,
         /// The step.
         step: Step,
     },

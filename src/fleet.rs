@@ -9,6 +9,7 @@ use std::panic::resume_unwind;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::event::Stop;
+use crate::hostset::HostName;
 use crate::job::MaxFailures;
 use crate::outcome::{Cause, Failure, HostReport, Outcome, Step};
 
@@ -57,7 +58,7 @@ impl Limits {
 /// After the order to stop, or beyond a threshold, no host is started; those that were hear the order themselves, and
 /// go on beyond a threshold. A visit may return more than a report (`R`). Returns one a host, in the order of the list.
 pub async fn run<H, R, F>(
-    hosts: Vec<(String, H)>,
+    hosts: Vec<(HostName, H)>,
     limits: Limits,
     stop: &Stop,
     visit: impl Fn(usize, H) -> F,
@@ -67,7 +68,7 @@ where
     R: From<HostReport> + AsRef<HostReport> + Send + 'static,
     F: Future<Output = R> + Send + 'static,
 {
-    let names: Vec<String> = hosts.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<HostName> = hosts.iter().map(|(name, _)| name.clone()).collect();
     let mut waiting: VecDeque<(usize, H)> = hosts.into_iter().map(|(_, host)| host).enumerate().collect();
     let mut flying = JoinSet::new();
     let mut numbers: HashMap<Id, usize> = HashMap::new();
@@ -88,7 +89,7 @@ where
             Err(error) => (error.id(), Err(error)),
         };
         let Some(number) = numbers.remove(&id) else { continue };
-        let name = names.get(number).map_or("", String::as_str);
+        let Some(name) = names.get(number) else { continue };
         let report = report.unwrap_or_else(|error| broken(name, error).into());
         ended(report.as_ref());
         match report.as_ref().outcome {
@@ -100,7 +101,7 @@ where
         }
     }
     let why = stop.requested().unwrap_or(Cause::Stopped);
-    let finish = |(name, report): (&String, Option<R>)| {
+    let finish = |(name, report): (&HostName, Option<R>)| {
         report.unwrap_or_else(|| {
             let report = not_started(name, why);
             ended(&report);
@@ -111,14 +112,14 @@ where
 }
 
 /// A host whose turn never came.
-fn not_started(host: &str, why: Cause) -> HostReport {
+fn not_started(host: &HostName, why: Cause) -> HostReport {
     let message = match why {
         Cause::Deadline => "the run's deadline passed before its turn",
         Cause::Interrupted => "the run was interrupted before its turn",
         _ => "too many hosts failed before its turn (canary or max_failures)",
     };
     let hint = Some("recolte resume visits it".to_owned());
-    let mut report = HostReport::new(host);
+    let mut report = HostReport::new(host.clone());
     report.end(Some(Failure { step: Step::Connect, cause: why, message: message.to_owned(), hint }));
     report.outcome = Outcome::NotStarted;
     report.step = None;
@@ -126,7 +127,7 @@ fn not_started(host: &str, why: Cause) -> HostReport {
 }
 
 /// A visit that broke on a fault of this program.
-fn broken(host: &str, error: JoinError) -> HostReport {
+fn broken(host: &HostName, error: JoinError) -> HostReport {
     if error.is_cancelled() {
         return not_started(host, Cause::Interrupted);
     }
@@ -134,7 +135,7 @@ fn broken(host: &str, error: JoinError) -> HostReport {
     let text =
         panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
     let Some(text) = text else { resume_unwind(panic) };
-    let mut report = HostReport::new(host);
+    let mut report = HostReport::new(host.clone());
     report.end(Some(Failure {
         step: Step::Connect,
         cause: Cause::Other,
@@ -151,8 +152,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    fn hosts(count: usize) -> Vec<(String, String)> {
-        (0..count).map(|n| (format!("h{n}"), format!("h{n}"))).collect()
+    fn hosts(count: usize) -> Vec<(HostName, String)> {
+        (0..count).map(|n| (format!("h{n}").as_str().into(), format!("h{n}"))).collect()
     }
 
     fn at_once(parallel: usize) -> Limits {
@@ -219,7 +220,7 @@ mod tests {
             run(hosts(10), at_once(4), &Stop::default(), visit, |r| order.push(r.host.clone())).await;
         assert_eq!(max.load(Ordering::SeqCst), 4);
         assert_eq!(order.len(), 10);
-        let names: Vec<String> = reports.iter().map(|r| r.host.clone()).collect();
+        let names: Vec<HostName> = reports.iter().map(|r| r.host.clone()).collect();
         assert_eq!(names, hosts(10).into_iter().map(|(n, _)| n).collect::<Vec<_>>());
         assert!(reports.iter().all(|r| r.outcome == Outcome::Succeeded));
     }

@@ -5,12 +5,13 @@
 //! nesting. The one exception is an IPv6 address, `[2001:db8::1]`, whose brackets are taken off as ssh wants it bare.
 
 mod fold;
-pub mod host_name;
+mod host_name;
 pub mod pattern;
 
 use std::net::Ipv6Addr;
 
 pub use self::fold::fold;
+pub use self::host_name::{HostName, NameError, list_names};
 use crate::escape::escape;
 
 /// The most names that one word may stand for.

@@ -13,16 +13,15 @@ use std::path::PathBuf;
 use self::filter::Filter;
 use self::register::{Register, RegisterError};
 use crate::escape::escape;
-use crate::hostset::host_name::{self, NameError};
 use crate::hostset::pattern::is_pattern;
-use crate::hostset::{self, MAX_NAMES, RangeError, fold};
+use crate::hostset::{self, HostName, MAX_NAMES, NameError, RangeError, fold};
 use crate::ssh_config::{self, Alias, SshConfigError};
 
 /// One host to visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Its name, valid as an argument of ssh: an alias, a host or `user@host`.
-    pub host: String,
+    pub host: HostName,
     /// Where the name came from, for people: `by name`, a range, a glob and its line, or the register.
     pub source: String,
 }
@@ -86,7 +85,7 @@ pub enum InventoryError {
 /// Whether a word of a list is one that [`select`] can read: a name, a range, a glob.
 pub fn check(word: &str) -> Result<(), InventoryError> {
     let names = hostset::expand(word.trim())?;
-    names.iter().filter(|name| !is_pattern(name)).try_for_each(|name| Ok(host_name::check(name)?))
+    names.iter().filter(|name| !is_pattern(name)).try_for_each(|name| Ok(HostName::parse(name).map(drop)?))
 }
 
 /// Who `selection` visits.
@@ -99,7 +98,7 @@ pub fn select(selection: &Selection) -> Result<Selected, InventoryError> {
     }
     let named = once(named, &mut notes);
     check_count(named.len())?;
-    let names: Vec<String> = named.iter().map(|target| target.host.clone()).collect();
+    let names: Vec<HostName> = named.iter().map(|target| target.host.clone()).collect();
     let (exclude, only) = (exclude.matching(&names), only.matching(&names));
     notes.extend(exclude.idle.iter().map(|word| format!("exclude {word}: none of the hosts is called so")));
     notes.extend(only.idle.iter().map(|word| format!("only {word}: none of the hosts is called so")));
@@ -126,9 +125,8 @@ fn by_word(selection: &Selection) -> Result<Vec<Target>, InventoryError> {
                 let chosen = ssh_config::choose(&name, known.as_deref().unwrap_or_default())?;
                 targets.extend(chosen.into_iter().map(|alias| by_alias(&name, alias)));
             } else {
-                host_name::check(&name)?;
                 let source = if name == word { "by name".to_owned() } else { word.to_owned() };
-                targets.push(Target { host: name, source });
+                targets.push(Target { host: HostName::parse(&name)?, source });
             }
         }
         // Checked as the words come in, so that a thousand wide ranges do not fill the memory first.
@@ -155,7 +153,7 @@ fn once(named: Vec<Target>, notes: &mut Vec<String>) -> Vec<Target> {
     let (first, again): (Vec<Target>, Vec<Target>) =
         named.into_iter().partition(|target| seen.insert(target.host.clone()));
     if !again.is_empty() {
-        let again: Vec<String> = again.into_iter().map(|target| target.host).collect();
+        let again: Vec<HostName> = again.into_iter().map(|target| target.host).collect();
         notes.push(format!("named more than once, visited once: {}", fold(&again)));
     }
     first

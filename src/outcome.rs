@@ -10,6 +10,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::hostset::HostName;
+
 pub use cause::Cause;
 
 /// One step of the job on one host, in the order of the old script's lines.
@@ -143,7 +145,7 @@ pub struct SkippedFile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostReport {
     /// The host as it was named.
-    pub host: String,
+    pub host: HostName,
     /// How it ended.
     pub outcome: Outcome,
     /// The step it ended at; none when it succeeded or never started.
@@ -176,9 +178,9 @@ impl AsRef<Self> for HostReport {
 
 impl HostReport {
     /// A host that was not visited yet; what is to happen fills it in.
-    pub fn new(host: &str) -> Self {
+    pub fn new(host: impl Into<HostName>) -> Self {
         Self {
-            host: host.to_owned(),
+            host: host.into(),
             outcome: Outcome::NotStarted,
             step: None,
             cause: None,

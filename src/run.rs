@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::archive::Packer;
 use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
+use crate::hostset::HostName;
 use crate::job::Job;
 use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
 use crate::remote::{self, ControlSockets};
@@ -155,8 +156,8 @@ fn files_of<'a>(done: &'a [HostReport], left: &'a [(Host, Task)]) -> impl Iterat
 }
 
 /// The accounts of all hosts, in the order the run began with.
-fn in_order(names: &[String], reports: impl Iterator<Item = HostReport>) -> Vec<HostReport> {
-    let mut by_name: std::collections::HashMap<String, HostReport> =
+fn in_order(names: &[HostName], reports: impl Iterator<Item = HostReport>) -> Vec<HostReport> {
+    let mut by_name: std::collections::HashMap<HostName, HostReport> =
         reports.map(|report| (report.host.clone(), report)).collect();
     names.iter().filter_map(|name| by_name.remove(name)).collect()
 }

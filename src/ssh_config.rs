@@ -27,7 +27,7 @@ use self::sockets::Here;
 pub use self::ways::{Host, ways};
 use crate::escape::escape;
 use crate::hostset::pattern::{is_pattern, matches};
-use crate::hostset::{excerpt, host_name};
+use crate::hostset::{HostName, excerpt};
 
 /// The most files that one ssh_config may come to, its includes counted as often as they are named.
 pub const MAX_FILES: usize = 10_000;
@@ -45,7 +45,7 @@ const NEAREST: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
     /// The name, as ssh takes it.
-    pub name: String,
+    pub name: HostName,
     /// The file that first names it.
     pub file: PathBuf,
     /// The line in that file, from 1.
@@ -105,8 +105,7 @@ fn nearest(pattern: &str, aliases: &[Alias]) -> String {
         let start: String = alias.name.chars().take(length).collect();
         strsim::osa_distance(&core, &start).min(strsim::osa_distance(&core, &alias.name))
     };
-    let mut near: Vec<(usize, &str)> =
-        aliases.iter().map(|alias| (distance(alias), alias.name.as_str())).collect();
+    let mut near: Vec<(usize, &str)> = aliases.iter().map(|alias| (distance(alias), &*alias.name)).collect();
     near.retain(|(distance, _)| *distance <= 1 + length / 4);
     near.sort_unstable();
     let names: Vec<&str> = near.into_iter().take(NEAREST).map(|(_, name)| name).collect();
@@ -124,7 +123,7 @@ struct Reader {
     files: usize,
     bytes: u64,
     digest: Sha256,
-    seen: HashSet<String>,
+    seen: HashSet<HostName>,
     aliases: Vec<Alias>,
     /// The names of the `Host` block that is being read.
     block: Vec<String>,
@@ -226,7 +225,8 @@ impl Reader {
         let odd = |name: &str| is_pattern(name) || name.starts_with('!') || name.contains('\u{fffd}');
         self.block.clone_from(&names);
         for name in names {
-            if !odd(&name) && host_name::check(&name).is_ok() && self.seen.insert(name.clone()) {
+            let Ok(name) = HostName::parse(&name) else { continue };
+            if !odd(&name) && self.seen.insert(name.clone()) {
                 self.aliases.push(Alias { name, file: file.to_owned(), line });
             }
         }

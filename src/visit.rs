@@ -23,6 +23,7 @@ pub use execute::script_line;
 pub use preflight::{Check, CheckContext, CheckResult, HostCheck, preflight};
 
 use crate::event::{Event, Events, Stop};
+use crate::hostset::HostName;
 use crate::job::{Job, Script};
 use crate::outcome::{Failure, HostReport, Step, StepTime};
 use crate::remote::{ControlSockets, Remote, RemoteError};
@@ -74,17 +75,17 @@ pub enum Task {
 /// One visit under way.
 struct Visit {
     run: Arc<RunContext>,
-    host: Arc<str>,
+    host: HostName,
     staged: String,
     report: HostReport,
 }
 
 /// Visits one host: the old loop's body, from its first `scp` to its last. Its account is on disk when this returns.
 pub async fn visit(run: Arc<RunContext>, host: Host, number: usize, task: Task) -> HostReport {
-    let mut report = HostReport::new(&host.alias);
+    let mut report = HostReport::new(host.alias.clone());
     report.started = Some(Timestamp::now());
     let staged = run.job.script.staged(&run.run_secret, &host.alias);
-    let mut visit = Visit { run, host: Arc::from(host.alias.as_str()), staged, report };
+    let mut visit = Visit { run, host: host.alias.clone(), staged, report };
     let failure = match visit.connect(&host, number).await {
         Ok(remote) => {
             if visit.run.resuming && visit.run.job.script.supervise {
@@ -147,7 +148,7 @@ impl Visit {
 
     /// Runs the script. Its staged copy, which nothing needs any more, goes at the same time.
     async fn execute(&mut self, remote: &Remote, started_at: i64) -> Result<(), Failure> {
-        let (run, host, staged) = (Arc::clone(&self.run), Arc::clone(&self.host), self.staged.clone());
+        let (run, host, staged) = (Arc::clone(&self.run), self.host.clone(), self.staged.clone());
         let forgotten = remove_staged(remote, &run.events, &host, &staged);
         let executed = execute::execute(remote, &run, &host, started_at);
         let executed = self.timed(Step::Execute, async {
@@ -229,7 +230,7 @@ impl Visit {
 
     /// Begins a step and times it.
     async fn timed<T>(&mut self, step: Step, work: impl Future<Output = T>) -> T {
-        self.run.events.emit(Event::Step { host: Arc::clone(&self.host), step });
+        self.run.events.emit(Event::Step { host: self.host.clone(), step });
         let begun = Instant::now();
         let done = work.await;
         let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -20,7 +20,7 @@ use crate::visit::{Check, CheckContext, CheckResult, ConnectLimiter, HostCheck, 
 pub async fn check(args: cli::CheckArgs) -> CommandResult {
     let job = load(&args.job_args, true)?;
     let Selected { targets, notes } = inventory::select(&job.targets)?;
-    let (hosts, _twins) = ways(&job, targets).await?;
+    let (hosts, _twins) = ways(&job, targets.into_iter().map(|target| target.host).collect()).await?;
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
     let (parallel, note) = run::fit(job.parallel);
@@ -93,7 +93,7 @@ fn row(one: &HostCheck) -> Row {
     if one.found.is_empty() {
         lines.extend(one.report.message.clone());
     }
-    Row { host: one.report.host.clone(), cells, lines, outcome: one.report.outcome }
+    Row { host: one.report.host.to_string(), cells, lines, outcome: one.report.outcome }
 }
 
 /// An item in a word.

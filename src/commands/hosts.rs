@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{CommandResult, QUESTIONS_PER_CORE, load, print, say};
 use crate::cli;
 use crate::escape::escape;
+use crate::hostset::list_names;
 use crate::inventory::{self, Selected};
 use crate::outcome::ExitStatus;
 use crate::run::per_core;
@@ -45,7 +46,7 @@ pub async fn hosts(args: cli::HostsArgs) -> CommandResult {
     } else {
         print(&table(&listed));
         for names in same_machine(&hosts) {
-            print(&format!("same machine: {}\n", names.join(", ")));
+            print(&format!("same machine: {}\n", list_names(&names)));
         }
     }
     Ok(ExitStatus::Success)
@@ -56,7 +57,7 @@ fn table(hosts: &[Listed<'_>]) -> String {
     let header = ["ALIAS", "USER", "ADDRESS", "PORT", "JUMP", "SOURCE"].map(str::to_owned);
     let row = |Listed { resolved: host, source }: &Listed<'_>| {
         let jump = host.jump.clone().unwrap_or_else(|| "-".to_owned());
-        let cells = [&host.alias, &host.user, &host.address, &host.port.to_string(), &jump, *source];
+        let cells = [&*host.alias, &host.user, &host.address, &host.port.to_string(), &jump, *source];
         cells.map(|cell| escape(cell.as_bytes()))
     };
     let rows: Vec<[String; 6]> = std::iter::once(header).chain(hosts.iter().map(row)).collect();

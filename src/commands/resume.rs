@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::output::run_attempt;
 use super::{BoxError, CommandResult, earlier};
 use crate::cli;
-use crate::inventory;
+use crate::hostset::HostName;
 use crate::job::{self, Job, Overrides};
 use crate::outcome::HostReport;
 use crate::run::Attempt;
@@ -22,7 +22,8 @@ pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
     // Read again: the holder of the lock may have gone on until now.
     let earlier = EarlierRun::read(&earlier.folder.path)?;
     let (mut left, mut done) = (Vec::new(), Vec::new());
-    for host in hosts(&job).await? {
+    let (hosts, _duplicates) = super::ways(&job, earlier.begin.hosts.clone()).await?;
+    for host in hosts {
         match earlier.left(&host.alias, args.execute_again) {
             Remaining::Nothing(report) => done.push(*report),
             Remaining::Collect { started_at, earlier } => {
@@ -45,7 +46,7 @@ pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
 pub(super) fn job_of(earlier: &EarlierRun, parallel: Option<usize>, no_mail: bool) -> Result<Job, BoxError> {
     let begin = &earlier.begin;
     let overrides = Overrides {
-        hosts: Some(begin.hosts.clone()),
+        hosts: Some(begin.hosts.iter().map(HostName::to_string).collect()),
         config: begin.config.clone(),
         parallel,
         no_mail: no_mail || begin.no_mail,
@@ -56,30 +57,17 @@ pub(super) fn job_of(earlier: &EarlierRun, parallel: Option<usize>, no_mail: boo
     Ok(job::load(&begin.job_file, overrides)?)
 }
 
-/// The hosts of the run, and how they are reached now.
-async fn hosts(job: &Job) -> Result<Vec<Host>, BoxError> {
-    let all = job
-        .targets
-        .hosts
-        .iter()
-        .map(|host| inventory::Target { host: host.clone(), source: "the run".to_owned() });
-    Ok(super::ways(job, all.collect()).await?.0)
-}
-
 /// What will be done, in a line each.
 fn notes(left: &[(Host, Task)], done: &[HostReport]) -> Vec<String> {
     let fold = |hosts: Vec<&str>| crate::hostset::fold(&hosts);
     let collect: Vec<&str> = left
         .iter()
         .filter(|(_, task)| matches!(task, Task::Collect { .. }))
-        .map(|(h, _)| h.alias.as_str())
+        .map(|(h, _)| &*h.alias)
         .collect();
     let mut notes = Vec::new();
     if !done.is_empty() {
-        notes.push(format!(
-            "left alone, they succeeded: {}",
-            fold(done.iter().map(|r| r.host.as_str()).collect())
-        ));
+        notes.push(format!("left alone, they succeeded: {}", fold(done.iter().map(|r| &*r.host).collect())));
     }
     if !collect.is_empty() {
         notes.push(format!("their script began before, only collected from: {}", fold(collect)));

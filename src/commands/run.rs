@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::output::run_attempt;
 use super::{CommandResult, load, print, ways};
 use crate::cli;
+use crate::hostset::{HostName, list_names};
 use crate::inventory::{self, Selected};
 use crate::job::Job;
 use crate::outcome::ExitStatus;
@@ -17,7 +18,7 @@ use crate::visit::Task;
 pub async fn run(args: cli::RunArgs) -> CommandResult {
     let job = load(&args.job_args, args.no_mail)?;
     let Selected { targets, notes } = inventory::select(&job.targets)?;
-    let (hosts, duplicates) = ways(&job, targets).await?;
+    let (hosts, duplicates) = ways(&job, targets.into_iter().map(|target| target.host).collect()).await?;
     if !args.allow_duplicates {
         refuse_duplicates(&duplicates)?;
     }
@@ -47,8 +48,8 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
 }
 
 /// The script must not run twice on one machine, whatever names lead there.
-fn refuse_duplicates(duplicates: &[Vec<String>]) -> Result<(), String> {
-    let groups: Vec<String> = duplicates.iter().map(|names| names.join(", ")).collect();
+fn refuse_duplicates(duplicates: &[Vec<HostName>]) -> Result<(), String> {
+    let groups: Vec<String> = duplicates.iter().map(|names| list_names(names)).collect();
     if groups.is_empty() {
         return Ok(());
     }

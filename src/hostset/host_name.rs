@@ -2,8 +2,96 @@
 //!
 //! Pure. Says nothing about whether the host exists: OpenSSH decides that.
 
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
 use super::{MAX_NAME, excerpt};
 use crate::escape::escape;
+
+/// The checked name of one host: an alias of ssh_config, a host or `user@host`. Cheap to clone.
+///
+/// Whoever holds one need not check it again: [`HostName::parse`] is the only way to make one, also from a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostName(Arc<str>);
+
+impl HostName {
+    /// Checks that ssh takes `name` as one plain argument.
+    ///
+    /// Refuses what OpenSSH 9.6 and later refuse (shell characters, a leading `-`), what would be more than one word or
+    /// more than one host, and what cannot name the host's folder in the archive.
+    ///
+    /// # Errors
+    /// No host can have this name.
+    pub fn parse(name: &str) -> Result<Self, NameError> {
+        match error_kind(name) {
+            Some(kind) => Err(NameError { name: excerpt(name), kind }),
+            None => Ok(Self(Arc::from(name))),
+        }
+    }
+}
+
+/// Lists names as people write them: `a, b, c`.
+pub fn list_names(names: &[HostName]) -> String {
+    names.iter().map(HostName::as_ref).collect::<Vec<_>>().join(", ")
+}
+
+impl Deref for HostName {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for HostName {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl Borrow<str> for HostName {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+impl TryFrom<String> for HostName {
+    type Error = NameError;
+    fn try_from(name: String) -> Result<Self, NameError> {
+        Self::parse(&name)
+    }
+}
+
+impl From<HostName> for String {
+    fn from(name: HostName) -> Self {
+        name.to_string()
+    }
+}
+
+/// Makes the names of tests, unchecked: what prints a name must not rely on the check.
+#[cfg(test)]
+impl From<&str> for HostName {
+    fn from(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+}
+
+#[cfg(test)]
+impl PartialEq<&str> for HostName {
+    fn eq(&self, name: &&str) -> bool {
+        **self == **name
+    }
+}
 
 /// A name that no host can have, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,15 +123,8 @@ enum NameErrorKind {
     Folder,
 }
 
-/// Checks that `name`, `host` or `user@host`, can be given to ssh as it is.
-///
-/// Refuses what OpenSSH 9.6 and later refuse (shell characters, a leading `-`), what would be more than one word or
-/// more than one host, and what cannot name the host's folder in the archive.
-pub fn check(name: &str) -> Result<(), NameError> {
-    kind(name).map_or(Ok(()), |kind| Err(NameError { name: excerpt(name), kind }))
-}
-
-fn kind(name: &str) -> Option<NameErrorKind> {
+/// Returns what is wrong with a name, if anything is.
+fn error_kind(name: &str) -> Option<NameErrorKind> {
     let (user, host) = name.rsplit_once('@').unwrap_or(("user", name));
     let found = |set: &str| name.chars().find(|c| set.contains(*c));
     match () {
@@ -71,7 +152,7 @@ mod tests {
         for name in
             ["serveur1", "User_VIP@srv-01.example.fr", "10.0.0.1", "2001:db8::1", "fe80::1%eth0", "élan"]
         {
-            assert_eq!(check(name), Ok(()), "{name}");
+            assert_eq!(HostName::parse(name).as_deref(), Ok(name));
         }
     }
 
@@ -96,16 +177,16 @@ mod tests {
             ("ssh://host", "holds `/`"),
         ];
         for (name, said) in cases {
-            let error = check(name).unwrap_err().to_string();
+            let error = HostName::parse(name).unwrap_err().to_string();
             assert!(error.contains(said), "{name:?}: {error}");
         }
-        assert!(check(&"x".repeat(256)).unwrap_err().to_string().contains("has 256 bytes"));
+        assert!(HostName::parse(&"x".repeat(256)).unwrap_err().to_string().contains("has 256 bytes"));
     }
 
     proptest! {
         #[test]
         fn no_name_panics(name: String) {
-            let _ = check(&name);
+            let _ = HostName::parse(&name);
         }
     }
 }

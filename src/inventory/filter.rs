@@ -7,12 +7,12 @@ use std::collections::{HashMap, HashSet};
 
 use super::InventoryError;
 use crate::hostset::pattern::{is_pattern, matches};
-use crate::hostset::{self, host_name};
+use crate::hostset::{self, HostName};
 
 /// The words of one option, expanded; the numbers are places in `words`.
 pub(super) struct Filter {
     words: Vec<String>,
-    names: HashMap<String, usize>,
+    names: HashMap<HostName, usize>,
     globs: Vec<(String, usize)>,
 }
 
@@ -33,8 +33,7 @@ impl Filter {
                 if is_pattern(&name) {
                     filter.globs.push((name, nth));
                 } else {
-                    host_name::check(&name)?;
-                    filter.names.insert(name, nth);
+                    filter.names.insert(HostName::parse(&name)?, nth);
                 }
             }
         }
@@ -42,12 +41,12 @@ impl Filter {
     }
 
     /// Which of `names` it stands for.
-    pub(super) fn matching<'a>(&self, names: &'a [String]) -> Matching<'a> {
+    pub(super) fn matching<'a>(&self, names: &'a [HostName]) -> Matching<'a> {
         let mut idle: Vec<bool> = vec![true; self.words.len()];
         let mut found = HashSet::new();
         for name in names {
             for nth in self.words_for(name) {
-                found.insert(name.as_str());
+                found.insert(&**name);
                 if let Some(idle) = idle.get_mut(nth) {
                     *idle = false;
                 }
@@ -77,7 +76,7 @@ mod tests {
     fn names_ranges_and_globs_are_found_and_idle_words_told() {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let filter = Filter::new(&owned(&["m[1-2]", "prod-*", "typo"])).unwrap();
-        let names = owned(&["m1", "m3", "root@m2", "prod-a"]);
+        let names = ["m1", "m3", "root@m2", "prod-a"].map(HostName::from);
         let found = filter.matching(&names);
         assert_eq!(found.names, HashSet::from(["m1", "root@m2", "prod-a"]));
         assert_eq!(found.idle, ["typo"]);

@@ -15,7 +15,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::escape::escape;
-use crate::hostset::host_name::NameError;
+use crate::hostset::{HostName, NameError};
 
 /// The largest register, in bytes on disk.
 pub const MAX_BYTES: u64 = 64 << 20;
@@ -41,7 +41,7 @@ pub struct Register {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisterHosts {
     /// Their names, valid, in the order of the rows; one that is on several rows is here as often.
-    pub hosts: Vec<String>,
+    pub hosts: Vec<HostName>,
     /// What the reader of a run should know: rows left out, values that no row has.
     pub notes: Vec<String>,
 }

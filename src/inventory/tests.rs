@@ -33,7 +33,7 @@ fn machines(file: PathBuf) -> Register {
 }
 
 fn hosts(selected: &Selected) -> Vec<&str> {
-    selected.targets.iter().map(|target| target.host.as_str()).collect()
+    selected.targets.iter().map(|target| &*target.host).collect()
 }
 
 #[test]

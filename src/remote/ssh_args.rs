@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::socket::PersistentMasters;
+use crate::hostset::HostName;
 use crate::shell_quoting;
 
 /// How long our own master outlives its last use when nobody is left to end it.
@@ -64,7 +65,7 @@ pub struct HostSockets {
 #[derive(Debug, Clone)]
 pub struct SshArgs {
     /// The host, as ssh knows it.
-    pub host: String,
+    pub host: HostName,
     /// For `ssh -F`.
     pub config: Option<PathBuf>,
     /// For `ssh -i`.
@@ -105,7 +106,7 @@ impl SshArgs {
         option("ClearAllForwardings=yes".to_owned());
         option("PermitLocalCommand=no".to_owned());
         option("RemoteCommand=none".to_owned());
-        words.extend(["--".to_owned(), self.host.clone()]);
+        words.extend(["--".to_owned(), self.host.to_string()]);
         words
     }
 
@@ -121,7 +122,7 @@ impl SshArgs {
     pub fn through(&self, line: &str) -> Vec<String> {
         let socket = self.control.ours.path.to_string_lossy().into_owned();
         let mut words = self.client("ssh");
-        words.extend(["-S".to_owned(), socket, "-T".to_owned(), "--".to_owned(), self.host.clone()]);
+        words.extend(["-S".to_owned(), socket, "-T".to_owned(), "--".to_owned(), self.host.to_string()]);
         words.push(line.to_owned());
         words
     }
@@ -131,7 +132,7 @@ impl SshArgs {
         let mut words = self.client("sftp");
         let socket = format!("ControlPath={}", self.control.ours.path.display());
         words.extend(["-o".to_owned(), socket, "-b".to_owned(), "-".to_owned()]);
-        words.extend(["--".to_owned(), self.host.clone()]);
+        words.extend(["--".to_owned(), self.host.to_string()]);
         words
     }
 
@@ -140,7 +141,7 @@ impl SshArgs {
         let mut words = self.client("ssh");
         let socket = self.control.ours.path.to_string_lossy().into_owned();
         words.extend(["-S".to_owned(), socket, "-O".to_owned(), order.to_owned()]);
-        words.extend(["--".to_owned(), self.host.clone()]);
+        words.extend(["--".to_owned(), self.host.to_string()]);
         words
     }
 }

@@ -30,7 +30,7 @@ impl<'a> Group<'a> {
 
     /// The names, folded.
     pub(crate) fn names(&self) -> String {
-        let names: Vec<&str> = self.hosts.iter().map(|host| host.host.as_str()).collect();
+        let names: Vec<&str> = self.hosts.iter().map(|host| &*host.host).collect();
         words::clean(&fold(&names), usize::MAX)
     }
 

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::archive::{self, ArchiveEntry};
 use crate::escape::escape;
-use crate::hostset::fold;
+use crate::hostset::{HostName, fold};
 use crate::mail::{self, Attachment, EmailMessage, Settings};
 use crate::outcome::HostReport;
 use crate::report::RunReport;
@@ -22,7 +22,7 @@ pub struct MailParts {
     /// The letters, in their order.
     pub mail_parts: Vec<EmailMessage>,
     /// The hosts whose files fit into none.
-    pub left_out: Vec<String>,
+    pub left_out: Vec<HostName>,
 }
 
 /// The most bytes that the hosts of a part take in its text.
@@ -140,7 +140,7 @@ fn split<'a>(
 
 /// The hosts of a part, in words.
 fn named(hosts: &[&HostReport]) -> String {
-    let names: Vec<&str> = hosts.iter().map(|host| host.host.as_str()).collect();
+    let names: Vec<&str> = hosts.iter().map(|host| &*host.host).collect();
     let text = escape(fold(&names).as_bytes());
     match text.char_indices().nth(HOSTS / 5) {
         Some((end, _)) => format!("{}… ({} hosts)", text.get(..end).unwrap_or_default(), hosts.len()),

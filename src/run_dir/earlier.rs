@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::folder::RunFolder;
 use super::journal::{self, JournalEntry, RunStart};
 use crate::escape::hex;
+use crate::hostset::HostName;
 use crate::outcome::{CollectedFile, HostReport, Outcome};
 
 /// An earlier run.
@@ -24,9 +25,9 @@ pub struct EarlierRun {
     /// When it was taken up again so far.
     pub resumed: Vec<Timestamp>,
     /// The hosts whose script began, with the host's clock before it.
-    started_at: HashMap<String, i64>,
+    started_at: HashMap<HostName, i64>,
     /// The last account of each host that ended.
-    ended: HashMap<String, HostReport>,
+    ended: HashMap<HostName, HostReport>,
 }
 
 /// What is left to do on a host.

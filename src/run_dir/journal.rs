@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::hostset::HostName;
 use crate::outcome::HostReport;
 
 /// One line.
@@ -27,7 +28,7 @@ pub enum JournalEntry {
     /// The script is about to begin on a host: from here on it must be taken to have run.
     Executing {
         /// The host.
-        host: String,
+        host: HostName,
         /// The host's clock before it, in seconds since 1970.
         #[serde(rename = "since")]
         started_at: i64,
@@ -50,7 +51,7 @@ pub struct RunStart {
     /// Whether the mail was left out.
     pub no_mail: bool,
     /// The hosts, in their order.
-    pub hosts: Vec<String>,
+    pub hosts: Vec<HostName>,
     /// What the staged copies' names are made from, so that they can be found again. Nobody else can read it.
     #[serde(rename = "secret")]
     pub run_secret: String,
@@ -159,7 +160,7 @@ mod tests {
 
     fn hosts(path: &Path) -> Vec<String> {
         let host = |entry| match entry {
-            JournalEntry::Ended(report) => report.host,
+            JournalEntry::Ended(report) => report.host.to_string(),
             other => format!("{other:?}"),
         };
         read(path).unwrap().into_iter().map(host).collect()

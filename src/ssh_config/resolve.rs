@@ -14,6 +14,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::escape::summary;
+use crate::hostset::HostName;
 
 /// How long one `ssh -G` may take: a `Match exec` may ask a server.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,7 +26,7 @@ const SHOWN: usize = 400;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resolved {
     /// The name as it was chosen.
-    pub alias: String,
+    pub alias: HostName,
     /// Who logs in.
     pub user: String,
     /// What ssh connects to: `HostName`.
@@ -52,7 +53,7 @@ pub enum ResolveError {
     #[error("{host}: ssh -G refuses: {said}; correct the ssh_config or the name")]
     Refused {
         /// The host.
-        host: String,
+        host: HostName,
         /// ssh's words.
         said: String,
     },
@@ -60,13 +61,13 @@ pub enum ResolveError {
     #[error("{host}: ssh -G gave no answer within {} s; is a Match exec of the ssh_config hanging?", PATIENCE.as_secs())]
     Silent {
         /// The host.
-        host: String,
+        host: HostName,
     },
 }
 
 /// The names that lead to the same user, host and port by the same way, in groups of two and more.
-pub fn same_machine(hosts: &[Resolved]) -> Vec<Vec<&str>> {
-    let mut groups: Vec<Vec<&str>> = Vec::new();
+pub fn same_machine(hosts: &[Resolved]) -> Vec<Vec<HostName>> {
+    let mut groups: Vec<Vec<HostName>> = Vec::new();
     let mut known = HashMap::new();
     for host in hosts {
         let way = (&host.user, host.address.to_lowercase(), host.port, &host.jump);
@@ -74,7 +75,7 @@ pub fn same_machine(hosts: &[Resolved]) -> Vec<Vec<&str>> {
             groups.push(Vec::new());
             groups.len() - 1
         });
-        groups.get_mut(number).into_iter().for_each(|group| group.push(&host.alias));
+        groups.get_mut(number).into_iter().for_each(|group| group.push(host.alias.clone()));
     }
     groups.retain(|group| group.len() > 1);
     groups
@@ -85,19 +86,19 @@ pub fn same_machine(hosts: &[Resolved]) -> Vec<Vec<&str>> {
 /// # Errors
 /// The first target that leads nowhere.
 pub async fn resolve(
-    targets: Vec<String>,
+    hosts: Vec<HostName>,
     config: Option<&Path>,
     identity: Option<&Path>,
     at_once: usize,
 ) -> Result<Vec<Resolved>, ResolveError> {
-    stream::iter(targets.into_iter().map(|target| one(target, config, identity)))
+    stream::iter(hosts.into_iter().map(|host| one(host, config, identity)))
         .buffered(at_once)
         .try_collect()
         .await
 }
 
 async fn one(
-    target: String,
+    host: HostName,
     config: Option<&Path>,
     identity: Option<&Path>,
 ) -> Result<Resolved, ResolveError> {
@@ -108,11 +109,10 @@ async fn one(
             ssh.arg(flag).arg(path);
         }
     }
-    let asked = timeout(PATIENCE, ssh.arg("--").arg(&target).output()).await;
-    let host = target.clone();
+    let asked = timeout(PATIENCE, ssh.arg("--").arg(&*host).output()).await;
     match asked {
         Ok(Ok(Output { status, stdout, .. })) if status.success() => {
-            Ok(read(target, &String::from_utf8_lossy(&stdout)))
+            Ok(read(host, &String::from_utf8_lossy(&stdout)))
         }
         Ok(Ok(output)) => Err(ResolveError::Refused { host, said: summary(&output.stderr, SHOWN) }),
         Ok(Err(error)) => Err(ResolveError::Start(error)),
@@ -121,7 +121,7 @@ async fn one(
 }
 
 /// Reads `key value` lines.
-fn read(target: String, text: &str) -> Resolved {
+fn read(host: HostName, text: &str) -> Resolved {
     let value = |key: &str| {
         text.lines()
             .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
@@ -131,13 +131,13 @@ fn read(target: String, text: &str) -> Resolved {
     let interval = number("serveraliveinterval");
     Resolved {
         user: value("user").unwrap_or_default().to_owned(),
-        address: value("hostname").unwrap_or(&target).to_owned(),
+        address: value("hostname").unwrap_or(&host).to_owned(),
         port: value("port").and_then(|port| port.parse().ok()).unwrap_or(22),
         jump: value("proxyjump").map(str::to_owned),
         control_path: value("controlpath").map(PathBuf::from),
         notices_dead_link_within: (interval > 0)
             .then(|| interval.saturating_mul(number("serveralivecountmax").max(1))),
-        alias: target,
+        alias: host,
     }
 }
 
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_ssh_says_is_read_by_its_keys() {
-        let target = "db1".to_owned();
+        let target = HostName::from("db1");
         let text = "user op\nhostname 10.0.0.1\nport 2222\nproxyjump gate\ncontrolpath /run/c m\nserveraliveinterval 15\nserveralivecountmax 3\n";
         let resolved = read(target.clone(), text);
         assert_eq!(
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(resolved.jump.as_deref(), Some("gate"));
         assert_eq!(resolved.control_path, Some(PathBuf::from("/run/c m")));
         assert_eq!(resolved.notices_dead_link_within, Some(45));
-        let named = |alias: &str| Resolved { alias: alias.to_owned(), ..resolved.clone() };
+        let named = |alias: &str| Resolved { alias: alias.into(), ..resolved.clone() };
         let other = Resolved { port: 22, ..named("c") };
         assert_eq!(same_machine(&[named("a"), other.clone(), named("b")]), [["a", "b"]]);
         assert!(same_machine(&[named("a"), other]).is_empty());

@@ -14,7 +14,7 @@ fn names(files: &[(&str, &str)]) -> Vec<String> {
     }
     let mut reader = Reader::new(Here { home: home.path().to_owned(), ..Here::default() });
     reader.read(&folder.join("config"), &folder, "test").unwrap();
-    reader.aliases.into_iter().map(|alias| alias.name).collect()
+    reader.aliases.into_iter().map(|alias| alias.name.to_string()).collect()
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn bytes_that_are_no_utf_8_harm_their_line_only() {
     let config = folder.path().join("config");
     std::fs::write(&config, b"# caf\xe9\nHost caf\xe9 a\n\x00\xff\nHost b\n").unwrap();
     let found = aliases(Some(&config)).unwrap();
-    let found: Vec<(&str, u64)> = found.iter().map(|alias| (alias.name.as_str(), alias.line)).collect();
+    let found: Vec<(&str, u64)> = found.iter().map(|alias| (&*alias.name, alias.line)).collect();
     assert_eq!(found, [("a", 2), ("b", 4)]);
 }
 
@@ -61,10 +61,9 @@ fn none_is_no_file() {
 
 #[test]
 fn a_pattern_chooses_in_order_or_tells_the_nearest() {
-    let alias = |name: &str| Alias { name: name.to_owned(), file: PathBuf::from("config"), line: 1 };
+    let alias = |name: &str| Alias { name: name.into(), file: PathBuf::from("config"), line: 1 };
     let all = ["prod-web-1", "prod-db-1", "recette-1", "prod-web-2"].map(alias);
-    let chosen: Vec<&str> =
-        choose("prod-web-?", &all).unwrap().iter().map(|alias| alias.name.as_str()).collect();
+    let chosen: Vec<&str> = choose("prod-web-?", &all).unwrap().iter().map(|alias| &*alias.name).collect();
     assert_eq!(chosen, ["prod-web-1", "prod-web-2"]);
     let told = |pattern| choose(pattern, &all).unwrap_err().to_string();
     assert!(told("rectte-*").ends_with("the nearest: recette-1"), "{}", told("rectte-*"));

@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::resolve::{ResolveError, Resolved, resolve, same_machine};
+use crate::hostset::HostName;
 
 /// A host to visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// The name as it was chosen.
-    pub alias: String,
+    pub alias: HostName,
     /// The jump hosts on the way, if any.
     pub jump: Option<String>,
     /// Where the user's own master would listen, if there may be one.
@@ -31,7 +32,7 @@ impl From<Resolved> for Host {
 
 impl Host {
     /// A host of which its ssh_config says no more than its address.
-    fn plain(alias: String) -> Self {
+    fn plain(alias: HostName) -> Self {
         Self { alias, jump: None, control_path: None, notices_dead_link_within: None }
     }
 }
@@ -41,17 +42,15 @@ impl Host {
 /// # Errors
 /// The first target that leads nowhere.
 pub async fn ways(
-    targets: Vec<String>,
+    targets: Vec<HostName>,
     config: Option<&Path>,
     identity: Option<&Path>,
     at_once: usize,
-) -> Result<(Vec<Host>, Vec<Vec<String>>), ResolveError> {
+) -> Result<(Vec<Host>, Vec<Vec<HostName>>), ResolveError> {
     let asked = in_question(&targets, config);
     let questions = targets.iter().zip(&asked).filter(|(_, asked)| **asked).map(|(target, _)| target.clone());
     let resolved = resolve(questions.collect(), config, identity, at_once).await?;
     let duplicates = same_machine(&resolved);
-    let duplicates =
-        duplicates.into_iter().map(|group| group.into_iter().map(str::to_owned).collect()).collect();
     let mut answers = resolved.into_iter().map(Host::from);
     let hosts = targets.into_iter().zip(asked).map(|(target, asked)| {
         let answer = if asked { answers.next() } else { None };
@@ -61,7 +60,7 @@ pub async fn ways(
 }
 
 /// Which targets ssh must be asked about. The first always is: ssh then refuses an ssh_config that is wrong.
-fn in_question(targets: &[String], config: Option<&Path>) -> Vec<bool> {
+fn in_question(targets: &[HostName], config: Option<&Path>) -> Vec<bool> {
     let Some(facts) = super::facts(config).ok().filter(super::Facts::is_plain) else {
         return vec![true; targets.len()];
     };
@@ -92,9 +91,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config");
         std::fs::write(&file, config).unwrap();
-        let targets: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let targets: Vec<HostName> = hosts.iter().map(|host| (*host).into()).collect();
         let asked = in_question(&targets, Some(&file));
-        targets.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(target, _)| target).collect()
+        targets
+            .into_iter()
+            .zip(asked)
+            .filter(|(_, asked)| *asked)
+            .map(|(target, _)| target.to_string())
+            .collect()
     }
 
     #[test]

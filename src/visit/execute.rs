@@ -6,6 +6,7 @@ use std::io;
 use super::RunContext;
 use super::failure;
 use crate::disk::run_blocking;
+use crate::hostset::HostName;
 use crate::job;
 use crate::outcome::{Failure, SkippedFile, Step};
 use crate::remote::{FileWriter, Remote, RemoteError, ScriptCommand, ScriptEnd, Written};
@@ -47,7 +48,12 @@ pub(super) fn run_line(script: &job::Script, words: &[String], mark: Option<&str
 
 /// Runs the script on a host. That it begins is on disk before it does: whatever happens then, no later go of the run
 /// will run it a second time unasked.
-pub(super) async fn execute(remote: &Remote, run: &RunContext, host: &str, started_at: i64) -> ExecuteResult {
+pub(super) async fn execute(
+    remote: &Remote,
+    run: &RunContext,
+    host: &HostName,
+    started_at: i64,
+) -> ExecuteResult {
     let script = &run.job.script;
     if let Some(why) = run.stop.requested() {
         return failure::stopped(Step::Execute, why).into();
@@ -66,9 +72,7 @@ pub(super) async fn execute(remote: &Remote, run: &RunContext, host: &str, start
         stdout: sinks.0,
         stderr: sinks.1,
     };
-    if let Err(error) =
-        run.journal.write(&JournalEntry::Executing { host: host.to_owned(), started_at }).await
-    {
+    if let Err(error) = run.journal.write(&JournalEntry::Executing { host: host.clone(), started_at }).await {
         return here(error).into();
     }
     match remote.execute(ready, &run.stop).await {

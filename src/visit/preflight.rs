@@ -109,7 +109,7 @@ pub async fn preflight(context: &CheckContext, host: Host, number: usize) -> Hos
         why = context.stop.wait() => vec![CheckResult::Failed(failure::stopped(Step::Connect, why))],
         found = try_all(context, &host, number) => found,
     };
-    let mut report = HostReport::new(&host.alias);
+    let mut report = HostReport::new(host.alias);
     report.end(found.iter().find_map(|found| match found {
         CheckResult::Failed(failure) => Some(failure.clone()),
         _ => None,

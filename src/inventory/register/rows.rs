@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use super::{Register, RegisterError, RegisterHosts};
+use crate::hostset::HostName;
 use crate::hostset::excerpt;
-use crate::hostset::host_name;
 
 /// How many rows from the top the header is looked for in.
 const HEADER_ROWS: usize = 50;
@@ -37,7 +37,7 @@ pub(super) struct Rows<'a> {
     /// The machines' column, then those of the filters, once the header is found.
     columns: Vec<RegisterColumn>,
     read: u64,
-    hosts: Vec<String>,
+    hosts: Vec<HostName>,
     nameless: Vec<u64>,
     notes: Vec<String>,
 }
@@ -179,7 +179,7 @@ impl<'a> Rows<'a> {
             (false, _) => {}
             (true, true) => self.nameless.push(number),
             (true, false) => {
-                host_name::check(&host).map_err(|source| RegisterError::Name {
+                let host = HostName::parse(&host).map_err(|source| RegisterError::Name {
                     place: place(),
                     column: self.register.host.clone(),
                     source,

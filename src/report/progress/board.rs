@@ -3,10 +3,10 @@
 //! Pure but for the time it is given. At most a handful of lines, whatever the fleet's size.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
+use crate::hostset::HostName;
 use crate::outcome::Step;
 use crate::report::json::Totals;
 use crate::report::style::Style;
@@ -24,7 +24,7 @@ pub(super) struct Board {
     begun: Instant,
     total: usize,
     done: Totals,
-    visits: HashMap<Arc<str>, HostProgress>,
+    visits: HashMap<HostName, HostProgress>,
     /// What is done once all hosts have ended.
     after: Option<String>,
 }
@@ -45,13 +45,11 @@ impl Board {
         match event {
             Event::Started { hosts, .. } => self.total = hosts.len(),
             Event::Step { host, step } => {
-                self.visits
-                    .entry(Arc::clone(host))
-                    .or_insert(HostProgress { begun: now, step: *step })
-                    .step = *step;
+                self.visits.entry(host.clone()).or_insert(HostProgress { begun: now, step: *step }).step =
+                    *step;
             }
             Event::Ended(host) => {
-                self.visits.remove(host.host.as_str());
+                self.visits.remove(&host.host);
                 self.done.add(host.outcome);
             }
             Event::Note(_) => (),
@@ -108,11 +106,11 @@ impl Board {
     fn longest(&self, now: Instant, max: usize) -> Vec<String> {
         let age = |visit: &HostProgress| now.saturating_duration_since(visit.begun);
         let mut visits: Vec<_> = self.visits.iter().filter(|(_, visit)| age(visit) >= LONG).collect();
-        visits.sort_by_key(|(host, visit)| (visit.begun, Arc::clone(host)));
+        visits.sort_by_key(|(host, visit)| (visit.begun, (*host).clone()));
         let names: Vec<String> =
             visits.iter().take(max).map(|(host, _)| layout::cut(&words::path(host), NAME)).collect();
         let widest = names.iter().map(|name| layout::width(name)).max().unwrap_or(0);
-        let line = |(name, (_, visit)): (&String, &(&Arc<str>, &HostProgress))| {
+        let line = |(name, (_, visit)): (&String, &(&HostName, &HostProgress))| {
             format!("  {}  {:<7}  {}", layout::left(name, widest), visit.step, units::clock(age(visit)))
         };
         let mut lines: Vec<String> = names.iter().zip(&visits).map(line).collect();
@@ -130,7 +128,7 @@ mod tests {
     fn board(hosts: usize) -> (Board, Instant) {
         let now = Instant::now();
         let mut board = Board::new(now);
-        let names = (1..=hosts).map(|n| format!("h{n}")).collect();
+        let names = (1..=hosts).map(|n| format!("h{n}").as_str().into()).collect();
         board.hear(&Event::Started { run: "r".to_owned(), hosts: names }, now);
         (board, now)
     }

@@ -33,7 +33,7 @@ impl Write for Closed {
 }
 
 fn events() -> Vec<Event> {
-    let hosts = vec!["exemple1".to_owned(), "exemple2".to_owned(), "machine2".to_owned()];
+    let hosts = vec!["exemple1".into(), "exemple2".into(), "machine2".into()];
     vec![
         Event::Started { run: "r1".to_owned(), hosts },
         Event::Step { host: "exemple1".into(), step: Step::Connect },
