@@ -11,6 +11,7 @@ mod hostset;
 mod inventory;
 mod job;
 mod mail;
+mod message;
 mod outcome;
 mod remote;
 mod report;

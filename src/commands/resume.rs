@@ -27,7 +27,7 @@ pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
         match earlier.left(&host.alias, args.execute_again) {
             Remaining::Nothing(report) => done.push(*report),
             Remaining::Collect { started_at, earlier } => {
-                left.push((host, Task::Collect { started_at, earlier }))
+                left.push((host, Task::Collect { started_at, earlier }));
             }
             Remaining::Visit => left.push((host, Task::Whole)),
         }
