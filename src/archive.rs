@@ -1,93 +1,72 @@
-//! The archive: one `tar.gz` of what came home, with the machine's and the reader's account in it.
+//! The archive: one `tar.gz` of the collected files, with `report.txt` and `manifest.json` in it.
 //!
-//! Written under a passing name and renamed, so that nobody ever sees half of it. It holds what the reports name and
-//! nothing else, with the hosts' own times of change; owners and rights of this machine stay out. `packer` makes it
-//! while the files are still coming.
+//! It holds exactly the files that the reports name, with the modification times that they have on the hosts; owners and
+//! permissions of this machine stay out. `packer` writes it while files are still being collected.
 
 mod packer;
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
-use tempfile::TempPath;
 
 pub use packer::Packer;
-
-use crate::disk::temporary_file;
 
 /// A file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArchiveEntry {
-    /// One on disk.
+    /// A file on disk.
     Disk {
-        /// Where it is.
+        /// Its path on disk.
         from: PathBuf,
         /// Its path in the archive.
         path: String,
     },
-    /// One of our own making.
-    Made {
+    /// A file that exists only in the archive.
+    Generated {
         /// Its path in the archive.
         path: String,
-        /// What it says.
+        /// Its content.
         bytes: Vec<u8>,
-        /// When it was made, in seconds since 1970.
+        /// Its modification time, in seconds since 1970.
         modified: u64,
     },
 }
 
-/// Writes the archive's bytes to wherever they go, and gives that back.
+/// Writes a whole archive to `writer` and returns the writer.
 ///
 /// # Errors
-/// A file cannot be read, or `to` cannot be written.
-pub fn write_to<W: Write>(to: W, entries: Vec<ArchiveEntry>) -> io::Result<W> {
-    tar(GzEncoder::new(to, Compression::default()), entries)?.finish()
+/// A file cannot be read, or `writer` fails.
+pub fn write_archive<W: Write>(writer: W, entries: Vec<ArchiveEntry>) -> io::Result<W> {
+    write_tar(GzEncoder::new(writer, Compression::default()), entries)?.finish()
 }
 
-/// Puts a copy of a whole file elsewhere, in one step for those who look.
-///
-/// # Errors
-/// It cannot be read or written.
-pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut copy = temporary_file(to.parent().unwrap_or(Path::new(".")))?;
-    io::copy(&mut File::open(from)?, &mut copy)?;
-    let (file, temporary_file) = copy.into_parts();
-    place(&file, temporary_file, to).map(drop)
-}
-
-/// Puts a written file on disk and in its place; returns its length in bytes.
-fn place(file: &File, temporary_file: TempPath, to: &Path) -> io::Result<u64> {
-    file.sync_all()?;
-    let bytes = file.metadata()?.len();
-    temporary_file.persist(to)?;
-    Ok(bytes)
-}
-
-/// Writes a tar of all the entries to come, and gives back where it went.
-fn tar<W: Write>(to: W, entries: impl IntoIterator<Item = ArchiveEntry>) -> io::Result<W> {
-    let mut tar = Builder::new(to);
+/// Writes a tar of all entries, as the iterator yields them, and returns the writer.
+fn write_tar<W: Write>(writer: W, entries: impl IntoIterator<Item = ArchiveEntry>) -> io::Result<W> {
+    let mut tar = Builder::new(writer);
     for entry in entries {
-        append(&mut tar, &entry)?;
+        append_entry(&mut tar, &entry)?;
     }
     tar.into_inner()
 }
 
-fn append<W: Write>(tar: &mut Builder<W>, entry: &ArchiveEntry) -> io::Result<()> {
+fn append_entry<W: Write>(tar: &mut Builder<W>, entry: &ArchiveEntry) -> io::Result<()> {
     match entry {
         ArchiveEntry::Disk { from, path } => {
-            let file = File::open(from).map_err(|error| told(from, &error))?;
+            let named =
+                |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", from.display()));
+            let file = File::open(from).map_err(named)?;
             let meta = file.metadata()?;
             let modified =
                 meta.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
-            // A file that shrank since would spoil the archive: the length is the header's.
-            let exact = io::Read::take(file, meta.len());
-            tar.append_data(&mut header(meta.len(), modified), path, exact)
+            // The header is written first, so a file that grows meanwhile must not write more than its header says.
+            let content = io::Read::take(file, meta.len());
+            tar.append_data(&mut header(meta.len(), modified), path, content)
         }
-        ArchiveEntry::Made { path, bytes, modified } => {
+        ArchiveEntry::Generated { path, bytes, modified } => {
             tar.append_data(&mut header(bytes.len() as u64, *modified), path, bytes.as_slice())
         }
     }
@@ -102,16 +81,12 @@ fn header(bytes: u64, modified: u64) -> Header {
     header
 }
 
-fn told(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Read as _;
 
-    /// What an archive of exactly one gzip stream holds, in its order.
+    /// Returns the files of an archive that is exactly one gzip stream, in order.
     pub fn unpack(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
         let mut gz = flate2::bufread::GzDecoder::new(bytes);
         let mut tar = tar::Archive::new(&mut gz);
@@ -135,9 +110,13 @@ mod tests {
         let long = format!("JGE/h/{}", "x".repeat(255));
         let entries = vec![
             ArchiveEntry::Disk { from, path: long.clone() },
-            ArchiveEntry::Made { path: "JGE/report.txt".to_owned(), bytes: b"fine".to_vec(), modified: 7 },
+            ArchiveEntry::Generated {
+                path: "JGE/report.txt".to_owned(),
+                bytes: b"fine".to_vec(),
+                modified: 7,
+            },
         ];
-        let seen = unpack(&write_to(Vec::new(), entries).unwrap());
+        let seen = unpack(&write_archive(Vec::new(), entries).unwrap());
         assert_eq!(seen, [(long, b"content".to_vec()), ("JGE/report.txt".to_owned(), b"fine".to_vec())]);
     }
 }

@@ -1,46 +1,49 @@
-//! What was typed: clap's types, and nothing else. Nothing below knows clap.
+//! The command line: clap's types, and the texts that clap generates from them (help, completions, manual page).
+//!
+//! The doc comments of arguments are their help. Limits: nothing below this module knows clap.
 
+use std::io;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-/// Take one script to every server of a fleet, run it there as another user, and bring the results home.
+/// Run one script on every server of a fleet as another user, and collect the files that it writes.
 #[derive(Debug, Parser)]
 #[command(name = "recolte", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
 /// The job file where none is named.
-pub const JOB: &str = "recolte.toml";
+pub const DEFAULT_JOB: &str = "recolte.toml";
 
-/// What a scheduler reads.
+/// The exit codes, for the help.
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  every host succeeded and the mail left
+  0  every host succeeded and the mail was sent
   1  at least one host did not succeed; archive and mail are done
   2  the command line or the job is wrong; no host was touched
-  3  harvested, but not (fully) delivered; the archive is kept, recolte send tries again
+  3  the hosts were visited, but not everything was delivered; recolte send mails the archive again
   4  another run of this job holds the lock; no host was touched
-  130, 143  interrupted; what was there is archived";
+  130, 143  interrupted; the files collected so far are archived";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Do the job on the fleet
+    /// Run the job on its hosts
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
-    /// Prove that each host is ready; run nothing, leave nothing
-    Check(CheckArgs),
-    /// Print who would be visited, as OpenSSH resolves them
-    Hosts(HostsArgs),
+    /// Check that each host is ready, without running or changing anything
+    Check(InspectArgs),
+    /// List the hosts that would be visited, as OpenSSH resolves them
+    Hosts(InspectArgs),
     /// Finish an earlier run; no script that began is run twice
     #[command(after_help = EXIT_CODES)]
     Resume(ResumeArgs),
-    /// Mail an earlier run's archive again
+    /// Mail the archive of an earlier run again
     Send(SendArgs),
     /// List earlier runs
     Runs(RunsArgs),
@@ -53,125 +56,133 @@ pub enum Command {
     Man,
 }
 
-/// `recolte run`
+/// Arguments of `recolte run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The job and its hosts
+    /// The job and its hosts.
     #[command(flatten)]
     pub job_args: JobArgs,
-    /// Print the exact commands for each host; touch nothing
+    /// Print the exact commands for each host and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Leave the mail out
+    /// Send no mail
     #[arg(long)]
     pub no_mail: bool,
-    /// Visit each of several names that lead to the same machine: the script then runs there as often
+    /// Visit every name, even if several lead to the same machine: the script then runs there several times
     #[arg(long)]
     pub allow_duplicates: bool,
-    /// How much is told
+    /// The output.
     #[command(flatten)]
     pub output_options: OutputOptions,
 }
 
-/// How much is told, and to whom.
+/// Options for what is printed.
 #[derive(Debug, Args)]
 pub struct OutputOptions {
     /// Print the report as JSON on stdout
     #[arg(long)]
     pub json: bool,
-    /// Tell only what did not succeed
+    /// Print only what did not succeed
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Tell each step
+    /// Print each step
     #[arg(short, long)]
     pub verbose: bool,
 }
 
-/// `recolte check`
+/// Arguments of `recolte check` and `recolte hosts`.
 #[derive(Debug, Args)]
-pub struct CheckArgs {
-    /// The job and its hosts
+pub struct InspectArgs {
+    /// The job and its hosts.
     #[command(flatten)]
     pub job_args: JobArgs,
-    /// How much is told
+    /// The output.
     #[command(flatten)]
     pub output_options: OutputOptions,
 }
 
-/// `recolte resume`
+/// Arguments of `recolte resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
-    /// The run: an id or a folder; the latest if left out
-    pub run: Option<PathBuf>,
-    /// Where runs live
-    #[arg(long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
-    /// Run the script again on hosts where it had begun and that did not succeed
+    /// The earlier run.
+    #[command(flatten)]
+    pub earlier: SendArgs,
+    /// Run the script again on hosts where it began and did not succeed
     #[arg(long)]
     pub execute_again: bool,
-    /// Hosts in flight
+    /// The maximum number of hosts visited at once
     #[arg(short, long, value_name = "N")]
     pub parallel: Option<usize>,
-    /// Leave the mail out
+    /// Send no mail
     #[arg(long)]
     pub no_mail: bool,
-    /// How much is told
+    /// The output.
     #[command(flatten)]
     pub output_options: OutputOptions,
 }
 
-/// `recolte send`
+/// Arguments of `recolte send`: which earlier run.
 #[derive(Debug, Args)]
 pub struct SendArgs {
-    /// The run: an id or a folder; the latest if left out
+    /// The run: its id or its folder; the latest by default
     pub run: Option<PathBuf>,
-    /// Where runs live
+    /// The folder that holds the runs
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }
 
-/// `recolte runs`
+/// Arguments of `recolte runs`.
 #[derive(Debug, Args)]
 pub struct RunsArgs {
-    /// Where runs live
+    /// The folder that holds the runs
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }
 
-/// `recolte hosts`
-#[derive(Debug, Args)]
-pub struct HostsArgs {
-    /// The job and its hosts
-    #[command(flatten)]
-    pub job_args: JobArgs,
-    /// How much is told
-    #[command(flatten)]
-    pub output_options: OutputOptions,
-}
-
-/// Options of all commands that read a job.
+/// Arguments of all commands that read a job.
 #[derive(Debug, Args)]
 pub struct JobArgs {
     /// The job: a TOML file
-    #[arg(default_value = JOB)]
+    #[arg(default_value = DEFAULT_JOB)]
     pub job: PathBuf,
-    /// Hosts in place of the job's: names, ranges, globs, @FILE, - for stdin; commas or blanks between. Without it,
-    /// $LIST_SERVEUR counts
+    /// Hosts in place of the job's: names, ranges, globs, @FILE, - for stdin, separated by commas or blanks. Without it,
+    /// $LIST_SERVEUR is used if set
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub hosts: Vec<String>,
-    /// Only the hosts that this name, range or glob matches
+    /// Visit only the hosts that this name, range or glob matches
     #[arg(long, value_name = "PATTERN")]
     pub only: Vec<String>,
-    /// Not the hosts that this name, range or glob matches
+    /// Leave out the hosts that this name, range or glob matches
     #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
-    /// The ssh_config, as ssh -F takes it
+    /// The ssh_config file, as for ssh -F
     #[arg(short = 'F', long, value_name = "FILE")]
     pub ssh_config: Option<PathBuf>,
-    /// Hosts in flight
+    /// The maximum number of hosts visited at once
     #[arg(short, long, value_name = "N")]
     pub parallel: Option<usize>,
-    /// Where runs live
+    /// The folder that holds the runs
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+}
+
+/// Generates the completion script of a shell.
+pub fn generate_completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "recolte", &mut script);
+    script
+}
+
+/// Generates the manual page: that of the program, then that of each subcommand.
+///
+/// # Errors
+/// Writing to memory fails, which it does not.
+pub fn generate_manual() -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "help") {
+        let named = command.clone().display_name(format!("recolte {}", command.get_name()));
+        clap_mangen::Man::new(named).render(&mut page)?;
+    }
+    Ok(page)
 }

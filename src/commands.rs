@@ -1,67 +1,113 @@
-//! One file a subcommand, each a table of contents of what it does; here, what several of them begin with.
+//! The subcommands, one file each; `completions` and `man` are one line here, since `cli` generates their texts.
+//!
+//! Here stands what several commands begin with: reading the job, naming the hosts, finding an earlier run.
 
+mod attempt;
 mod check;
 mod hosts;
-mod output;
-mod pages;
 mod resume;
 mod run;
 mod runs;
 mod send;
 
+use std::error::Error;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::cli::{self, Cli, Command, JobArgs};
+use serde::Serialize;
+
+use crate::cli::{self, Cli, Command, JobArgs, SendArgs};
 use crate::hostset::HostName;
-use crate::inventory::host_list;
+use crate::inventory::{self, Selected, host_list};
 use crate::job::{self, Job, Overrides};
+use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::report::output::{print, say};
-use crate::run::{BoxError, per_core};
-use crate::run_dir::{self, EarlierRun};
+use crate::run::per_core;
+use crate::run_dir::{EarlierRun, Lock, LockError, find_run};
 use crate::ssh_config::{self, Host};
 
-/// What a command comes to: a status, or an error before any host was touched.
-pub type CommandResult = Result<ExitStatus, BoxError>;
-
-/// The variable that names the servers, as the old script did.
-const LIST_SERVEUR: &str = "LIST_SERVEUR";
-
-/// How many `ssh -G` ask at once, for each processor.
-const QUESTIONS_PER_CORE: usize = 2;
-
-/// Does what was typed.
+/// Why a command did nothing: no host was touched.
 ///
-/// # Errors
-/// The command line or the job is wrong; no host was touched.
-pub fn dispatch(cli: Cli) -> CommandResult {
-    match cli.command {
-        Command::Run(args) => on_runtime(run::run(args)),
-        Command::Check(args) => on_runtime(check::check(args)),
-        Command::Hosts(args) => on_runtime(hosts::hosts(args)),
-        Command::Resume(args) => on_runtime(resume::resume(args)),
-        Command::Send(args) => on_runtime(send::send(args)),
-        Command::Runs(args) => runs::runs(&args),
-        Command::Completions { shell } => pages::completions(shell),
-        Command::Man => pages::man(),
+/// It is not an `Error` itself, so that `?` can turn every error into [`CommandError::Usage`].
+#[derive(Debug)]
+pub enum CommandError {
+    /// The command line, the job or this machine does not allow it.
+    Usage(Box<dyn Error>),
+    /// Another run of the job holds the lock.
+    Locked(LockError),
+}
+
+impl<E: Error + 'static> From<E> for CommandError {
+    fn from(error: E) -> Self {
+        Self::Usage(Box::new(error))
     }
 }
 
-/// One thread drives everything; what blocks has threads of its own.
-fn on_runtime(work: impl Future<Output = CommandResult>) -> CommandResult {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(work);
-    runtime.shutdown_background();
-    answer
+impl CommandError {
+    /// Returns the error to print, with its causes.
+    pub fn cause(&self) -> &dyn Error {
+        match self {
+            Self::Usage(error) => error.as_ref(),
+            Self::Locked(error) => error,
+        }
+    }
+
+    /// Returns the exit status of the program.
+    pub fn exit_status(&self) -> ExitStatus {
+        match self {
+            Self::Usage(_) => ExitStatus::Usage,
+            Self::Locked(_) => ExitStatus::Locked,
+        }
+    }
 }
 
-/// The job as the file and the command line have it.
-fn load(job_args: &JobArgs, no_mail: bool) -> Result<Job, BoxError> {
+/// The exit status of a command, or why it did nothing.
+pub type CommandResult = Result<ExitStatus, CommandError>;
+
+/// The environment variable that names the hosts, as the script that recolte replaces has it.
+const LIST_SERVEUR: &str = "LIST_SERVEUR";
+
+/// The number of `ssh -G` that run at once, for each processor.
+const QUERIES_PER_CORE: usize = 2;
+
+/// Runs the command that was typed.
+///
+/// # Errors
+/// No host was touched.
+pub fn dispatch(cli: Cli) -> CommandResult {
+    match cli.command {
+        Command::Run(args) => block_on(run::run(args)),
+        Command::Check(args) => block_on(check::check(args)),
+        Command::Hosts(args) => block_on(hosts::hosts(args)),
+        Command::Resume(args) => block_on(resume::resume(args)),
+        Command::Send(args) => block_on(send::send(args)),
+        Command::Runs(args) => runs::runs(&args),
+        Command::Completions { shell } => Ok(print_generated(&cli::generate_completions(shell))),
+        Command::Man => Ok(print_generated(&cli::generate_manual()?)),
+    }
+}
+
+/// Runs a command on a runtime of one thread; blocking work has threads of its own.
+fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(command);
+    // A thread that still blocks, on a dead file system for instance, must not hold the program back.
+    runtime.shutdown_background();
+    result
+}
+
+fn print_generated(text: &[u8]) -> ExitStatus {
+    print(&String::from_utf8_lossy(text));
+    ExitStatus::Success
+}
+
+/// Loads the job, changed as the command line says.
+fn load_job(job_args: &JobArgs, no_mail: bool) -> Result<Job, CommandError> {
     let overrides = Overrides {
-        hosts: named(&job_args.hosts)?,
-        only: all_words(&job_args.only)?,
-        exclude: all_words(&job_args.exclude)?,
+        hosts: read_host_arguments(&job_args.hosts)?,
+        only: parse_host_lists(&job_args.only)?,
+        exclude: parse_host_lists(&job_args.exclude)?,
         config: job_args.ssh_config.clone(),
         parallel: job_args.parallel,
         output: job_args.output.clone(),
@@ -71,23 +117,23 @@ fn load(job_args: &JobArgs, no_mail: bool) -> Result<Job, BoxError> {
     Ok(job::load(&job_args.job, overrides)?)
 }
 
-/// The hosts that the command line names, else those of `$LIST_SERVEUR`, else none.
-fn named(typed: &[String]) -> Result<Option<Vec<String>>, BoxError> {
-    if !typed.is_empty() {
-        return all_words(typed).map(Some);
+/// Returns the hosts that the command line names, else those of `$LIST_SERVEUR`, else none.
+fn read_host_arguments(lists: &[String]) -> Result<Option<Vec<String>>, CommandError> {
+    if !lists.is_empty() {
+        return parse_host_lists(lists).map(Some);
     }
     match std::env::var(LIST_SERVEUR) {
-        Ok(list) if !list.trim().is_empty() => all_words(&[list]).map(Some),
+        Ok(list) if !list.trim().is_empty() => parse_host_lists(&[list]).map(Some),
         _ => Ok(None),
     }
 }
 
-fn all_words(lists: &[String]) -> Result<Vec<String>, BoxError> {
-    let mut all = Vec::new();
+fn parse_host_lists(lists: &[String]) -> Result<Vec<String>, CommandError> {
+    let mut words = Vec::new();
     for list in lists {
-        all.extend(host_list::words(list, read_stdin)?);
+        words.extend(host_list::words(list, read_stdin)?);
     }
-    Ok(all)
+    Ok(words)
 }
 
 fn read_stdin() -> io::Result<String> {
@@ -96,21 +142,66 @@ fn read_stdin() -> io::Result<String> {
     Ok(text)
 }
 
-/// The ways to the targets, by the job's ssh_config, and the names that lead to the same machine, in groups.
-async fn ways(job: &Job, hosts: Vec<HostName>) -> Result<(Vec<Host>, Vec<Vec<HostName>>), BoxError> {
+/// Resolves hosts by the job's ssh_config. Returns them with the groups of names that lead to the same machine.
+async fn resolve_hosts(
+    job: &Job,
+    hosts: Vec<HostName>,
+) -> Result<(Vec<Host>, Vec<Vec<HostName>>), CommandError> {
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
-    Ok(ssh_config::ways(hosts, config, identity, per_core(QUESTIONS_PER_CORE)).await?)
+    Ok(ssh_config::ways(hosts, config, identity, per_core(QUERIES_PER_CORE)).await?)
 }
 
-/// An earlier run: by its folder, by its id, or the latest.
-fn earlier(run: Option<&Path>, output: Option<&Path>) -> Result<EarlierRun, BoxError> {
-    Ok(EarlierRun::read(&run_dir::find(&output_folder(output), run)?)?)
+/// The hosts that a job selects.
+struct SelectedHosts {
+    hosts: Vec<Host>,
+    /// The groups of names that lead to the same machine.
+    duplicates: Vec<Vec<HostName>>,
+    notes: Vec<String>,
 }
 
-/// Where runs live: as the command line says, else as the job file at hand says, else the default.
-fn output_folder(typed: Option<&Path>) -> PathBuf {
-    typed
+/// Selects the hosts of a job and resolves them.
+async fn select_hosts(job: &Job) -> Result<SelectedHosts, CommandError> {
+    let Selected { targets, notes } = inventory::select(&job.targets)?;
+    let names = targets.into_iter().map(|target| target.host).collect();
+    let (hosts, duplicates) = resolve_hosts(job, names).await?;
+    Ok(SelectedHosts { hosts, duplicates, notes })
+}
+
+/// Takes the lock of a job.
+fn take_lock(output: &Path, job: &str) -> Result<Lock, CommandError> {
+    Lock::take(output, job).map_err(|error| match error {
+        LockError::Held(_) => CommandError::Locked(error),
+        LockError::Io { .. } => error.into(),
+    })
+}
+
+/// Reads an earlier run: by its folder, by its id, or the latest.
+fn read_earlier_run(args: &SendArgs) -> Result<EarlierRun, CommandError> {
+    let folder = find_run(&output_folder(args.output.as_deref()), args.run.as_deref())?;
+    Ok(EarlierRun::read(&folder)?)
+}
+
+/// Returns the folder that holds the runs: as the command line says, else as the job file in the current folder says,
+/// else the default.
+fn output_folder(output: Option<&Path>) -> PathBuf {
+    output
         .map(Path::to_owned)
-        .or_else(|| job::output_of(Path::new(cli::JOB)))
+        .or_else(|| job::output_of(Path::new(cli::DEFAULT_JOB)))
         .unwrap_or_else(job::default_output)
+}
+
+/// The JSON that `check` and `hosts` print.
+#[derive(Serialize)]
+struct HostsJson<T> {
+    hosts: Vec<T>,
+}
+
+fn print_json<T: Serialize>(hosts: Vec<T>) -> serde_json::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(&HostsJson { hosts })?));
+    Ok(())
+}
+
+/// Prints notes on stderr, one on each line.
+fn print_notes<T: ToString>(notes: impl IntoIterator<Item = T>) {
+    notes.into_iter().for_each(|note| say(&RunMessage::Note { text: note.to_string() }.to_string()));
 }

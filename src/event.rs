@@ -1,7 +1,7 @@
-//! The only words between the runner and those who listen: events go up, the order to stop goes down.
+//! Events that the run engine emits, and the request to stop that it obeys.
 //!
-//! The runner never prints. It says what happened; the terminal and the journal make of it what they need. Events
-//! are small and owned, so that a listener may be a thread of its own.
+//! The engine never prints: it emits events, and the progress display is their only listener (the journal and the
+//! reports do not depend on them). Events are small and owned, so that the listener may be a thread of its own.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::hostset::HostName;
+use crate::message::Message;
 use crate::outcome::{Cause, HostReport, Step};
 
 /// One fact of a run.
@@ -31,8 +32,8 @@ pub enum Event {
     },
     /// A host ended.
     Ended(Box<HostReport>),
-    /// Something worth telling that changes no outcome. Fit for a terminal.
-    Note(String),
+    /// A remark that changes no outcome.
+    Note(Message),
     /// The archive is on disk.
     Archived {
         /// Where.
@@ -44,50 +45,49 @@ pub enum Event {
     Mailing,
 }
 
-/// The runner's mouth. Cheap to clone; never blocks.
+/// Sends events to their listener. Cheap to clone; never blocks.
 #[derive(Debug, Clone)]
 pub struct Events(mpsc::UnboundedSender<Event>);
 
 impl Events {
-    /// A mouth and the ear that hears all it says, in order. The ear hears the end once every clone is gone.
+    /// Creates a sender and its receiver. The receiver ends once every clone of the sender is dropped.
     pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 
-    /// Says it. A listener that is gone is no reason to stop the work.
+    /// Sends an event. A receiver that is gone does not stop the work.
     pub fn emit(&self, event: Event) {
         drop(self.0.send(event));
     }
 
-    /// Says a note.
-    pub fn note(&self, text: impl Into<String>) {
-        self.emit(Event::Note(text.into()));
+    /// Sends a note.
+    pub fn note(&self, message: impl Into<Message>) {
+        self.emit(Event::Note(message.into()));
     }
 }
 
-/// The order to stop, with its reason. The first reason given stays.
+/// Requests a run to stop, with a cause. The first cause stays. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
-    /// Tells everyone at once.
     token: CancellationToken,
-    /// Why.
-    why: Arc<OnceLock<Cause>>,
+    cause: Arc<OnceLock<Cause>>,
 }
 
 impl Stop {
-    /// Gives the order.
-    pub fn request(&self, why: Cause) {
-        let _first_reason_stays = self.why.set(why);
+    /// Requests the stop.
+    pub fn request(&self, cause: Cause) {
+        // The cause is set before the token is cancelled, so that whoever wakes up finds it.
+        let _first_cause_stays = self.cause.set(cause);
         self.token.cancel();
     }
 
-    /// The reason, once the order was given.
+    /// Returns the cause, once a stop was requested.
     pub fn requested(&self) -> Option<Cause> {
-        self.token.is_cancelled().then(|| self.why.get().copied().unwrap_or(Cause::Interrupted))
+        self.token.is_cancelled().then(|| self.cause.get().copied().unwrap_or(Cause::Interrupted))
     }
 
-    /// Waits for the order and gives its reason.
+    /// Waits until a stop is requested and returns its cause.
     pub async fn wait(&self) -> Cause {
         self.token.cancelled().await;
         self.requested().unwrap_or(Cause::Interrupted)

@@ -1,146 +1,144 @@
-//! All hosts, so many at a time: bounded concurrency, the order to stop, one report for each host.
+//! Visits all hosts with bounded concurrency: canary, threshold of failures, request to stop, one report for each host.
 //!
-//! The only place that runs things side by side. It knows nothing of ssh: the visit is a function, so that all of this
-//! is tested with closures. A visit that panics is that host's report, not the run's end.
+//! The only module that runs hosts concurrently. It knows nothing of ssh: the visit is a function, so that all of this
+//! is tested with closures. A visit that panics fails its host, not the run.
 
-use std::collections::{HashMap, VecDeque};
-use std::panic::resume_unwind;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 
-use tokio::task::{Id, JoinError, JoinSet};
+use futures_util::FutureExt as _;
+use tokio::task::JoinSet;
 
+use crate::escape::summary;
 use crate::event::Stop;
 use crate::hostset::HostName;
 use crate::job::MaxFailures;
+use crate::message::RunMessage;
 use crate::outcome::{Cause, Failure, HostReport, Outcome, Step};
 
-/// How a fleet is visited.
+/// Limits when hosts are started.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// So many at a time.
+    /// The maximum number of hosts visited at once.
     pub parallel: usize,
-    /// So many first; the rest only if all of these succeed.
+    /// The number of hosts visited first; the others follow only if all of these succeed.
     pub canary: usize,
-    /// Once more than these failed, no host is started any more.
+    /// The number of failures beyond which no further host is started.
     pub max_failures: Option<MaxFailures>,
 }
 
-/// How far a fleet has come.
+/// Counts hosts by how far they are.
 #[derive(Debug, Default)]
-struct Tally {
+struct HostCounts {
     started: usize,
     succeeded: usize,
     failed: usize,
 }
 
 impl Limits {
-    /// How many more hosts may be started now, of `all`.
-    fn slots(&self, tally: &Tally, all: usize) -> usize {
-        let landed = tally.succeeded + tally.failed;
-        let free = self.parallel.saturating_sub(tally.started - landed);
-        if self.halted(tally, all) {
+    /// Returns how many more hosts may be started now, of `all`.
+    fn free_slots(&self, counts: &HostCounts, all: usize) -> usize {
+        let running = counts.started - (counts.succeeded + counts.failed);
+        let free = self.parallel.saturating_sub(running);
+        if self.too_many_failed(counts, all) {
             0
-        } else if tally.succeeded < self.canary {
-            free.min(self.canary.saturating_sub(tally.started))
+        } else if counts.succeeded < self.canary {
+            free.min(self.canary.saturating_sub(counts.started))
         } else {
             free
         }
     }
 
-    /// Whether the hosts that failed stop the run.
-    fn halted(&self, tally: &Tally, all: usize) -> bool {
-        let canary_died = tally.failed > 0 && tally.succeeded < self.canary;
-        canary_died || self.max_failures.is_some_and(|max| max.exceeded(tally.failed, all))
+    /// Checks whether so many hosts failed that no further one is started.
+    fn too_many_failed(&self, counts: &HostCounts, all: usize) -> bool {
+        let canary_failed = counts.failed > 0 && counts.succeeded < self.canary;
+        canary_failed || self.max_failures.is_some_and(|max| max.exceeded(counts.failed, all))
     }
 }
 
-/// Visits every host of the list within the limits, and tells `ended` of each as it ends.
+/// Visits every host of the list within the limits, and calls `on_end` as each one ends.
 ///
-/// After the order to stop, or beyond a threshold, no host is started; those that were hear the order themselves, and
-/// go on beyond a threshold. A visit may return more than a report (`R`). Returns one a host, in the order of the list.
-pub async fn run<H, R, F>(
+/// After a request to stop, or beyond a threshold of failures, no host is started. Hosts that run observe the request
+/// themselves; a threshold does not end them. A visit may return more than a report (`R`). Returns one `R` for each
+/// host, in the order of the list.
+pub async fn visit_all<H, R, F>(
     hosts: Vec<(HostName, H)>,
     limits: Limits,
     stop: &Stop,
     visit: impl Fn(usize, H) -> F,
-    mut ended: impl FnMut(&HostReport),
+    mut on_end: impl FnMut(&HostReport),
 ) -> Vec<R>
 where
     R: From<HostReport> + AsRef<HostReport> + Send + 'static,
     F: Future<Output = R> + Send + 'static,
 {
-    let names: Vec<HostName> = hosts.iter().map(|(name, _)| name.clone()).collect();
-    let mut waiting: VecDeque<(usize, H)> = hosts.into_iter().map(|(_, host)| host).enumerate().collect();
-    let mut flying = JoinSet::new();
-    let mut numbers: HashMap<Id, usize> = HashMap::new();
-    let mut reports: Vec<Option<R>> = names.iter().map(|_| None).collect();
-    let mut tally = Tally::default();
-
+    let (names, hosts): (Vec<HostName>, Vec<H>) = hosts.into_iter().unzip();
+    let mut waiting: VecDeque<(usize, H)> = hosts.into_iter().enumerate().collect();
+    let mut running = JoinSet::new();
+    let mut results: Vec<Option<R>> = names.iter().map(|_| None).collect();
+    let mut counts = HostCounts::default();
     loop {
-        for _ in 0..limits.slots(&tally, names.len()) {
+        for _ in 0..limits.free_slots(&counts, names.len()) {
             let Some((number, host)) = waiting.pop_front().filter(|_| stop.requested().is_none()) else {
                 break;
             };
-            numbers.insert(flying.spawn(visit(number, host)).id(), number);
-            tally.started += 1;
+            let visit = AssertUnwindSafe(visit(number, host)).catch_unwind();
+            running.spawn(visit.map(move |result| (number, result)));
+            counts.started += 1;
         }
-        let Some(landed) = flying.join_next_with_id().await else { break };
-        let (id, report) = match landed {
-            Ok((id, report)) => (id, Ok(report)),
-            Err(error) => (error.id(), Err(error)),
-        };
-        let Some(number) = numbers.remove(&id) else { continue };
-        let Some(name) = names.get(number) else { continue };
-        let report = report.unwrap_or_else(|error| broken(name, error).into());
-        ended(report.as_ref());
-        match report.as_ref().outcome {
-            Outcome::Succeeded => tally.succeeded += 1,
-            _ => tally.failed += 1,
+        let Some(joined) = running.join_next().await else { break };
+        // A task cannot fail to join: panics are caught within it, and nobody aborts it.
+        let Ok((number, result)) = joined else { continue };
+        let (Some(name), Some(slot)) = (names.get(number), results.get_mut(number)) else { continue };
+        let result = result.unwrap_or_else(|panic| report_panic(name, panic).into());
+        on_end(result.as_ref());
+        match result.as_ref().outcome {
+            Outcome::Succeeded => counts.succeeded += 1,
+            _ => counts.failed += 1,
         }
-        if let Some(slot) = reports.get_mut(number) {
-            *slot = Some(report);
-        }
+        *slot = Some(result);
     }
-    let why = stop.requested().unwrap_or(Cause::Stopped);
-    let finish = |(name, report): (&HostName, Option<R>)| {
-        report.unwrap_or_else(|| {
-            let report = not_started(name, why);
-            ended(&report);
+    let cause = stop.requested().unwrap_or(Cause::Stopped);
+    let or_not_started = |(name, result): (&HostName, Option<R>)| {
+        result.unwrap_or_else(|| {
+            let report = report_not_started(name, cause);
+            on_end(&report);
             report.into()
         })
     };
-    names.iter().zip(reports).map(finish).collect()
+    names.iter().zip(results).map(or_not_started).collect()
 }
 
-/// A host whose turn never came.
-fn not_started(host: &HostName, why: Cause) -> HostReport {
-    let message = match why {
-        Cause::Deadline => "the run's deadline passed before its turn",
-        Cause::Interrupted => "the run was interrupted before its turn",
-        _ => "too many hosts failed before its turn (canary or max_failures)",
+/// Returns the report of a host that was never started.
+fn report_not_started(host: &HostName, cause: Cause) -> HostReport {
+    let message = match cause {
+        Cause::Deadline => RunMessage::NotStartedDeadline,
+        Cause::Interrupted => RunMessage::NotStartedInterrupted,
+        _ => RunMessage::NotStartedTooManyFailures,
     };
-    let hint = Some("recolte resume visits it".to_owned());
-    let mut report = HostReport::new(host.clone());
-    report.end(Some(Failure { step: Step::Connect, cause: why, message: message.to_owned(), hint }));
+    let mut report = report_failure(host, cause, message, RunMessage::ResumeVisitsIt);
     report.outcome = Outcome::NotStarted;
     report.step = None;
     report
 }
 
-/// A visit that broke on a fault of this program.
-fn broken(host: &HostName, error: JoinError) -> HostReport {
-    if error.is_cancelled() {
-        return not_started(host, Cause::Interrupted);
-    }
-    let panic = error.into_panic();
+/// Returns the report of a host whose visit panicked. Panics again if the panic has no text.
+fn report_panic(host: &HostName, panic: Box<dyn Any + Send>) -> HostReport {
     let text =
         panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
     let Some(text) = text else { resume_unwind(panic) };
+    let message = RunMessage::InternalError { error: summary(text.as_bytes(), 200) };
+    report_failure(host, Cause::Other, message, RunMessage::ReportWithJournal)
+}
+
+fn report_failure(host: &HostName, cause: Cause, message: RunMessage, hint: RunMessage) -> HostReport {
     let mut report = HostReport::new(host.clone());
     report.end(Some(Failure {
         step: Step::Connect,
-        cause: Cause::Other,
-        message: format!("a fault of recolte itself: {}", crate::escape::summary(text.as_bytes(), 200)),
-        hint: Some("please report it, with the run folder's journal".to_owned()),
+        cause,
+        message: message.to_string(),
+        hint: Some(hint.to_string()),
     }));
     report
 }
@@ -156,19 +154,19 @@ mod tests {
         (0..count).map(|n| (format!("h{n}").as_str().into(), format!("h{n}"))).collect()
     }
 
-    fn at_once(parallel: usize) -> Limits {
+    fn parallel_limit(parallel: usize) -> Limits {
         Limits { parallel, canary: 0, max_failures: None }
     }
 
-    async fn failing(limits: Limits, bad: &'static [&'static str]) -> Vec<Outcome> {
+    async fn outcomes_with_failing(limits: Limits, bad: &'static [&'static str]) -> Vec<Outcome> {
         let visit = |_, host: String| async move {
-            let mut report = good(&host);
+            let mut report = succeeded(&host);
             if bad.contains(&host.as_str()) {
                 report.outcome = Outcome::Failed;
             }
             report
         };
-        let reports = run(hosts(10), limits, &Stop::default(), visit, |_| {}).await;
+        let reports = visit_all(hosts(10), limits, &Stop::default(), visit, |_| {}).await;
         assert!(
             reports
                 .iter()
@@ -179,32 +177,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_canary_that_dies_keeps_the_others_at_home() {
-        let limits = Limits { canary: 2, ..at_once(5) };
-        let outcomes = failing(limits, &["h1"]).await;
+    async fn a_canary_that_fails_keeps_the_others_from_starting() {
+        let limits = Limits { canary: 2, ..parallel_limit(5) };
+        let outcomes = outcomes_with_failing(limits, &["h1"]).await;
         assert_eq!(outcomes[..2], [Outcome::Succeeded, Outcome::Failed]);
         assert_eq!(outcomes[2..], [Outcome::NotStarted; 8]);
-        assert_eq!(failing(limits, &["h5"]).await.iter().filter(|o| **o == Outcome::Succeeded).count(), 9);
+        assert_eq!(
+            outcomes_with_failing(limits, &["h5"]).await.iter().filter(|o| **o == Outcome::Succeeded).count(),
+            9
+        );
     }
 
     #[tokio::test]
     async fn beyond_the_threshold_no_host_is_started() {
-        let limits = Limits { max_failures: Some(MaxFailures::Count(1)), ..at_once(1) };
-        let outcomes = failing(limits, &["h0", "h2"]).await;
+        let limits = Limits { max_failures: Some(MaxFailures::Count(1)), ..parallel_limit(1) };
+        let outcomes = outcomes_with_failing(limits, &["h0", "h2"]).await;
         assert_eq!(outcomes[..3], [Outcome::Failed, Outcome::Succeeded, Outcome::Failed]);
         assert_eq!(outcomes[3..], [Outcome::NotStarted; 7]);
-        let share = Limits { max_failures: Some(MaxFailures::Percent(20)), ..at_once(1) };
-        assert_eq!(failing(share, &["h0", "h2"]).await[3..], [Outcome::Succeeded; 7]);
+        let share = Limits { max_failures: Some(MaxFailures::Percent(20)), ..parallel_limit(1) };
+        assert_eq!(outcomes_with_failing(share, &["h0", "h2"]).await[3..], [Outcome::Succeeded; 7]);
     }
 
-    fn good(host: &str) -> HostReport {
+    fn succeeded(host: &str) -> HostReport {
         let mut report = HostReport::new(host);
         report.end(None);
         report
     }
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_at_a_time_and_reports_in_order() {
+    async fn no_more_than_parallel_at_once_and_reports_in_order() {
         let (now, max) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let visit = |number: usize, host: String| {
             let (now, max) = (now.clone(), max.clone());
@@ -212,12 +213,13 @@ mod tests {
                 max.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_secs(20 - number as u64)).await;
                 now.fetch_sub(1, Ordering::SeqCst);
-                good(&host)
+                succeeded(&host)
             }
         };
         let mut order = Vec::new();
         let reports =
-            run(hosts(10), at_once(4), &Stop::default(), visit, |r| order.push(r.host.clone())).await;
+            visit_all(hosts(10), parallel_limit(4), &Stop::default(), visit, |r| order.push(r.host.clone()))
+                .await;
         assert_eq!(max.load(Ordering::SeqCst), 4);
         assert_eq!(order.len(), 10);
         let names: Vec<HostName> = reports.iter().map(|r| r.host.clone()).collect();
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_the_order_to_stop_every_host_still_has_its_report() {
+    async fn after_a_request_to_stop_every_host_still_has_its_report() {
         let stop = Stop::default();
         let visit = |_, host: String| {
             let stop = stop.clone();
@@ -234,11 +236,11 @@ mod tests {
                 if host == "h1" {
                     stop.request(Cause::Interrupted);
                 }
-                good(&host)
+                succeeded(&host)
             }
         };
         let mut count = 0;
-        let reports = run(hosts(5), at_once(1), &stop, visit, |_| count += 1).await;
+        let reports = visit_all(hosts(5), parallel_limit(1), &stop, visit, |_| count += 1).await;
         let outcomes: Vec<Outcome> = reports.iter().map(|r| r.outcome).collect();
         assert_eq!(count, 5);
         assert_eq!(outcomes[..2], [Outcome::Succeeded; 2]);
@@ -250,9 +252,9 @@ mod tests {
     async fn a_visit_that_panics_harms_only_its_host() {
         let visit = |_, host: String| async move {
             assert!(host != "h1", "boom");
-            good(&host)
+            succeeded(&host)
         };
-        let reports = run(hosts(3), at_once(3), &Stop::default(), visit, |_| {}).await;
+        let reports = visit_all(hosts(3), parallel_limit(3), &Stop::default(), visit, |_| {}).await;
         assert_eq!(reports[1].cause, Some(Cause::Other));
         assert_eq!(reports[2].outcome, Outcome::Succeeded);
     }

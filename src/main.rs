@@ -1,4 +1,4 @@
-//! recolte: argv to exit code. The only place that exits.
+//! recolte: from the command line to the exit code. Nothing else ends the process.
 
 mod archive;
 mod cli;
@@ -25,16 +25,11 @@ mod visit;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use outcome::ExitStatus;
 
 fn main() -> ExitCode {
-    match commands::dispatch(cli::Cli::parse()) {
-        Ok(status) => ExitCode::from(status.code()),
-        Err(error) => {
-            report::output::say(&format!("recolte: {}", escape::error_chain(error.as_ref())));
-            let locked = matches!(error.downcast_ref(), Some(run_dir::LockError::Held { .. }));
-            let status = if locked { ExitStatus::Locked } else { ExitStatus::Usage };
-            ExitCode::from(status.code())
-        }
-    }
+    let status = commands::dispatch(cli::Cli::parse()).unwrap_or_else(|error| {
+        report::output::say(&format!("recolte: {}", escape::error_chain(error.cause())));
+        error.exit_status()
+    });
+    ExitCode::from(status.code())
 }

@@ -1,7 +1,6 @@
-//! How a host can end, and what a run's ends come to.
+//! Outcomes of hosts and of runs: steps, causes, the report of one host, the exit status of the program.
 //!
-//! Plain data: every other file may use these words, and they use nothing of the crate. A host's outcome and the
-//! exit status of the program are pure functions of the facts.
+//! Plain data that every module above may use. A host's outcome and the exit status are pure functions of the data.
 
 mod cause;
 
@@ -14,68 +13,58 @@ use crate::hostset::HostName;
 
 pub use cause::Cause;
 
-/// One step of the job on one host, in the order of the old script's lines.
+/// A step of the job on one host, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// One ssh master, launched or adopted.
+    /// An ssh master is launched, or a persistent one is reused.
     Connect,
-    /// The script reaches the staging folder.
+    /// The script is uploaded to the staging folder.
     Upload,
-    /// The script is copied to its place, made executable and read back.
+    /// The script is copied to the install folder, made executable and read back.
     Install,
     /// The script runs.
     Execute,
-    /// The files it wrote are brought home.
+    /// The files that it wrote are collected.
     Collect,
 }
 
 impl Step {
-    /// All steps in their order.
+    /// Lists all steps in their order.
     pub const ALL: [Self; 5] = [Self::Connect, Self::Upload, Self::Install, Self::Execute, Self::Collect];
-
-    /// The step's name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Upload => "upload",
-            Self::Install => "install",
-            Self::Execute => "execute",
-            Self::Collect => "collect",
-        }
-    }
 }
 
 impl fmt::Display for Step {
+    /// Writes the name that `report.json` has, padded as asked for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        self.serialize(f)
     }
 }
 
-/// The one way a host ended.
+/// The outcome of one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Every step came about.
+    /// Every step succeeded.
     Succeeded,
-    /// A step after connecting did not.
+    /// A step after connecting failed.
     Failed,
-    /// No connection came about.
+    /// No connection could be made.
     Unreachable,
-    /// A limit of time of the job ended it.
+    /// A timeout or the deadline of the job ended it.
     TimedOut,
-    /// The operator ended it.
+    /// The operator interrupted it.
     Cancelled,
     /// It was never visited.
     NotStarted,
 }
 
 impl Outcome {
-    /// All outcomes, in the order reports count them.
+    /// Lists all outcomes, in the order of the reports.
     pub const ALL: [Self; 6] =
         [Self::Succeeded, Self::Failed, Self::Unreachable, Self::TimedOut, Self::Cancelled, Self::NotStarted];
 
-    /// The outcome's name in `report.json`.
+    /// Returns the name in `report.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -87,7 +76,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome in words, for people.
+    /// Returns the name for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::TimedOut => "timed out",
@@ -110,16 +99,16 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
-/// How long one step took.
+/// The duration of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTime {
     /// The step.
     pub step: Step,
-    /// Its length in milliseconds.
+    /// Its duration in milliseconds.
     pub ms: u64,
 }
 
-/// A file that was brought home.
+/// A file that was collected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectedFile {
     /// Its path on the host; bytes that are no printable UTF-8 are escaped.
@@ -132,29 +121,29 @@ pub struct CollectedFile {
     pub sha256: String,
 }
 
-/// A name under the glob that was left where it is.
+/// A file that matches the glob and was not collected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedFile {
     /// Its path on the host, escaped as in [`CollectedFile`].
     pub remote: String,
-    /// The reason, in words.
+    /// The reason, for people.
     pub why: String,
 }
 
-/// The whole account of one host: one entry of `hosts[]` in `report.json`, one line of the journal.
+/// The report of one host: one entry of `hosts[]` in `report.json`, one line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostReport {
     /// The host as it was named.
     pub host: HostName,
     /// How it ended.
     pub outcome: Outcome,
-    /// The step it ended at; none when it succeeded or never started.
+    /// The step that failed; none when it succeeded or never started.
     pub step: Option<Step>,
-    /// Why, for machines.
+    /// The cause, for machines.
     pub cause: Option<Cause>,
-    /// Why, for people.
+    /// The cause, for people.
     pub message: Option<String>,
-    /// The way out.
+    /// A way to solve it.
     pub hint: Option<String>,
     /// The script's exit status, where it ended by itself.
     pub exit_status: Option<i32>,
@@ -162,11 +151,11 @@ pub struct HostReport {
     pub started: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
-    /// The steps that were begun, with their lengths.
+    /// The steps that were begun, with their durations.
     pub steps: Vec<StepTime>,
-    /// What was brought home.
+    /// The files that were collected.
     pub files: Vec<CollectedFile>,
-    /// What was not, and why.
+    /// The files that were not, with the reasons.
     pub skipped: Vec<SkippedFile>,
 }
 
@@ -177,7 +166,7 @@ impl AsRef<Self> for HostReport {
 }
 
 impl HostReport {
-    /// A host that was not visited yet; what is to happen fills it in.
+    /// Creates the report of a host that was not visited yet; the visit fills it in.
     pub fn new(host: impl Into<HostName>) -> Self {
         Self {
             host: host.into(),
@@ -195,12 +184,12 @@ impl HostReport {
         }
     }
 
-    /// Whether the script is known not to have begun although it was about to: sudo or su refused.
+    /// Checks whether the script is known not to have begun although it was about to: sudo or su refused.
     pub fn script_refused(&self) -> bool {
         matches!(self.cause, Some(Cause::SudoDenied | Cause::NoSuchUser))
     }
 
-    /// Ends the account: succeeded without a fault, else as the fault says.
+    /// Ends the report: succeeded without a failure, else as the failure says.
     pub fn end(&mut self, failure: Option<Failure>) {
         self.ended = Some(Timestamp::now());
         let Some(failure) = failure else {
@@ -215,36 +204,46 @@ impl HostReport {
     }
 }
 
-/// What became of the mail, as `report.json` has it.
+/// The result of sending the mail, as `report.json` has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailReport {
-    /// Whether every recipient's server took all of it.
+    /// Whether every recipient's server accepted every message.
     pub sent: bool,
-    /// How many messages it took.
+    /// The number of messages sent.
     pub parts: usize,
-    /// Why it is not, or not wholly, delivered.
+    /// Why it is not, or not fully, delivered.
     pub error: Option<String>,
 }
 
-/// The status the program exits with: what a scheduler reads.
+/// Tells whether everything that a run produces reached its place: reports, archive, copy and mail. Ordered: the greater
+/// of two is the result of both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeliveryStatus {
+    /// Everything did.
+    Delivered,
+    /// Something did not.
+    Incomplete,
+}
+
+/// The exit status of the program, for schedulers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// Every host succeeded and the mail left.
+    /// Every host succeeded and everything was delivered.
     Success,
     /// At least one host did not succeed.
     HostsFailed,
     /// The command line or the job is wrong; no host was touched.
     Usage,
-    /// Harvested, but not, or not wholly, delivered.
+    /// The hosts were visited, but not everything was delivered.
     NotDelivered,
     /// Another run of this job holds the lock.
     Locked,
-    /// Ended by this signal's number.
+    /// Interrupted by the signal of this number.
     Interrupted(u8),
 }
 
 impl ExitStatus {
-    /// The code for the operating system.
+    /// Returns the exit code for the operating system.
     pub fn code(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -256,11 +255,12 @@ impl ExitStatus {
         }
     }
 
-    /// What a whole run comes to. Where two apply: interrupted, then not delivered, then hosts.
-    pub fn of(hosts: &[HostReport], delivered: bool, signal: Option<u8>) -> Self {
+    /// Returns the exit status of a run. Where several apply, an interruption counts most, then the delivery, then the
+    /// hosts.
+    pub fn of(hosts: &[HostReport], delivery: DeliveryStatus, signal: Option<u8>) -> Self {
         match signal {
             Some(signal) => Self::Interrupted(signal),
-            None if !delivered => Self::NotDelivered,
+            None if delivery == DeliveryStatus::Incomplete => Self::NotDelivered,
             None if hosts.iter().any(|h| h.outcome != Outcome::Succeeded) => Self::HostsFailed,
             None => Self::Success,
         }
@@ -276,23 +276,24 @@ mod tests {
     }
 
     #[test]
-    fn exit_status_is_the_gravest_of_what_happened() {
+    fn exit_status_reports_the_most_serious_problem() {
         let good = [host(Outcome::Succeeded)];
         let bad = [host(Outcome::Succeeded), host(Outcome::NotStarted)];
-        for (hosts, delivered, signal, code) in [
-            (&good[..], true, None, 0),
-            (&bad[..], true, None, 1),
-            (&good[..], false, None, 3),
-            (&bad[..], false, None, 3),
-            (&bad[..], false, Some(2), 130),
-            (&good[..], true, Some(15), 143),
+        let (delivered, incomplete) = (DeliveryStatus::Delivered, DeliveryStatus::Incomplete);
+        for (hosts, delivery, signal, code) in [
+            (&good[..], delivered, None, 0),
+            (&bad[..], delivered, None, 1),
+            (&good[..], incomplete, None, 3),
+            (&bad[..], incomplete, None, 3),
+            (&bad[..], incomplete, Some(2), 130),
+            (&good[..], delivered, Some(15), 143),
         ] {
-            assert_eq!(ExitStatus::of(hosts, delivered, signal).code(), code);
+            assert_eq!(ExitStatus::of(hosts, delivery, signal).code(), code);
         }
     }
 
     #[test]
-    fn a_fault_names_one_outcome() {
+    fn a_cause_and_its_step_give_one_outcome() {
         for (cause, step, outcome) in [
             (Cause::Refused, Step::Connect, Outcome::Unreachable),
             (Cause::ConnectionLost, Step::Execute, Outcome::Failed),
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_the_contract_are_spelled_as_it_spells_them() {
+    fn names_in_json_are_those_of_the_contract() {
         assert_eq!(Cause::HostKeyUnknown.to_string(), "host_key_unknown");
         assert_eq!(serde_json::to_string(&Outcome::TimedOut).unwrap(), "\"timed_out\"");
         for outcome in Outcome::ALL {

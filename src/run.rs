@@ -1,6 +1,6 @@
-//! One go of a run: the hosts that are left are visited, and what came of all of them is delivered.
+//! The run engine: one attempt visits the hosts that are left, then delivers the results of all hosts.
 //!
-//! `run` begins with every host, `resume` with those that an earlier go left. From here on they are the same.
+//! `run` starts with every host, `resume` with those that earlier attempts left; from here on they are the same.
 
 mod control_dir;
 mod deliver;
@@ -8,172 +8,195 @@ mod dry_run;
 mod fd_limit;
 mod mail_parts;
 
-use std::error::Error;
+use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+use jiff::Timestamp;
+use thiserror::Error;
 
 use crate::archive::Packer;
 use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
 use crate::hostset::HostName;
 use crate::job::Job;
+use crate::message::{Message, RunMessage};
 use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
 use crate::remote::{self, ControlSockets};
 use crate::report::{RunReport, json};
-use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunStart};
+use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunParameters};
 use crate::signals::Signals;
-use crate::ssh_config::Host;
+use crate::ssh_config::{Host, SshConfigError};
 use crate::visit::{self, ConnectLimiter, Task, visit};
-use jiff::Timestamp;
+
+use deliver::archive_entries;
 
 pub use control_dir::ControlDirectory;
-pub use deliver::{Delivered, mail_again};
-pub use dry_run::script as dry_run;
-pub use fd_limit::fit;
+pub use deliver::{Delivery, send_mail};
+pub use dry_run::dry_run;
+pub use fd_limit::fit_parallel;
 
-/// Why a command did nothing: the command line, the job, the gateway.
-pub type BoxError = Box<dyn Error + Send + Sync>;
-
-/// How many connections are made at once for each processor, unless the job says: a handshake waits for the host
-/// about as long as it computes here.
+/// The number of connections made at once for each processor, unless the job says: a handshake waits for the host about
+/// as long as it computes here.
 const HANDSHAKES_PER_CORE: usize = 4;
 
-/// How long ending what is left may take when the operator wants to leave at once.
-const LEAVING: Duration = Duration::from_secs(5);
+/// How long ending the remaining masters may take after a second signal.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a go begins with.
+/// Why an attempt could not begin. No host was touched.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// No control directory can be created.
+    #[error(transparent)]
+    ControlDirectory(#[from] RunMessage),
+    /// The ssh_config cannot be read.
+    #[error(transparent)]
+    SshConfig(#[from] SshConfigError),
+    /// The journal or another file of the run cannot be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Everything that one attempt of a run needs.
 pub struct Attempt {
     /// The job.
     pub job: Job,
     /// The run's folder.
     pub folder: RunFolder,
-    /// What the run was begun with.
-    pub begin: RunStart,
-    /// The hosts that are left, with what is left to do.
-    pub left: Vec<(Host, Task)>,
-    /// The accounts of those that are not.
-    pub done: Vec<HostReport>,
-    /// When the run was taken up again, this time included.
+    /// The parameters that the run was started with.
+    pub parameters: RunParameters,
+    /// The hosts to visit, with what is left to do there.
+    pub tasks: Vec<(Host, Task)>,
+    /// The reports of the hosts that are not visited again.
+    pub earlier_reports: Vec<HostReport>,
+    /// When the run was resumed, this attempt included.
     pub resumed: Vec<Timestamp>,
-    /// What is worth telling before it begins.
-    pub notes: Vec<String>,
+    /// The notes to print before it begins.
+    pub notes: Vec<Message>,
 }
 
-/// What a go came to.
+/// The result of an attempt.
 pub struct AttemptEnd {
-    /// For the operating system.
+    /// The exit status of the program.
     pub status: ExitStatus,
-    /// What was delivered; none where a second signal ended the program at once.
-    pub delivered: Option<Delivered>,
+    /// The delivered results; none where a second signal ended the program at once.
+    pub delivery: Option<Delivery>,
 }
 
-/// Does it.
+/// Runs an attempt.
 ///
 /// # Errors
-/// No host was touched: the journal or the folder of the sockets cannot be made.
-pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd, BoxError> {
+/// No host was touched: the journal or the control directory cannot be created.
+pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd, RunError> {
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
-    let journal = Journal::open(&attempt.folder.journal())?;
+    let journal = Journal::open(&attempt.folder.journal_path())?;
     match attempt.resumed.last() {
-        Some(at) => journal.write(&JournalEntry::Resumed { at: *at }).await?,
-        None => journal.write(&JournalEntry::Started(attempt.begin.clone())).await?,
+        Some(at) => {
+            journal.write(&JournalEntry::Resumed { at: *at }).await?;
+            attempt.folder.remove_temporary_files()?;
+        }
+        None => journal.write(&JournalEntry::Started(attempt.parameters.clone())).await?,
     }
-    if !attempt.resumed.is_empty() {
-        attempt.folder.sweep()?;
-    }
-    let control_directory = ControlDirectory::make()?;
+    let control_directory = ControlDirectory::create()?;
     let sockets = control_directory.sockets(&attempt.job.ssh)?;
-    let packer = Packer::begin(&attempt.folder.path, per_core(1))?;
+    let packer = Packer::start(&attempt.folder.path, per_core(1))?;
     attempt.notes.iter().for_each(|note| events.note(note.clone()));
     if let Some(deadline) = attempt.job.deadline {
-        tokio::spawn(request_stop_at(deadline, stop.clone()));
+        tokio::spawn(request_stop_after(deadline, stop.clone()));
     }
-    let work = whole(attempt, journal, sockets, packer, events, stop);
-    let delivered = tokio::select! {
-        delivered = work => delivered,
-        () = signals.second() => {
-            remote::end_all(control_directory.path(), LEAVING).await;
+    let work = visit_and_deliver(attempt, journal, sockets, packer, events, stop);
+    let delivery = tokio::select! {
+        delivery = work => delivery,
+        // The second signal drops the work where it stands. Masters are processes of their own and would outlive the
+        // program, so they are ended here; the journal has what a later `resume` needs.
+        () = signals.wait_for_second() => {
+            remote::end_all(control_directory.path(), END_TIMEOUT).await;
             let status = ExitStatus::Interrupted(signals.first().unwrap_or(2));
-            return Ok(AttemptEnd { status, delivered: None });
+            return Ok(AttemptEnd { status, delivery: None });
         }
     };
-    let status = ExitStatus::of(&delivered.report.hosts, delivered.whole, signals.first());
-    Ok(AttemptEnd { status, delivered: Some(delivered) })
+    let status = ExitStatus::of(&delivery.report.hosts, delivery.status, signals.first());
+    Ok(AttemptEnd { status, delivery: Some(delivery) })
 }
 
-/// Visits what is left of the fleet and delivers what came of all of it.
-async fn whole(
+/// Visits the hosts that are left and delivers the results of all hosts.
+async fn visit_and_deliver(
     attempt: Attempt,
     journal: Journal,
     sockets: ControlSockets,
     packer: Packer,
     events: Events,
     stop: Stop,
-) -> Delivered {
-    let Attempt { job, folder, begin, left, done, resumed, .. } = attempt;
-    let names = left.iter().map(|(host, _)| host.alias.clone()).collect();
-    events.emit(Event::Started { run: folder.id.clone(), hosts: names });
-    let run = Arc::new(visit::RunContext {
+) -> Delivery {
+    let Attempt { job, folder, parameters, tasks, earlier_reports, resumed, .. } = attempt;
+    let hosts = tasks.iter().map(|(host, _)| host.alias.clone()).collect();
+    events.emit(Event::Started { run: folder.id.clone(), hosts });
+    let context = Arc::new(visit::RunContext {
         job: job.clone(),
         folder: folder.clone(),
-        reserved_names: ReservedNames::of(files_of(&done, &left)),
+        reserved_names: ReservedNames::from_files(earlier_files(&earlier_reports, &tasks)),
         journal,
-        run_secret: begin.run_secret,
+        run_secret: parameters.run_secret,
         resuming: !resumed.is_empty(),
         sockets,
-        connect_limiter: ConnectLimiter::new(handshakes(&job)),
+        connect_limiter: ConnectLimiter::new(max_handshakes(&job)),
         events: events.clone(),
         stop: stop.clone(),
     });
-    // Who resumes has seen what became of the canary.
+    // A run is resumed by somebody who has seen how its canary ended, so the other hosts do not wait for one again.
     let canary = if resumed.is_empty() { job.canary } else { 0 };
-    let (parallel, note) = fit(job.parallel);
+    let (parallel, note) = fit_parallel(job.parallel);
     note.into_iter().for_each(|note| events.note(note));
     let limits = Limits { parallel, canary, max_failures: job.max_failures };
-    let hosts = left.into_iter().map(|(host, task)| (host.alias.clone(), (host, task))).collect();
-    let each = |number, (host, task)| visit(Arc::clone(&run), host, number, task);
-    done.iter().for_each(|report| deliver::pack(&packer, &folder, report));
-    let ended = |report: &HostReport| {
-        deliver::pack(&packer, &folder, report);
+    let pack = |report: &HostReport| archive_entries(&folder, report).for_each(|entry| packer.add(entry));
+    earlier_reports.iter().for_each(pack);
+    let on_end = |report: &HostReport| {
+        pack(report);
         events.emit(Event::Ended(Box::new(report.clone())));
     };
-    let visited = fleet::run(hosts, limits, &stop, each, ended).await;
-    let hosts = in_order(&begin.hosts, done.into_iter().chain(visited));
+    let hosts = tasks.into_iter().map(|(host, task)| (host.alias.clone(), (host, task))).collect();
+    let visit_host = |number, (host, task)| visit(Arc::clone(&context), host, number, task);
+    let visited = fleet::visit_all(hosts, limits, &stop, visit_host, on_end).await;
+    let hosts = sort_reports(&parameters.hosts, earlier_reports.into_iter().chain(visited));
     let script =
         json::ScriptReport { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
-    let report = RunReport::new(&folder.id, &job.name, script, begin.started, Timestamp::now(), hosts);
+    let report = RunReport::new(&folder.id, &job.name, script, parameters.started, Timestamp::now(), hosts);
     deliver::deliver(&job, &folder, packer, RunReport { resumed, ..report }, &events).await
 }
 
-/// The files that earlier goes brought home and that stay.
-fn files_of<'a>(done: &'a [HostReport], left: &'a [(Host, Task)]) -> impl Iterator<Item = &'a CollectedFile> {
-    let earlier = left.iter().filter_map(|(_, task)| match task {
+/// Lists the files that earlier attempts collected and that stay.
+fn earlier_files<'a>(
+    reports: &'a [HostReport],
+    tasks: &'a [(Host, Task)],
+) -> impl Iterator<Item = &'a CollectedFile> {
+    let partial = tasks.iter().filter_map(|(_, task)| match task {
         Task::Collect { earlier, .. } => earlier.as_deref(),
         Task::Whole => None,
     });
-    done.iter().chain(earlier).flat_map(|report| &report.files)
+    reports.iter().chain(partial).flat_map(|report| &report.files)
 }
 
-/// The accounts of all hosts, in the order the run began with.
-fn in_order(names: &[HostName], reports: impl Iterator<Item = HostReport>) -> Vec<HostReport> {
-    let mut by_name: std::collections::HashMap<HostName, HostReport> =
+/// Sorts the reports of all hosts into the order that the run was started with.
+fn sort_reports(hosts: &[HostName], reports: impl Iterator<Item = HostReport>) -> Vec<HostReport> {
+    let mut by_host: HashMap<HostName, HostReport> =
         reports.map(|report| (report.host.clone(), report)).collect();
-    names.iter().filter_map(|name| by_name.remove(name)).collect()
+    hosts.iter().filter_map(|host| by_host.remove(host)).collect()
 }
 
-/// Orders the run to stop when its time is over.
-async fn request_stop_at(deadline: Duration, stop: Stop) {
+/// Requests a stop once the deadline has passed.
+async fn request_stop_after(deadline: Duration, stop: Stop) {
     tokio::time::sleep(deadline).await;
     stop.request(Cause::Deadline);
 }
 
-/// How many connections are made at once.
-pub fn handshakes(job: &Job) -> usize {
+/// Returns the maximum number of connections that are made at once.
+pub fn max_handshakes(job: &Job) -> usize {
     if job.handshakes > 0 { job.handshakes } else { per_core(HANDSHAKES_PER_CORE) }
 }
 
-/// How many of something at once, at so many for each processor.
-pub fn per_core(each: usize) -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from) * each
+/// Returns a number for each processor, times the number of processors.
+pub fn per_core(number: usize) -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from) * number
 }

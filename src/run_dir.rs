@@ -1,16 +1,16 @@
-//! What a run leaves on the gateway, as it happens: its folder, the files it collects, its journal, its lock.
+//! Everything that a run keeps on the gateway: its folder, the collected files, the journal, the lock.
 //!
-//! `folder` is the run's own place, `place` finds a local name for a file of a host, `log` writes what must be known
-//! after a power cut, `resume` reads it again, `lock` keeps two runs of a job apart.
+//! `folder` creates the run folder, `local_path` finds a safe local name for a file of a host, `journal` records what
+//! must be known after a power cut, `earlier_run` reads it again, `lock` keeps two runs of a job apart.
 
-mod earlier;
+mod earlier_run;
 mod folder;
 mod journal;
 mod local_path;
 mod lock;
 
-pub use earlier::{EarlierRun, Remaining, find};
-pub use folder::{MANIFEST, REPORT, RunFolder, SCRIPT};
-pub use journal::{Journal, JournalEntry, RunStart};
+pub use earlier_run::{EarlierRun, RemainingWork, find_run, list_runs};
+pub use folder::{MANIFEST, REPORT_HTML, REPORT_JSON, REPORT_TEXT, RunFolder, SCRIPT};
+pub use journal::{Journal, JournalEntry, RunParameters};
 pub use local_path::{HostFolder, ReservedNames};
 pub use lock::{Lock, LockError};

@@ -1,8 +1,9 @@
-//! The archive in the making: a file goes in as soon as its host has ended, so that little is left to do after the last.
+//! Packs the archive in the background: a file is added as soon as its host has ended, so that little is left to do
+//! after the last host.
 //!
-//! A thread of its own reads and packs, others compress: one gzip stream, cut into blocks that are compressed side by
-//! side. Nobody waits for them before the end, and memory holds a few blocks for each thread. An error is told at the
-//! end. Limits: what is packed stays packed.
+//! One thread reads the files and writes the tar, others compress its blocks into one gzip stream. Nobody waits for them
+//! before the end, and memory holds a few blocks for each thread. Errors are reported at the end. Limits: a file that
+//! was added cannot be taken out again.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,83 +14,86 @@ use std::thread::{self, JoinHandle};
 use gzp::ZWriter as _;
 use gzp::deflate::Gzip;
 use gzp::par::compress::ParCompressBuilder;
-use tempfile::TempPath;
+use tempfile::{NamedTempFile, TempPath};
 
-use super::{ArchiveEntry, place, tar, temporary_file};
+use super::{ArchiveEntry, write_tar};
+use crate::disk::{create_temporary_file, sync_and_rename};
+use crate::message::RunMessage;
 
-/// The most threads that compress: more would wait for the one that reads.
-const MOST_THREADS: usize = 16;
+/// The maximum number of threads that compress: more would wait for the one that reads.
+const MAX_THREADS: usize = 16;
 
-/// After so many bytes they are put on disk, so that little is left for the end.
-const SYNC: usize = 32 * 1024 * 1024;
+/// The number of bytes after which they are synced to disk, so that little is left to sync at the end.
+const SYNC_INTERVAL: usize = 32 * 1024 * 1024;
 
-/// An archive in the making. Dropped, it leaves nothing.
+/// An archive that is being written. Dropping it removes the archive.
 pub struct Packer {
-    feed: mpsc::Sender<ArchiveEntry>,
-    temporary_file: TempPath,
+    entries: mpsc::Sender<ArchiveEntry>,
+    temporary_path: TempPath,
     thread: JoinHandle<io::Result<File>>,
 }
 
 impl Packer {
-    /// Begins an archive that will lie in `folder`, compressed by so many threads.
+    /// Starts an archive in a temporary file in `folder`, compressed by so many threads.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn begin(folder: &Path, threads: usize) -> io::Result<Self> {
-        let (file, temporary_file) = temporary_file(folder)?.into_parts();
-        let (feed, entries) = mpsc::channel();
-        let thread =
-            thread::Builder::new().name("packer".to_owned()).spawn(move || pack(file, threads, entries))?;
-        Ok(Self { feed, temporary_file, thread })
+    pub fn start(folder: &Path, threads: usize) -> io::Result<Self> {
+        let (file, temporary_path) = create_temporary_file(folder)?.into_parts();
+        let (entries, receiver) = mpsc::channel();
+        let pack = move || write_compressed(file, threads, receiver);
+        let thread = thread::Builder::new().name("packer".to_owned()).spawn(pack)?;
+        Ok(Self { entries, temporary_path, thread })
     }
 
-    /// Puts a file into it. Does not wait.
+    /// Adds a file. Does not wait until it is packed.
     pub fn add(&self, entry: ArchiveEntry) {
-        // A packer that stopped says why at the end.
-        drop(self.feed.send(entry));
+        // A thread that failed returns its error to `finish`.
+        drop(self.entries.send(entry));
     }
 
-    /// Waits until all is packed and on disk, and gives the archive its name; returns its length in bytes. Blocks.
+    /// Waits until all files are packed and synced, then gives the archive its name. Returns its length in bytes. Blocks.
     ///
     /// # Errors
-    /// A file could not be read, or the archive not be written; nothing is left under its name then.
-    pub fn finish(self, to: &Path) -> io::Result<u64> {
-        drop(self.feed);
+    /// A file could not be read, or the archive could not be written; no archive is left then.
+    pub fn finish(self, path: &Path) -> io::Result<u64> {
+        drop(self.entries);
         let packed = self.thread.join();
-        let file = packed.unwrap_or_else(|_| Err(io::Error::other("a fault of recolte itself")))?;
-        place(&file, self.temporary_file, to)
+        let file = packed.unwrap_or_else(|_| Err(io::Error::other(RunMessage::PackerPanicked)))?;
+        sync_and_rename(NamedTempFile::from_parts(file, self.temporary_path), path)
     }
 }
 
-/// Packs all that comes.
-fn pack(file: File, threads: usize, entries: impl IntoIterator<Item = ArchiveEntry>) -> io::Result<File> {
-    let threads = threads.clamp(1, MOST_THREADS);
-    let disk = Disk { file, unsynced: 0, error: None };
+/// Writes all entries to the file, compressed, until their sender is dropped.
+fn write_compressed(
+    file: File,
+    threads: usize,
+    entries: impl IntoIterator<Item = ArchiveEntry>,
+) -> io::Result<File> {
+    let threads = threads.clamp(1, MAX_THREADS);
+    let writer = ArchiveWriter { file, unsynced: 0, error: None };
     let builder = ParCompressBuilder::<Gzip>::new().num_threads(threads).map_err(io::Error::other)?;
-    let mut gz = builder.from_writer(disk);
-    // Finished in any case: it is not made to be dropped before.
-    let packed = tar(&mut gz, entries).map(drop);
-    let disk = gz.finish().map_err(io::Error::other)?;
+    let mut gz = builder.from_writer(writer);
+    // The compressor must be finished even after an error: it is not made to be dropped before.
+    let packed = write_tar(&mut gz, entries).map(drop);
+    let writer = gz.finish().map_err(io::Error::other)?;
     packed?;
-    match disk.error {
-        Some(error) => Err(error),
-        None => Ok(disk.file),
-    }
+    writer.error.map_or(Ok(writer.file), Err)
 }
 
-/// The file that is written. It takes everything and keeps its first error: the compressor could not be finished after
-/// one.
-struct Disk {
+/// Writes the compressed bytes to the file. It never fails: it keeps its first error and discards all later bytes,
+/// because the compressor's threads could not be finished after a failed write.
+struct ArchiveWriter {
     file: File,
     unsynced: usize,
     error: Option<io::Error>,
 }
 
-impl Disk {
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl ArchiveWriter {
+    fn write_and_sync(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.unsynced += bytes.len();
-        if self.unsynced >= SYNC {
+        if self.unsynced >= SYNC_INTERVAL {
             self.unsynced = 0;
             self.file.sync_data()?;
         }
@@ -97,13 +101,13 @@ impl Disk {
     }
 }
 
-impl Write for Disk {
+impl Write for ArchiveWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.error.is_none() {
-            self.error = self.put(bytes).err();
+            self.error = self.write_and_sync(bytes).err();
             if self.error.is_some() {
-                // The hosts that are still visited need the room.
-                let _full_or_not = self.file.set_len(0);
+                // The disk is probably full: the hosts that are still visited need the space.
+                let _ignored = self.file.set_len(0);
             }
         }
         Ok(bytes.len())
@@ -120,15 +124,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn made(path: &str, bytes: &[u8]) -> ArchiveEntry {
-        ArchiveEntry::Made { path: path.to_owned(), bytes: bytes.to_vec(), modified: 7 }
+    fn generated(path: &str, bytes: &[u8]) -> ArchiveEntry {
+        ArchiveEntry::Generated { path: path.to_owned(), bytes: bytes.to_vec(), modified: 7 }
     }
 
-    /// An archive of these files.
+    /// Returns an archive of these files.
     fn packed(files: &[(String, Vec<u8>)], threads: usize) -> Vec<u8> {
         let dir = tempfile::tempdir().unwrap();
-        let packer = Packer::begin(dir.path(), threads).unwrap();
-        files.iter().for_each(|(path, bytes)| packer.add(made(path, bytes)));
+        let packer = Packer::start(dir.path(), threads).unwrap();
+        files.iter().for_each(|(path, bytes)| packer.add(generated(path, bytes)));
         let to = dir.path().join("JGE.tar.gz");
         let length = packer.finish(&to).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the archive is left");
@@ -159,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_own_tar_and_gzip_read_it() {
+    fn tar_and_gzip_of_the_system_read_it() {
         let dir = tempfile::tempdir().unwrap();
         let content = vec![b'x'; 1_000_000];
         let archive = dir.path().join("a.tar.gz");
@@ -177,25 +181,25 @@ mod tests {
     fn a_file_that_is_gone_leaves_no_archive() {
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("JGE.tar.gz");
-        let packer = Packer::begin(dir.path(), 2).unwrap();
+        let packer = Packer::start(dir.path(), 2).unwrap();
         packer.add(ArchiveEntry::Disk { from: dir.path().join("gone"), path: "JGE/gone".to_owned() });
-        packer.add(made("JGE/f", b"fine"));
+        packer.add(generated("JGE/f", b"fine"));
         assert!(packer.finish(&to).unwrap_err().to_string().contains("gone"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn a_full_disk_is_told_at_the_end() {
+    fn a_full_disk_is_reported_at_the_end() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let files = (0..4).map(|number| made(&format!("JGE/{number}"), &[0; 300_000]));
-        assert_eq!(pack(full, 2, files).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let files = (0..4).map(|number| generated(&format!("JGE/{number}"), &[0; 300_000]));
+        assert_eq!(write_compressed(full, 2, files).unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]
-    fn one_that_is_dropped_leaves_nothing() {
+    fn a_packer_that_is_dropped_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let packer = Packer::begin(dir.path(), 2).unwrap();
-        packer.add(made("JGE/f", b"fine"));
+        let packer = Packer::start(dir.path(), 2).unwrap();
+        packer.add(generated("JGE/f", b"fine"));
         drop(packer);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }

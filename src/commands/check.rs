@@ -1,87 +1,78 @@
-//! `recolte check`: a grid, host by step, of what is ready and what is wanting. Nothing runs, nothing is left.
+//! `recolte check`: a table of hosts and checks that shows which hosts are ready for the job. Nothing is run or left.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{CommandResult, load, print, say, ways};
+use super::{CommandResult, SelectedHosts, load_job, print, print_json, print_notes, select_hosts};
 use crate::cli;
 use crate::event::Stop;
 use crate::fleet::{self, Limits};
-use crate::inventory::{self, Selected};
+use crate::hostset::HostName;
 use crate::outcome::{ExitStatus, Outcome};
 use crate::report::grid::{self, Row};
 use crate::report::style::View;
-use crate::run::{self, ControlDirectory, handshakes};
+use crate::run::{ControlDirectory, fit_parallel, max_handshakes};
 use crate::signals::Signals;
 use crate::visit::{Check, CheckContext, CheckResult, ConnectLimiter, HostCheck, preflight};
 
-/// Tries every host.
-pub async fn check(args: cli::CheckArgs) -> CommandResult {
-    let job = load(&args.job_args, true)?;
-    let Selected { targets, notes } = inventory::select(&job.targets)?;
-    let (hosts, _twins) = ways(&job, targets.into_iter().map(|target| target.host).collect()).await?;
+/// Checks every host.
+pub async fn check(args: cli::InspectArgs) -> CommandResult {
+    let job = load_job(&args.job_args, true)?;
+    let SelectedHosts { hosts, notes, .. } = select_hosts(&job).await?;
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
-    let (parallel, note) = run::fit(job.parallel);
+    let (parallel, note) = fit_parallel(job.parallel);
     let limits = Limits { parallel, canary: 0, max_failures: None };
-    let connect_limiter = ConnectLimiter::new(handshakes(&job));
-    let folder = ControlDirectory::make()?;
-    let sockets = folder.sockets(&job.ssh)?;
+    let connect_limiter = ConnectLimiter::new(max_handshakes(&job));
+    let control_directory = ControlDirectory::create()?;
+    let sockets = control_directory.sockets(&job.ssh)?;
     let context = Arc::new(CheckContext { job, sockets, connect_limiter, stop: stop.clone() });
     let hosts = hosts.into_iter().map(|host| (host.alias.clone(), host)).collect();
-    let each = |number, host| {
+    let check_host = |number, host| {
         let context = Arc::clone(&context);
         async move { preflight(&context, host, number).await }
     };
-    let all: Vec<HostCheck> = fleet::run(hosts, limits, &stop, each, |_| {}).await;
+    let checks: Vec<HostCheck> = fleet::visit_all(hosts, limits, &stop, check_host, |_| {}).await;
     if !args.output_options.quiet {
-        notes.iter().chain(&note).for_each(|note| say(&format!("note: {note}")));
+        print_notes(&notes);
+        print_notes(&note);
     }
-    tell(&args.output_options, &all)?;
-    let ready = all.iter().all(|one| one.report.outcome == Outcome::Succeeded);
+    if args.output_options.json {
+        print_json(checks.iter().map(json_of_host).collect())?;
+    } else {
+        let rows: Vec<Row> = checks.iter().map(row_of_host).collect();
+        print(&grid::grid(&Check::ALL.map(Check::name), &rows, View::of(&std::io::stdout())));
+    }
     Ok(match signals.first() {
         Some(signal) => ExitStatus::Interrupted(signal),
-        None if ready => ExitStatus::Success,
+        None if checks.iter().all(is_ready) => ExitStatus::Success,
         None => ExitStatus::HostsFailed,
     })
 }
 
-/// One host of the JSON answer.
+fn is_ready(check: &HostCheck) -> bool {
+    check.report.outcome == Outcome::Succeeded
+}
+
+/// A host in the JSON output. Its fields are in alphabetical order, as they were always printed.
 #[derive(Serialize)]
 struct HostCheckJson<'a> {
-    host: &'a str,
+    host: &'a HostName,
+    items: Vec<(&'static str, &'static str)>,
     ready: bool,
-    items: Vec<(&'static str, String)>,
 }
 
-fn tell(output_options: &cli::OutputOptions, all: &[HostCheck]) -> Result<(), serde_json::Error> {
-    if output_options.json {
-        let hosts: Vec<HostCheckJson<'_>> = all.iter().map(told).collect();
-        print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "hosts": hosts }))?));
-    } else {
-        let rows: Vec<Row> = all.iter().map(row).collect();
-        print(&grid::grid(&Check::ALL.map(Check::name), &rows, View::of(&std::io::stdout())));
-    }
-    Ok(())
+fn json_of_host(check: &HostCheck) -> HostCheckJson<'_> {
+    let items = Check::ALL.map(Check::name).into_iter().zip(result_names(check)).collect();
+    HostCheckJson { host: &check.report.host, items, ready: is_ready(check) }
 }
 
-fn told(one: &HostCheck) -> HostCheckJson<'_> {
-    let items =
-        Check::ALL.iter().enumerate().map(|(n, item)| (item.name(), cell(one.found.get(n)).to_owned()));
-    HostCheckJson {
-        host: &one.report.host,
-        ready: one.report.outcome == Outcome::Succeeded,
-        items: items.collect(),
-    }
-}
-
-/// A host's row: a word an item, then what is worth a line.
-fn row(one: &HostCheck) -> Row {
-    let cells = (0..Check::ALL.len()).map(|n| cell(one.found.get(n)).to_owned()).collect();
+/// Returns the row of a host: a result for each check, then the messages.
+fn row_of_host(check: &HostCheck) -> Row {
     let mut lines = Vec::new();
-    for (item, found) in Check::ALL.iter().zip(&one.found) {
-        match found {
+    for (item, result) in Check::ALL.iter().zip(&check.found) {
+        match result {
             CheckResult::Noted(text) => lines.push(format!("{}: {text}", item.name())),
             CheckResult::Failed(failure) => {
                 lines.push(format!("{}: {}", item.name(), failure.message));
@@ -90,18 +81,19 @@ fn row(one: &HostCheck) -> Row {
             CheckResult::Passed => {}
         }
     }
-    if one.found.is_empty() {
-        lines.extend(one.report.message.clone());
+    if check.found.is_empty() {
+        lines.extend(check.report.message.clone());
     }
-    Row { host: one.report.host.to_string(), cells, lines, outcome: one.report.outcome }
+    let cells = result_names(check).map(str::to_owned).collect();
+    Row { host: check.report.host.to_string(), cells, lines, outcome: check.report.outcome }
 }
 
-/// An item in a word.
-fn cell(found: Option<&CheckResult>) -> &str {
-    match found {
+/// Names the result of each check; a check that was not reached is `-`.
+fn result_names(check: &HostCheck) -> impl Iterator<Item = &'static str> {
+    (0..Check::ALL.len()).map(|number| match check.found.get(number) {
         Some(CheckResult::Passed) => "ok",
         Some(CheckResult::Noted(_)) => "note",
         Some(CheckResult::Failed(_)) => "NO",
         None => "-",
-    }
+    })
 }

@@ -1,61 +1,56 @@
-//! `recolte hosts`: who would be visited, as OpenSSH resolves them.
+//! `recolte hosts`: lists the hosts that would be visited, as OpenSSH resolves them.
 
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{CommandResult, QUESTIONS_PER_CORE, load, print, say};
+use super::{CommandResult, QUERIES_PER_CORE, load_job, print, print_json, print_notes};
 use crate::cli;
 use crate::escape::escape;
 use crate::hostset::list_names;
 use crate::inventory::{self, Selected};
+use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::run::per_core;
 use crate::ssh_config::{self, Resolved, same_machine};
 
-/// The JSON answer.
+/// A host, and the source of its name.
 #[derive(Serialize)]
-struct Listing<'a> {
-    hosts: Vec<Listed<'a>>,
-}
-
-/// A host, and where its name came from.
-#[derive(Serialize)]
-struct Listed<'a> {
+struct ListedHost<'a> {
     #[serde(flatten)]
     resolved: &'a Resolved,
     source: &'a str,
 }
 
 /// Prints the hosts of a job.
-pub async fn hosts(args: cli::HostsArgs) -> CommandResult {
-    let job = load(&args.job_args, true)?;
+pub async fn hosts(args: cli::InspectArgs) -> CommandResult {
+    let job = load_job(&args.job_args, true)?;
     let Selected { targets, notes } = inventory::select(&job.targets)?;
     let names = targets.iter().map(|target| target.host.clone()).collect();
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
-    let hosts = ssh_config::resolve(names, config, identity, per_core(QUESTIONS_PER_CORE)).await?;
+    let hosts = ssh_config::resolve(names, config, identity, per_core(QUERIES_PER_CORE)).await?;
     if !args.output_options.quiet {
-        notes.iter().for_each(|note| say(&format!("note: {note}")));
+        print_notes(&notes);
     }
     let listed: Vec<_> = hosts
         .iter()
         .zip(&targets)
-        .map(|(resolved, target)| Listed { resolved, source: &target.source })
+        .map(|(resolved, target)| ListedHost { resolved, source: &target.source })
         .collect();
     if args.output_options.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: listed })?));
+        print_json(listed)?;
     } else {
         print(&table(&listed));
         for names in same_machine(&hosts) {
-            print(&format!("same machine: {}\n", list_names(&names)));
+            print(&format!("{}\n", RunMessage::SameMachine { names: list_names(&names) }));
         }
     }
     Ok(ExitStatus::Success)
 }
 
-/// The hosts in columns as wide as their longest entry.
-fn table(hosts: &[Listed<'_>]) -> String {
+/// Lays the hosts out in columns as wide as their longest entry.
+fn table(hosts: &[ListedHost<'_>]) -> String {
     let header = ["ALIAS", "USER", "ADDRESS", "PORT", "JUMP", "SOURCE"].map(str::to_owned);
-    let row = |Listed { resolved: host, source }: &Listed<'_>| {
+    let row = |ListedHost { resolved: host, source }: &ListedHost<'_>| {
         let jump = host.jump.clone().unwrap_or_else(|| "-".to_owned());
         let cells = [&*host.alias, &host.user, &host.address, &host.port.to_string(), &jump, *source];
         cells.map(|cell| escape(cell.as_bytes()))

@@ -1,76 +1,64 @@
-//! `recolte resume`: finishes an earlier run. No script that began is run again unless that is asked for.
+//! `recolte resume`: finishes an earlier run. A script that began is not run again unless that is asked for.
 
 use jiff::Timestamp;
 
-use super::output::run_attempt;
-use super::{BoxError, CommandResult, earlier};
+use super::attempt::run_and_print;
+use super::{CommandError, CommandResult, read_earlier_run, resolve_hosts, take_lock};
 use crate::cli;
-use crate::hostset::HostName;
+use crate::hostset::{HostName, fold};
 use crate::job::{self, Job, Overrides};
-use crate::outcome::HostReport;
+use crate::message::RunMessage;
 use crate::run::Attempt;
-use crate::run_dir::{EarlierRun, Lock, Remaining, SCRIPT};
-use crate::ssh_config::Host;
+use crate::run_dir::{EarlierRun, RemainingWork, SCRIPT};
 use crate::visit::Task;
 
 /// Finishes a run.
 pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
-    let earlier = earlier(args.run.as_deref(), args.output.as_deref())?;
-    let job = job_of(&earlier, args.parallel, args.no_mail)?;
+    let earlier = read_earlier_run(&args.earlier)?;
+    let job = load_earlier_job(&earlier, args.parallel, args.no_mail)?;
     let output = earlier.folder.path.parent().unwrap_or(&job.output);
-    let _lock = Lock::take(output, &job.name)?;
-    // Read again: the holder of the lock may have gone on until now.
+    let _lock = take_lock(output, &job.name)?;
+    // Read again: another attempt may have continued the run until it released the lock.
     let earlier = EarlierRun::read(&earlier.folder.path)?;
-    let (mut left, mut done) = (Vec::new(), Vec::new());
-    let (hosts, _duplicates) = super::ways(&job, earlier.begin.hosts.clone()).await?;
+    let (mut tasks, mut earlier_reports, mut collect_only) = (Vec::new(), Vec::new(), Vec::new());
+    let (hosts, _duplicates) = resolve_hosts(&job, earlier.parameters.hosts.clone()).await?;
     for host in hosts {
-        match earlier.left(&host.alias, args.execute_again) {
-            Remaining::Nothing(report) => done.push(*report),
-            Remaining::Collect { started_at, earlier } => {
-                left.push((host, Task::Collect { started_at, earlier }));
+        match earlier.remaining_work(&host.alias, args.execute_again) {
+            RemainingWork::Nothing(report) => earlier_reports.push(*report),
+            RemainingWork::Collect { started_at, earlier } => {
+                collect_only.push(host.alias.clone());
+                tasks.push((host, Task::Collect { started_at, earlier }));
             }
-            Remaining::Visit => left.push((host, Task::Whole)),
+            RemainingWork::Visit => tasks.push((host, Task::Whole)),
         }
     }
-    let notes = notes(&left, &done);
-    let mut resumed = earlier.resumed;
+    let succeeded: Vec<HostName> = earlier_reports.iter().map(|report| report.host.clone()).collect();
+    let notes = [
+        (!succeeded.is_empty()).then(|| RunMessage::SucceededBefore { hosts: fold(&succeeded) }),
+        (!collect_only.is_empty()).then(|| RunMessage::CollectOnly { hosts: fold(&collect_only) }),
+    ];
+    let EarlierRun { folder, parameters, mut resumed, .. } = earlier;
     resumed.push(Timestamp::now());
-    run_attempt(
-        Attempt { job, folder: earlier.folder, begin: earlier.begin, left, done, resumed, notes },
-        &args.output_options,
-    )
-    .await
+    let notes = notes.into_iter().flatten().map(Into::into).collect();
+    let attempt = Attempt { job, folder, parameters, tasks, earlier_reports, resumed, notes };
+    run_and_print(attempt, &args.output_options).await
 }
 
-/// The job as it stands now, with the hosts and the script of the earlier run.
-pub(super) fn job_of(earlier: &EarlierRun, parallel: Option<usize>, no_mail: bool) -> Result<Job, BoxError> {
-    let begin = &earlier.begin;
+/// Loads the job as its file is now, with the hosts and the script of the earlier run.
+pub(super) fn load_earlier_job(
+    earlier: &EarlierRun,
+    parallel: Option<usize>,
+    no_mail: bool,
+) -> Result<Job, CommandError> {
+    let parameters = &earlier.parameters;
     let overrides = Overrides {
-        hosts: Some(begin.hosts.iter().map(HostName::to_string).collect()),
-        config: begin.config.clone(),
+        hosts: Some(parameters.hosts.iter().map(HostName::to_string).collect()),
+        config: parameters.config.clone(),
         parallel,
-        no_mail: no_mail || begin.no_mail,
+        no_mail: no_mail || parameters.no_mail,
         script: Some(earlier.folder.path.join(SCRIPT)),
-        name: Some(begin.name.clone()),
+        name: Some(parameters.name.clone()),
         ..Overrides::default()
     };
-    Ok(job::load(&begin.job_file, overrides)?)
-}
-
-/// What will be done, in a line each.
-fn notes(left: &[(Host, Task)], done: &[HostReport]) -> Vec<String> {
-    let fold = |hosts: Vec<&str>| crate::hostset::fold(&hosts);
-    let collect: Vec<&str> = left
-        .iter()
-        .filter(|(_, task)| matches!(task, Task::Collect { .. }))
-        .map(|(h, _)| &*h.alias)
-        .collect();
-    let mut notes = Vec::new();
-    if !done.is_empty() {
-        notes.push(format!("left alone, they succeeded: {}", fold(done.iter().map(|r| &*r.host).collect())));
-    }
-    if !collect.is_empty() {
-        notes.push(format!("their script began before, only collected from: {}", fold(collect)));
-    }
-    notes
+    Ok(job::load(&parameters.job_file, overrides)?)
 }

@@ -2,23 +2,21 @@
 
 use jiff::Timestamp;
 
-use super::output::run_attempt;
-use super::{CommandResult, load, print, ways};
+use super::attempt::run_and_print;
+use super::{CommandResult, SelectedHosts, load_job, print, select_hosts, take_lock};
 use crate::cli;
 use crate::hostset::{HostName, list_names};
-use crate::inventory::{self, Selected};
-use crate::job::Job;
+use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::run::{self, Attempt};
-use crate::run_dir::{Lock, RunFolder, RunStart};
+use crate::run_dir::{RunFolder, RunParameters, SCRIPT};
 use crate::shell_quoting;
 use crate::visit::Task;
 
-/// Does the job.
+/// Runs a job.
 pub async fn run(args: cli::RunArgs) -> CommandResult {
-    let job = load(&args.job_args, args.no_mail)?;
-    let Selected { targets, notes } = inventory::select(&job.targets)?;
-    let (hosts, duplicates) = ways(&job, targets.into_iter().map(|target| target.host).collect()).await?;
+    let job = load_job(&args.job_args, args.no_mail)?;
+    let SelectedHosts { hosts, duplicates, notes } = select_hosts(&job).await?;
     if !args.allow_duplicates {
         refuse_duplicates(&duplicates)?;
     }
@@ -26,9 +24,12 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
         print(&run::dry_run(&job, &hosts)?);
         return Ok(ExitStatus::Success);
     }
-    let _lock = Lock::take(&job.output, &job.name)?;
-    let folder = create(&job)?;
-    let begin = RunStart {
+    let _lock = take_lock(&job.output, &job.name)?;
+    let folder = RunFolder::create(&job.output, &job.name).map_err(|error| RunMessage::OutputUnusable {
+        folder: job.output.display().to_string(),
+        error: error.to_string(),
+    })?;
+    let parameters = RunParameters {
         run: folder.id.clone(),
         name: job.name.clone(),
         job_file: job.file.clone(),
@@ -38,29 +39,24 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
         run_secret: shell_quoting::mark(),
         started: Timestamp::now(),
     };
-    folder.write(crate::run_dir::SCRIPT, &job.script.bytes)?;
-    let left = hosts.into_iter().map(|host| (host, Task::Whole)).collect();
-    run_attempt(
-        Attempt { job, folder, begin, left, done: Vec::new(), resumed: Vec::new(), notes },
-        &args.output_options,
-    )
-    .await
+    folder.write(SCRIPT, &job.script.bytes)?;
+    let attempt = Attempt {
+        job,
+        folder,
+        parameters,
+        tasks: hosts.into_iter().map(|host| (host, Task::Whole)).collect(),
+        earlier_reports: Vec::new(),
+        resumed: Vec::new(),
+        notes: notes.into_iter().map(Into::into).collect(),
+    };
+    run_and_print(attempt, &args.output_options).await
 }
 
-/// The script must not run twice on one machine, whatever names lead there.
-fn refuse_duplicates(duplicates: &[Vec<HostName>]) -> Result<(), String> {
+/// Refuses names that lead to the same machine: the script must not run twice there.
+fn refuse_duplicates(duplicates: &[Vec<HostName>]) -> Result<(), RunMessage> {
     let groups: Vec<String> = duplicates.iter().map(|names| list_names(names)).collect();
     if groups.is_empty() {
         return Ok(());
     }
-    let names = groups.join("; ");
-    Err(format!(
-        "{names}: these names lead to the same machine; exclude all but one, or say --allow-duplicates"
-    ))
-}
-
-/// Makes the run's folder.
-fn create(job: &Job) -> Result<RunFolder, String> {
-    RunFolder::create(&job.output, &job.name)
-        .map_err(|error| format!("{}: runs cannot be kept there: {error}; set output", job.output.display()))
+    Err(RunMessage::DuplicateHosts { groups: groups.join("; ") })
 }

@@ -1,52 +1,50 @@
-//! `recolte runs`: the earlier runs, with what they came to.
+//! `recolte runs`: lists the earlier runs of an output folder, with their results.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{CommandResult, output_folder, print};
 use crate::cli;
 use crate::escape::escape;
+use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::report::RunReport;
-use crate::run_dir::EarlierRun;
+use crate::run_dir::{EarlierRun, REPORT_JSON, list_runs};
 
-/// Lists the runs of an output folder, the oldest first.
+/// Prints the runs, the oldest first.
 pub fn runs(args: &cli::RunsArgs) -> CommandResult {
     let output = output_folder(args.output.as_deref());
-    let mut folders: Vec<PathBuf> = match std::fs::read_dir(&output) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(format!("{}: cannot be read: {error}", output.display()).into()),
-    };
-    folders.retain(|path| !path.is_symlink() && path.join("journal.jsonl").is_file());
-    folders.sort();
-    if folders.is_empty() {
-        print(&format!("no runs in {}\n", output.display()));
+    let shown = output.display().to_string();
+    let runs = list_runs(&output)
+        .map_err(|error| RunMessage::FolderUnreadable { folder: shown.clone(), error: error.to_string() })?;
+    if runs.is_empty() {
+        print(&format!("{}\n", RunMessage::NoRuns { folder: shown }));
     }
-    folders.iter().for_each(|folder| print(&line(folder)));
+    for folder in runs {
+        let id = escape(folder.file_name().unwrap_or_default().as_encoded_bytes());
+        print(&format!("{id}  {}\n", describe_run(&folder)));
+    }
     Ok(ExitStatus::Success)
 }
 
-/// One run on one line.
-fn line(folder: &Path) -> String {
-    let id = escape(folder.file_name().unwrap_or_default().as_encoded_bytes());
-    format!("{id}  {}\n", totals(folder))
-}
-
-/// What a run came to, or how far it came.
-fn totals(folder: &Path) -> String {
+/// Describes the result of a run, or how far it came.
+fn describe_run(folder: &Path) -> String {
     let report =
-        std::fs::read(folder.join("report.json")).ok().and_then(|bytes| RunReport::from_json(&bytes).ok());
+        std::fs::read(folder.join(REPORT_JSON)).ok().and_then(|bytes| RunReport::from_json(&bytes).ok());
     match (report, EarlierRun::read(folder)) {
         (Some(report), _) => {
-            let mail = match &report.mail {
-                Some(mail) if !mail.sent => "; the mail did not leave",
-                _ => "",
-            };
-            let resumed = if report.resumed.is_empty() { "" } else { "; resumed" };
-            format!("{} of {} hosts{resumed}{mail}", report.totals.words(), report.hosts.len())
+            let (totals, hosts) = (report.totals.words(), report.hosts.len());
+            let mut text = RunMessage::RunEnded { totals, hosts }.to_string();
+            let unsent = report.mail.is_some_and(|mail| !mail.sent);
+            let remarks = [
+                (!report.resumed.is_empty()).then_some(RunMessage::RunWasResumed),
+                unsent.then_some(RunMessage::RunWithoutMail),
+            ];
+            remarks.iter().flatten().for_each(|remark| text.push_str(&remark.to_string()));
+            text
         }
         (None, Ok(earlier)) => {
-            format!("broken off: {} of {} hosts ended", earlier.ended(), earlier.begin.hosts.len())
+            let (ended, hosts) = (earlier.count_ended(), earlier.parameters.hosts.len());
+            RunMessage::RunNotOverYet { ended, hosts }.to_string()
         }
         (None, Err(error)) => error.to_string(),
     }

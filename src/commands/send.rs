@@ -1,42 +1,46 @@
-//! `recolte send`: mails an earlier run's archive again, by the mail settings as they stand now.
+//! `recolte send`: mails the archive of an earlier run again, with the mail settings that the job has now.
 
-use super::resume::job_of;
-use super::{BoxError, CommandResult, earlier, print, say};
+use std::fmt::Display;
+
+use super::resume::load_earlier_job;
+use super::{CommandResult, print, print_notes, read_earlier_run, say};
 use crate::cli;
-use crate::event::Events;
+use crate::event::{Event, Events};
+use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::report::RunReport;
-use crate::run::mail_again;
+use crate::run::send_mail;
+use crate::run_dir::REPORT_JSON;
 
 /// Sends the mail of a run.
 pub async fn send(args: cli::SendArgs) -> CommandResult {
-    let earlier = earlier(args.run.as_deref(), args.output.as_deref())?;
-    let job = job_of(&earlier, None, false)?;
-    let report = earlier.folder.path.join("report.json");
-    let bytes = std::fs::read(&report).map_err(|error| not_over(&report, &error))?;
-    let report = RunReport::from_json(&bytes).map_err(|error| not_over(&report, &error))?;
+    let earlier = read_earlier_run(&args)?;
+    let job = load_earlier_job(&earlier, None, false)?;
+    let path = earlier.folder.path.join(REPORT_JSON);
+    let not_over = |error: &dyn Display| RunMessage::RunNotOver {
+        path: path.display().to_string(),
+        error: error.to_string(),
+    };
+    let bytes = std::fs::read(&path).map_err(|error| not_over(&error))?;
+    let report = RunReport::from_json(&bytes).map_err(|error| not_over(&error))?;
     if job.mail.is_none() {
-        return Err(format!("{}: the job has no [mail]; add it, then send again", job.file.display()).into());
+        return Err(RunMessage::MailNotConfigured { job: job.file.display().to_string() }.into());
     }
     let (events, mut receiver) = Events::channel();
-    let sent = mail_again(&job, &earlier.folder, report, &events).await;
+    let sent = send_mail(&job, &earlier.folder, report, &events).await;
     drop(events);
     while let Some(event) = receiver.recv().await {
-        if let crate::event::Event::Note(note) = event {
-            say(&format!("note: {note}"));
+        if let Event::Note(note) = event {
+            print_notes([note]);
         }
     }
     let mail = sent.report.mail.unwrap_or_default();
     if let Some(error) = mail.error {
-        say(&format!("recolte: mail: {error}"));
+        say(&RunMessage::MailFailed { error }.to_string());
     }
     if !mail.sent {
         return Ok(ExitStatus::NotDelivered);
     }
-    print(&format!("{}: sent in {} message(s)\n", earlier.folder.id, mail.parts));
+    print(&format!("{}\n", RunMessage::MailSent { run: earlier.folder.id, parts: mail.parts }));
     Ok(ExitStatus::Success)
-}
-
-fn not_over(report: &std::path::Path, error: &dyn std::fmt::Display) -> BoxError {
-    format!("{}: {error}; the run is not over, recolte resume finishes it", report.display()).into()
 }

@@ -1,4 +1,4 @@
-//! The closed list of causes, for machines: schedulers and checks are written against these words.
+//! The closed list of causes, for machines: schedulers and monitoring are written against these names.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Step};
 
-/// Why a host did not succeed: one word of a closed list, for machines.
+/// The cause why a host did not succeed, for machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -60,12 +60,12 @@ pub enum Cause {
     Deadline,
     /// A threshold or the canary stopped the run.
     Stopped,
-    /// Anything else; the message tells.
+    /// Anything else; the message explains it.
     Other,
 }
 
 impl Cause {
-    /// The outcome of a host that ended at `step` for this cause.
+    /// Returns the outcome of a host that ended at `step` for this cause.
     pub fn outcome(self, step: Step) -> Outcome {
         match (self, step) {
             (Self::Stopped, _) => Outcome::NotStarted,
@@ -78,7 +78,7 @@ impl Cause {
 }
 
 impl fmt::Display for Cause {
-    /// The word as `report.json` has it.
+    /// Writes the name that `report.json` has.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }

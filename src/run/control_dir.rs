@@ -1,121 +1,126 @@
-//! A short private folder for control sockets, gone with the command that made it; and the lasting one of those that are
-//! kept for the next command.
+//! The control directory: a short private folder for the control sockets of one command, removed when it ends; and the
+//! lasting folder of persistent masters.
 //!
-//! A command that was killed cannot remove its own; the next one does, once the masters in it have ended. Limits: only
-//! in the folder where the next one makes its own.
+//! A command that was killed cannot remove its directory: the next command does, once the masters in it have ended.
+//! Limits: only in the folder where that command creates its own.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::BoxError;
+use super::RunError;
 use crate::job::Ssh;
+use crate::message::RunMessage;
 use crate::remote::{ControlSockets, PersistentMasters};
 use crate::ssh_config;
 
-/// How the folder's name begins.
+/// Starts the name of every control directory.
 const PREFIX: &str = "recolte-";
 
-/// The file in it that its living owner holds locked.
-const OWNER: &str = "owner";
+/// The name of the file in it that its owner holds locked as long as it lives.
+const OWNER_FILE: &str = "owner";
 
-/// How the name of the lasting folder begins; its user's number follows.
-const KEPT: &str = "recolte-keep-";
+/// Starts the name of the lasting folder; the user's number follows.
+const PERSISTENT_PREFIX: &str = "recolte-keep-";
 
-/// The folder, as long as this lives.
+/// A control directory, removed when dropped.
 pub struct ControlDirectory {
     folder: TempDir,
     _owner: File,
 }
 
 impl ControlDirectory {
-    /// Makes it.
+    /// Creates a control directory in the first folder that is writable and has a path short enough for a socket.
     ///
     /// # Errors
-    /// No place is writable and has a path short enough for a socket; in words.
-    pub fn make() -> Result<Self, String> {
-        let mut refusals = Vec::new();
-        for folder in places() {
-            match Self::make_in(&folder) {
-                Ok(made) if ControlSockets::fit_in(made.path()) => return Ok(made),
-                Ok(_) => refusals.push(format!("{}: its path is too long", folder.display())),
-                Err(error) => refusals.push(format!("{}: {error}", folder.display())),
-            }
+    /// There is no such folder.
+    pub fn create() -> Result<Self, RunError> {
+        let mut reasons = Vec::new();
+        for parent in parent_folders() {
+            let folder = parent.display().to_string();
+            reasons.push(match Self::create_in(&parent) {
+                Ok(created) if ControlSockets::fit_in(created.path()) => return Ok(created),
+                Ok(_) => RunMessage::SocketPathTooLong { folder },
+                Err(error) => RunMessage::FolderUnusable { folder, error: error.to_string() },
+            });
         }
-        Err(no_place(&refusals.join("; ")))
+        let reasons: Vec<String> = reasons.iter().map(RunMessage::to_string).collect();
+        Err(RunMessage::NoControlDirectory { reason: reasons.join("; ") }.into())
     }
 
-    fn make_in(parent: &Path) -> std::io::Result<Self> {
-        sweep(parent);
+    fn create_in(parent: &Path) -> io::Result<Self> {
+        remove_stale_directories(parent);
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
-        let owner = File::create(folder.path().join(OWNER))?;
+        let owner = File::create(folder.path().join(OWNER_FILE))?;
         owner.try_lock()?;
         Ok(Self { folder, _owner: owner })
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The sockets of a command that reaches its hosts so.
+    /// Returns the control sockets of a command, and creates the folder of persistent masters if the job wants them.
     ///
     /// # Errors
-    /// Those that are to be kept have no place, or the ssh_config cannot be read.
-    pub fn sockets(&self, ssh: &Ssh) -> Result<ControlSockets, BoxError> {
-        let keep = keep(ssh)?;
-        if let Some(keep) = &keep {
-            keep.open()
-                .map_err(|error| format!("{}: {error}; or set XDG_RUNTIME_DIR", keep.folder().display()))?;
+    /// That folder cannot be used, or the ssh_config cannot be read.
+    pub fn sockets(&self, ssh: &Ssh) -> Result<ControlSockets, RunError> {
+        let keep = persistent_masters(ssh)?;
+        if let Some(masters) = &keep {
+            masters.open().map_err(|error| RunMessage::PersistentFolderUnusable {
+                folder: masters.folder().display().to_string(),
+                error: error.to_string(),
+            })?;
         }
         Ok(ControlSockets { folder: self.path().to_owned(), keep })
     }
 }
 
-/// The masters that are to be kept, if any. Makes nothing.
+/// Chooses the folder of the persistent masters that the job wants, if any. Creates nothing.
 ///
 /// # Errors
-/// They have no place, or the ssh_config cannot be read.
-pub fn keep(ssh: &Ssh) -> Result<Option<PersistentMasters>, BoxError> {
+/// No folder has a path short enough for their sockets, or the ssh_config cannot be read.
+pub fn persistent_masters(ssh: &Ssh) -> Result<Option<PersistentMasters>, RunError> {
     let Some(time) = ssh.keep else { return Ok(None) };
     let config = ssh_config::digest(ssh.config.as_deref())?;
-    let path = |path: &Option<PathBuf>| {
-        path.as_ref().map_or(Vec::new(), |p| p.as_os_str().as_encoded_bytes().to_vec())
+    let path_bytes = |path: &Option<PathBuf>| {
+        path.as_ref().map_or(Vec::new(), |path| path.as_os_str().as_encoded_bytes().to_vec())
     };
-    let known: [&[u8]; 3] = [&config, &path(&ssh.config), &path(&ssh.identity)];
-    let name = format!("{KEPT}{}", nix::unistd::geteuid());
-    let mut all = places()
-        .filter(|place| place.is_dir())
-        .map(|place| PersistentMasters::new(place.join(&name), time, &known));
-    let fits = all.find(PersistentMasters::fits);
-    fits.map(Some).ok_or_else(|| no_place("for those that are kept").into())
+    let known: [&[u8]; 3] = [&config, &path_bytes(&ssh.config), &path_bytes(&ssh.identity)];
+    let name = format!("{PERSISTENT_PREFIX}{}", nix::unistd::geteuid());
+    let mut masters = parent_folders()
+        .filter(|folder| folder.is_dir())
+        .map(|folder| PersistentMasters::new(folder.join(&name), time, &known));
+    masters.find(PersistentMasters::fits).map(Some).ok_or_else(|| {
+        RunMessage::NoControlDirectory { reason: RunMessage::ForPersistentMasters.to_string() }.into()
+    })
 }
 
-/// Where sockets may go: `$XDG_RUNTIME_DIR`, else where passing files go.
-fn places() -> impl Iterator<Item = PathBuf> {
+/// Lists the folders that may hold sockets: `$XDG_RUNTIME_DIR`, then the folders for temporary files.
+fn parent_folders() -> impl Iterator<Item = PathBuf> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     runtime.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")])
 }
 
-fn no_place(why: &str) -> String {
-    format!("no folder for control sockets: {why}; set XDG_RUNTIME_DIR or TMPDIR")
-}
-
-/// Removes the folders of the dead that hold no socket any more.
-fn sweep(parent: &Path) {
+/// Removes the control directories of commands that were killed and whose masters have ended.
+fn remove_stale_directories(parent: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     for folder in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()))
     {
-        // One that is being made, or another user's, does not open; one that lives is locked.
-        let owner = folder.path().join(OWNER);
+        // The owner file tells who lives. It does not open if the directory is just being created, or is another user's;
+        // it is locked if its owner lives. A socket beside it belongs to a master that still runs and closes it itself.
+        let owner = folder.path().join(OWNER_FILE);
         if File::open(&owner).is_ok_and(|owner| owner.try_lock().is_ok()) && is_alone(&folder.path()) {
-            let _another_sweeps = fs::remove_file(owner).and_then(|()| fs::remove_dir(folder.path()));
+            // Another command may remove the same directory now, so a failure is none.
+            let _ignored = fs::remove_file(owner).and_then(|()| fs::remove_dir(folder.path()));
         }
     }
 }
 
-/// Whether nothing but its owner's file is in a folder.
+/// Checks whether a folder holds nothing but the owner file.
 fn is_alone(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|entries| entries.flatten().count() == 1)
 }
@@ -125,17 +130,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_of_the_dead_goes_once_it_holds_no_socket_and_that_of_the_living_stays() {
+    fn the_directory_of_a_killed_command_is_removed_once_it_holds_no_socket() {
         let parent = tempfile::tempdir().unwrap();
-        let living = ControlDirectory::make_in(parent.path()).unwrap();
+        let living = ControlDirectory::create_in(parent.path()).unwrap();
         let dead = parent.path().join("recolte-dead");
         fs::create_dir(&dead).unwrap();
-        fs::write(dead.join(OWNER), "").unwrap();
+        fs::write(dead.join(OWNER_FILE), "").unwrap();
         fs::write(dead.join("0"), "").unwrap();
-        sweep(parent.path());
+        remove_stale_directories(parent.path());
         assert!(living.path().exists() && dead.exists());
         fs::remove_file(dead.join("0")).unwrap();
-        sweep(parent.path());
+        remove_stale_directories(parent.path());
         assert!(living.path().exists() && !dead.exists());
     }
 }

@@ -1,78 +1,79 @@
-//! `recolte run --dry-run`: the exact commands of each step on each host, ready to paste, nothing touched.
+//! `recolte run --dry-run`: the exact commands of each step on each host, ready to paste. Changes nothing.
 //!
-//! They are made by the functions that the visit itself uses. What goes over SFTP is shown as commands for `sftp`.
+//! They are made by the functions that the visit itself uses. SFTP requests are shown as commands for `sftp`.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use super::BoxError;
-use super::control_dir::keep;
+use super::RunError;
+use super::control_dir::persistent_masters;
 use crate::job::Job;
+use crate::message::RunMessage;
+use crate::outcome::Step;
 use crate::remote::{ControlSockets, SshArgs, launch_line, list_program};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 use crate::visit::{control_plan, install_program, script_line};
 
-/// The commands of all hosts.
+/// Returns the commands of all hosts.
 ///
 /// # Errors
-/// The sockets that the job wants kept have no place.
-pub fn script(job: &Job, hosts: &[Host]) -> Result<String, BoxError> {
-    let sockets =
-        ControlSockets { folder: std::env::temp_dir().join("recolte-dry-run"), keep: keep(&job.ssh)? };
-    let mut text = format!("# dry run of {}: nothing was touched\n", job.file.display());
+/// The job wants persistent masters, and no folder fits their sockets.
+pub fn dry_run(job: &Job, hosts: &[Host]) -> Result<String, RunError> {
+    let folder = std::env::temp_dir().join("recolte-dry-run");
+    let sockets = ControlSockets { folder, keep: persistent_masters(&job.ssh)? };
+    let mut text = format!("# {}\n", RunMessage::DryRun { job: job.file.display().to_string() });
     let folder = sockets.keep.as_ref().map_or(sockets.folder.as_path(), |keep| keep.folder());
     let folder = shell_quoting::quote(&folder.to_string_lossy());
     let _ = writeln!(text, "install -d -m 700 {folder}");
     for (number, host) in hosts.iter().enumerate() {
-        text.push_str(&of_host(job, host, &sockets, number));
+        text.push_str(&host_commands(job, host, &sockets, number));
     }
     Ok(text)
 }
 
-/// The commands of one host, step by step.
-fn of_host(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> String {
+/// Returns the commands of one host, step by step.
+fn host_commands(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> String {
     let plan = control_plan(&job.ssh, host, sockets, number);
-    let kept = plan.persistent_master();
-    let ends = kept.is_none();
-    let plan = kept.unwrap_or(plan);
+    let persistent = plan.persistent_master();
+    let ends = persistent.is_none();
+    let plan = persistent.unwrap_or(plan);
     let script = &job.script;
     let staged = script.staged(&shell_quoting::mark(), &host.alias);
     let mark = script.supervise.then(shell_quoting::mark);
-    let here = shell_quoting::quote(&script.file.to_string_lossy());
-    let home = format!("{}/{}", job.name, host.alias);
-    let through = |line: &str| shell_quoting::line(plan.through(line));
-    let program = |text: &str| through(&shell_quoting::in_sh(text));
-    let put = format!("put {here} {staged}\nchmod 700 {staged}\n");
-    let get: Vec<String> = job.collect.files.iter().map(|g| format!("get -p {g} {home}/\n")).collect();
-    let mut steps = vec![
-        ("connect", launch_line(&plan)),
-        ("upload", piped(&put, &plan)),
-        ("install", program(&install_program(script, &staged))),
-        ("install: the staged copy goes", piped(&format!("rm {staged}\n"), &plan)),
-        ("execute", held(&through(&script_line(script, mark.as_deref())), mark.is_some())),
-        ("collect: what is there", program(&list_program(&job.collect.files, ""))),
-        (
-            "collect: bring it home",
-            format!("install -d {}\n{}", shell_quoting::quote(&home), piped(&get.concat(), &plan)),
-        ),
-    ];
-    if ends {
-        steps.push(("disconnect", shell_quoting::line(plan.control_command("exit"))));
-    }
+    let local = shell_quoting::quote(&script.file.to_string_lossy());
+    let folder = format!("{}/{}", job.name, host.alias);
+    let remote = |line: &str| shell_quoting::line(plan.through(line));
+    let program = |text: &str| remote(&shell_quoting::in_sh(text));
+    let put = format!("put {local} {staged}\nchmod 700 {staged}\n");
+    let get: Vec<String> =
+        job.collect.files.iter().map(|glob| format!("get -p {glob} {folder}/\n")).collect();
+    let get = pipe_to_sftp(&get.concat(), &plan);
     let mut text = format!("\n## {}\n", host.alias);
-    for (step, line) in steps {
+    let mut add = |step: &dyn Display, line: String| {
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "# {step}\n{line}");
+    };
+    add(&Step::Connect, launch_line(&plan));
+    add(&Step::Upload, pipe_to_sftp(&put, &plan));
+    add(&Step::Install, program(&install_program(script, &staged)));
+    add(&RunMessage::DryRunRemoveStaged, pipe_to_sftp(&format!("rm {staged}\n"), &plan));
+    add(&Step::Execute, with_stdin(&remote(&script_line(script, mark.as_deref())), mark.is_some()));
+    add(&RunMessage::DryRunList, program(&list_program(&job.collect.files, "")));
+    add(&RunMessage::DryRunCopy, format!("install -d {}\n{get}", shell_quoting::quote(&folder)));
+    if ends {
+        add(&RunMessage::DryRunDisconnect, shell_quoting::line(plan.control_command("exit")));
     }
     text
 }
 
-/// Commands for sftp, as a line that feeds them to it.
-fn piped(commands: &str, plan: &SshArgs) -> String {
+/// Returns a line that pipes commands to `sftp`.
+fn pipe_to_sftp(commands: &str, plan: &SshArgs) -> String {
     let commands: Vec<&str> = commands.lines().collect();
     format!("printf '%s\\n' {} | {}", shell_quoting::line(commands), shell_quoting::line(plan.sftp()))
 }
 
-/// A supervised script lives as long as its stdin: by hand, as long as the terminal holds it open.
-fn held(line: &str, supervised: bool) -> String {
+/// Adds the stdin that the script needs. A supervised script is ended when its stdin is closed, so it gets one that stays
+/// open as long as the terminal.
+fn with_stdin(line: &str, supervised: bool) -> String {
     if supervised { format!("tail -f /dev/null | {line}") } else { format!("{line} </dev/null") }
 }

@@ -1,38 +1,37 @@
-//! Open files: the system's limit is raised to what we may have, and as many hosts are in flight as that carries.
+//! The limit of open files: raised as far as allowed, and the number of hosts visited at once is reduced to fit it.
 //!
-//! Limits: the hard limit is the administrator's; it is not touched.
+//! Limits: the hard limit is the administrator's and is not changed.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// The most that one visit has open at once: two channels, two files of output, and eight files on their way home, each
-/// through a channel of its own where the login user may not read them. A channel takes seven while it opens.
-const EACH: u64 = 80;
+use crate::message::RunMessage;
 
-/// What everything else has open.
-const REST: u64 = 64;
+/// The maximum number of files that one visit has open: two channels, two output files, and eight files being collected,
+/// each over a channel of its own where the login user may not read them. A channel needs seven while it opens.
+const FILES_PER_VISIT: u64 = 80;
 
-/// How many of `parallel` hosts can be in flight, and what is to be told if that is not all of them.
-pub fn fit(parallel: usize) -> (usize, Option<String>) {
-    let limit = raise();
-    let max = carried(limit);
+/// The number of files that everything else has open.
+const OTHER_FILES: u64 = 64;
+
+/// Returns how many of `parallel` hosts can be visited at once, and a note if that is fewer.
+pub fn fit_parallel(parallel: usize) -> (usize, Option<RunMessage>) {
+    let limit = raise_limit();
+    let max = max_visits(limit);
     if parallel <= max {
         return (parallel, None);
     }
-    let note = format!(
-        "{max} hosts at a time instead of {parallel}: only {limit} files may be open here; raise the hard limit (ulimit -Hn)"
-    );
-    (max, Some(note))
+    (max, Some(RunMessage::FewerHostsAtOnce { max, parallel, limit }))
 }
 
-/// Raises the limit to the hard one. Returns what it is then.
-fn raise() -> u64 {
+/// Raises the soft limit to the hard one. Returns the limit that applies then.
+fn raise_limit() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
 }
 
-/// How many visits a limit carries; one in any case.
-fn carried(limit: u64) -> usize {
-    usize::try_from(limit.saturating_sub(REST) / EACH).unwrap_or(usize::MAX).max(1)
+/// Returns how many visits fit into a limit; at least one.
+fn max_visits(limit: u64) -> usize {
+    usize::try_from(limit.saturating_sub(OTHER_FILES) / FILES_PER_VISIT).unwrap_or(usize::MAX).max(1)
 }
 
 #[cfg(test)]
@@ -40,8 +39,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_visits_as_the_limit_carries_and_at_least_one() {
-        assert_eq!([0, 64, 1024, 4096].map(carried), [1, 1, 12, 50]);
-        assert_eq!(fit(1), (1, None));
+    fn as_many_visits_as_fit_into_the_limit_and_at_least_one() {
+        assert_eq!([0, 64, 1024, 4096].map(max_visits), [1, 1, 12, 50]);
+        assert_eq!(fit_parallel(1), (1, None));
     }
 }

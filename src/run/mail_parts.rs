@@ -1,96 +1,95 @@
-//! The letters of a run: one with the whole archive, or, where that is too large, several with some hosts each.
+//! The mail of a run in parts: one message with the whole archive, or, where that is too large, several messages with some
+//! hosts each.
 //!
-//! Every part is a whole `tar.gz` that opens by itself. A host that fits into no part is named in the text, with the
-//! path, length and SHA-256 of its files, so that it can be fetched by hand.
+//! Every part is a complete `tar.gz`. A host that fits into no part is named in the text, with the path, length and
+//! SHA-256 of its files, so that they can be fetched by hand.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use crate::archive::{self, ArchiveEntry};
+use super::deliver::archive_entries;
+use crate::archive;
 use crate::escape::escape;
 use crate::hostset::{HostName, fold};
 use crate::mail::{self, Attachment, EmailMessage, Settings};
+use crate::message::RunMessage;
 use crate::outcome::HostReport;
 use crate::report::RunReport;
 use crate::report::text::account;
 use crate::run_dir::RunFolder;
 
-/// What is to be sent.
+/// The messages of a run.
 pub struct MailParts {
-    /// The letters, in their order.
-    pub mail_parts: Vec<EmailMessage>,
-    /// The hosts whose files fit into none.
+    /// The messages, in their order.
+    pub messages: Vec<EmailMessage>,
+    /// The hosts whose files fit into no message.
     pub left_out: Vec<HostName>,
 }
 
-/// The most bytes that the hosts of a part take in its text.
-const HOSTS: usize = 1000;
+/// The maximum length of the list of hosts in the text of a part, in bytes.
+const MAX_HOSTS_BYTES: usize = 1000;
 
-/// A part of the archive.
-struct Part {
+/// An archive of some hosts.
+struct ArchivePart {
     hosts: String,
     bytes: Vec<u8>,
 }
 
-/// What a part is of the whole.
+/// The label of a part: its number, the number of all parts, its hosts.
 struct PartLabel {
     number: usize,
     of: usize,
     hosts: String,
 }
 
-/// The letters of a run, none larger than `limit` bytes as sent. Blocks.
+/// Composes the messages of a run, none larger than `limit` bytes as sent. Blocks.
 ///
 /// # Errors
-/// The archive or a file cannot be read, or no letter can be made; in words.
-pub fn mail_parts(
+/// The archive or a file cannot be read, or no message can be made; the text explains it.
+pub fn compose_mail_parts(
     settings: &Settings,
     folder: &RunFolder,
     report: &RunReport,
     limit: u64,
 ) -> Result<MailParts, String> {
     let text = format!("{}\n\n{}", settings.body.trim_end(), account(report, &TimeZone::system()));
-    let remaining = remaining(settings, folder, &text, limit)?;
-    let archive = folder.archive();
-    let told = |error: io::Error| format!("{}: {error}", archive.display());
-    if std::fs::metadata(&archive).map_err(told)?.len() <= remaining {
-        let bytes = std::fs::read(&archive).map_err(told)?;
-        let letter = letter(settings, folder, text, bytes, None);
-        return Ok(MailParts { mail_parts: vec![letter], left_out: Vec::new() });
+    let max = max_archive_bytes(settings, folder, &text, limit)?;
+    let archive = folder.archive_path();
+    let unreadable = |error: io::Error| format!("{}: {error}", archive.display());
+    if std::fs::metadata(&archive).map_err(unreadable)?.len() <= max {
+        let bytes = std::fs::read(&archive).map_err(unreadable)?;
+        let message = compose_message(settings, folder, text, bytes, None);
+        return Ok(MailParts { messages: vec![message], left_out: Vec::new() });
     }
-    let with_files: Vec<&HostReport> = report.hosts.iter().filter(|host| !host.files.is_empty()).collect();
-    let (mut parts, mut too_big) = (Vec::new(), Vec::new());
-    split(folder, &with_files, remaining, &mut parts, &mut too_big)
-        .map_err(|error| format!("the parts: {error}"))?;
-    let text = with_left_out(text, folder, &too_big);
-    let count = parts.len();
-    let numbered = |(number, part): (usize, Part)| {
-        let place = PartLabel { number: number + 1, of: count, hosts: part.hosts };
-        letter(settings, folder, text.clone(), part.bytes, Some(&place))
+    let hosts: Vec<&HostReport> = report.hosts.iter().filter(|host| !host.files.is_empty()).collect();
+    let (mut parts, mut too_large) = (Vec::new(), Vec::new());
+    split_hosts(folder, &hosts, max, &mut parts, &mut too_large)
+        .map_err(|error| RunMessage::MailPartsFailed { error: error.to_string() }.to_string())?;
+    let text = append_left_out(text, folder, &too_large);
+    let of = parts.len();
+    let labelled = |(index, part): (usize, ArchivePart)| {
+        let label = PartLabel { number: index + 1, of, hosts: part.hosts };
+        compose_message(settings, folder, text.clone(), part.bytes, Some(&label))
     };
-    let mut mail_parts: Vec<EmailMessage> = parts.into_iter().enumerate().map(numbered).collect();
-    if mail_parts.is_empty() {
-        mail_parts.push(EmailMessage {
-            subject: settings.subject.clone(),
-            body: text,
-            attachments: Vec::new(),
-        });
+    let mut messages: Vec<EmailMessage> = parts.into_iter().enumerate().map(labelled).collect();
+    if messages.is_empty() {
+        let subject = settings.subject.clone();
+        messages.push(EmailMessage { subject, body: text, attachments: Vec::new() });
     }
-    Ok(MailParts { mail_parts, left_out: too_big.iter().map(|host| host.host.clone()).collect() })
+    Ok(MailParts { messages, left_out: too_large.iter().map(|host| host.host.clone()).collect() })
 }
 
-/// How many bytes an archive may have in a letter with this text.
-fn remaining(settings: &Settings, folder: &RunFolder, text: &str, limit: u64) -> Result<u64, String> {
-    let hosts = "x".repeat(HOSTS);
-    let longest = PartLabel { number: 1000, of: 1000, hosts };
-    let empty = letter(settings, folder, text.to_owned(), Vec::new(), Some(&longest));
+/// Returns how many bytes an archive may have in a message with this text and the longest possible label.
+fn max_archive_bytes(settings: &Settings, folder: &RunFolder, text: &str, limit: u64) -> Result<u64, String> {
+    let label = PartLabel { number: 1000, of: 1000, hosts: "x".repeat(MAX_HOSTS_BYTES) };
+    let empty = compose_message(settings, folder, text.to_owned(), Vec::new(), Some(&label));
     mail::attachment_room(settings, &empty, limit).map_err(|error| error.explain())
 }
 
-/// One letter; a part has its number in subject, text and file name.
-fn letter(
+/// Composes one message. A part has its label in subject, text and file name.
+fn compose_message(
     settings: &Settings,
     folder: &RunFolder,
     text: String,
@@ -109,54 +108,56 @@ fn letter(
     EmailMessage { subject, body, attachments: vec![attachment] }
 }
 
-/// Packs hosts into parts that fit: all of them, or, where that is too large, each half of them.
-fn split<'a>(
+/// Packs hosts into one part, or, where that is too large, each half of them. How far files compress is only known once
+/// they are packed.
+fn split_hosts<'a>(
     folder: &RunFolder,
     hosts: &[&'a HostReport],
-    remaining: u64,
-    parts: &mut Vec<Part>,
-    too_big: &mut Vec<&'a HostReport>,
+    max: u64,
+    parts: &mut Vec<ArchivePart>,
+    too_large: &mut Vec<&'a HostReport>,
 ) -> io::Result<()> {
-    let files = hosts.iter().flat_map(|host| &host.files);
-    let entries: Vec<ArchiveEntry> =
-        files.map(|f| ArchiveEntry::Disk { from: folder.path.join(&f.path), path: f.path.clone() }).collect();
-    if entries.is_empty() {
+    if hosts.is_empty() {
         return Ok(());
     }
-    match archive::write_to(Bounded { bytes: Vec::new(), remaining }, entries) {
-        Ok(part) => parts.push(Part { hosts: named(hosts), bytes: part.bytes }),
+    let entries = hosts.iter().flat_map(|host| archive_entries(folder, host)).collect();
+    match archive::write_archive(BoundedBuffer { bytes: Vec::new(), max }, entries) {
+        Ok(buffer) => parts.push(ArchivePart { hosts: list_hosts(hosts), bytes: buffer.bytes }),
         Err(error) if error.kind() != io::ErrorKind::FileTooLarge => return Err(error),
         Err(_) => match hosts {
-            [host] => too_big.push(host),
+            [host] => too_large.push(host),
             _ => {
-                let (one, other) = hosts.split_at(hosts.len() / 2);
-                split(folder, one, remaining, parts, too_big)?;
-                split(folder, other, remaining, parts, too_big)?;
+                let (first, second) = hosts.split_at(hosts.len() / 2);
+                split_hosts(folder, first, max, parts, too_large)?;
+                split_hosts(folder, second, max, parts, too_large)?;
             }
         },
     }
     Ok(())
 }
 
-/// The hosts of a part, in words.
-fn named(hosts: &[&HostReport]) -> String {
+/// Lists the hosts of a part, shortened where they are many.
+fn list_hosts(hosts: &[&HostReport]) -> String {
     let names: Vec<&str> = hosts.iter().map(|host| &*host.host).collect();
     let text = escape(fold(&names).as_bytes());
-    match text.char_indices().nth(HOSTS / 5) {
-        Some((end, _)) => format!("{}… ({} hosts)", text.get(..end).unwrap_or_default(), hosts.len()),
+    match text.char_indices().nth(MAX_HOSTS_BYTES / 5) {
+        Some((end, _)) => {
+            let names = text.get(..end).unwrap_or_default().to_owned();
+            RunMessage::HostsShortened { names, count: hosts.len() }.to_string()
+        }
         None => text,
     }
 }
 
-/// Memory that takes no more than a letter can carry.
-struct Bounded {
+/// A buffer that takes no more bytes than a message can carry, so that packing too many hosts ends early.
+struct BoundedBuffer {
     bytes: Vec<u8>,
-    remaining: u64,
+    max: u64,
 }
 
-impl Write for Bounded {
+impl Write for BoundedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if (self.bytes.len() + bytes.len()) as u64 > self.remaining {
+        if (self.bytes.len() + bytes.len()) as u64 > self.max {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.bytes.extend_from_slice(bytes);
@@ -168,14 +169,15 @@ impl Write for Bounded {
     }
 }
 
-/// The text, with what must be fetched by hand.
-fn with_left_out(mut text: String, folder: &RunFolder, hosts: &[&HostReport]) -> String {
+/// Appends the files that must be fetched by hand to the text.
+fn append_left_out(mut text: String, folder: &RunFolder, hosts: &[&HostReport]) -> String {
     for host in hosts {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "\n{}: too large for a mail; its files are on the gateway:", host.host);
+        let _ = writeln!(text, "\n{}", RunMessage::HostTooLarge { host: host.host.to_string() });
         for file in &host.files {
-            let path = folder.path.join(&file.path);
-            let _ = writeln!(text, "  {}\n    {} bytes, sha256 {}", path.display(), file.bytes, file.sha256);
+            let path = folder.path.join(&file.path).display().to_string();
+            let message = RunMessage::FileLeftOut { path, bytes: file.bytes, sha256: file.sha256.clone() };
+            let _ = writeln!(text, "{message}");
         }
     }
     text

@@ -8,83 +8,94 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::disk::{TEMPORARY_PREFIX, temporary_file};
+use crate::disk::{TEMPORARY_PREFIX, write_atomically};
+use crate::message::RunMessage;
 
-/// The machine's account in the archive.
+/// The name of the report for machines, in the archive.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The script as it was supplied, kept for a later go.
+/// The name of the report for people, in the run folder and in the archive.
+pub const REPORT_TEXT: &str = "report.txt";
+
+/// The name of the report for machines, in the run folder.
+pub const REPORT_JSON: &str = "report.json";
+
+/// The name of the report for browsers, in the run folder.
+pub const REPORT_HTML: &str = "report.html";
+
+/// The name of the copy of the supplied script, for a later attempt.
 pub const SCRIPT: &str = "script";
 
-/// The reader's account in the archive, and beside it.
-pub const REPORT: &str = "report.txt";
+/// The name of the journal.
+pub(super) const JOURNAL: &str = "journal.jsonl";
 
-/// One run's place on disk.
+/// The folder of one run.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// The run's id: the folder's name. Ids sort by time.
     pub id: String,
-    /// The job's name: the folder of what is collected.
+    /// The job's name: the name of the folder of the collected files.
     pub name: String,
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run, and points `latest` at it.
+    /// Creates the folder of a new run, and makes `latest` a link to it.
     ///
     /// # Errors
     /// The output folder cannot be written.
     pub fn create(output: &Path, name: &str) -> io::Result<Self> {
-        private().recursive(true).create(output)?;
+        private_dir_builder().recursive(true).create(output)?;
         let stamp =
             Timestamp::now().to_zoned_datetime(TimeZone::system()).strftime("%Y%m%d-%H%M%S").to_string();
         let mut number = 1;
         let (id, path) = loop {
             let id = if number == 1 { format!("{stamp}-{name}") } else { format!("{stamp}-{name}-{number}") };
             let path = output.join(&id);
-            match private().create(&path) {
+            // Runs of two jobs may begin in the same second: whoever creates the folder has it.
+            match private_dir_builder().create(&path) {
                 Ok(()) => break (id, path),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(error),
             }
         };
-        private().create(path.join(name))?;
-        private().create(path.join("hosts"))?;
-        point(&output.join("latest"), &id, name)?;
+        private_dir_builder().create(path.join(name))?;
+        private_dir_builder().create(path.join("hosts"))?;
+        replace_link(&output.join("latest"), &id, name)?;
         Ok(Self { path, id, name: name.to_owned() })
     }
 
-    /// The folder of what is collected.
+    /// Returns the path of the folder of the collected files.
     pub fn collected_dir(&self) -> PathBuf {
         self.path.join(&self.name)
     }
 
-    /// The archive.
-    pub fn archive(&self) -> PathBuf {
+    /// Returns the path of the archive.
+    pub fn archive_path(&self) -> PathBuf {
         self.path.join(format!("{}.tar.gz", self.name))
     }
 
-    /// The journal.
-    pub fn journal(&self) -> PathBuf {
-        self.path.join("journal.jsonl")
+    /// Returns the path of the journal.
+    pub fn journal_path(&self) -> PathBuf {
+        self.path.join(JOURNAL)
     }
 
-    /// The folder of what the script printed on a host, made if need be.
+    /// Creates the folder of what the script prints on a host, if need be, and returns its path.
     ///
     /// # Errors
-    /// It cannot be made.
-    pub fn streams(&self, host: &str) -> io::Result<PathBuf> {
+    /// It cannot be created.
+    pub fn create_output_dir(&self, host: &str) -> io::Result<PathBuf> {
         let path = self.path.join("hosts").join(host);
-        private().recursive(true).create(&path)?;
+        private_dir_builder().recursive(true).create(&path)?;
         Ok(path)
     }
 
-    /// Removes what a go that was broken off left half written.
+    /// Removes the temporary files of an attempt that was killed.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn sweep(&self) -> io::Result<()> {
+    pub fn remove_temporary_files(&self) -> io::Result<()> {
         let mut folders = vec![self.path.clone()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder)? {
@@ -99,46 +110,35 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Writes a file of the run's own, whole or not at all.
+    /// Writes a file in the run folder, atomically.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        write_whole(&self.path.join(file), bytes)
+        write_atomically(&self.path.join(file), bytes)
     }
 }
 
-/// Writes a file under another name first, so that nobody ever sees half of it.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = temporary_file(folder)?;
-    io::Write::write_all(&mut file, bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-/// Folders that only their owner may enter.
-pub(super) fn private() -> DirBuilder {
+/// Returns a builder of folders that only their owner may enter.
+pub(super) fn private_dir_builder() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
     builder
 }
 
-/// Makes `link` a symbolic link to `target`, in one step for those who look. What is no link is left alone.
-///
-/// Of the runs of one job in a folder there is one at a time: what one that was killed here left is the next one's.
-fn point(link: &Path, target: &str, job: &str) -> io::Result<()> {
-    let busy = fs::symlink_metadata(link).is_ok_and(|meta| !meta.is_symlink());
-    if busy {
-        return Err(io::Error::other(format!("{} is no link; move it away", link.display())));
+/// Makes `link` a symbolic link to `target`, atomically. Refuses to replace anything that is not a link.
+fn replace_link(link: &Path, target: &str, job: &str) -> io::Result<()> {
+    if fs::symlink_metadata(link).is_ok_and(|meta| !meta.is_symlink()) {
+        return Err(io::Error::other(RunMessage::NotALink { path: link.display().to_string() }));
     }
-    let fresh = link.with_file_name(format!(".{job}.latest"));
-    if fs::symlink_metadata(&fresh).is_ok() {
-        fs::remove_file(&fresh)?;
+    // A link cannot be overwritten, but another one can be renamed over it: `latest` exists at every moment. The other
+    // link is named after the job, whose lock we hold, so one that exists was left by a run that was killed here.
+    let temporary = link.with_file_name(format!(".{job}.latest"));
+    if fs::symlink_metadata(&temporary).is_ok() {
+        fs::remove_file(&temporary)?;
     }
-    std::os::unix::fs::symlink(target, &fresh)?;
-    fs::rename(&fresh, link)
+    std::os::unix::fs::symlink(target, &temporary)?;
+    fs::rename(&temporary, link)
 }
 
 #[cfg(test)]

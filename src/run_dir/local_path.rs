@@ -1,123 +1,119 @@
-//! A local name for a file of a host: it cannot leave its folder, hide anything, or take another file's name.
+//! Local paths for the files of a host, safe against path traversal: a name that a host sends cannot lead out of its
+//! folder, hide anything, or replace another file.
 //!
-//! Names are kept where they are harmless. Bytes that a terminal or another system would trip over are written `%1B`;
-//! a name met twice, or one of our own, is told apart by the host and a number.
+//! Harmless names are kept. Bytes that a terminal or another operating system could misread are written as `%1B`; a name
+//! that is taken already, or that is one of ours, gets the host's name and a number.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use super::folder::{MANIFEST, REPORT, RunFolder, private};
-use crate::disk::temporary_file;
+use super::folder::{MANIFEST, REPORT_TEXT, RunFolder, private_dir_builder};
+use crate::disk;
 use crate::job::Layout;
+use crate::message::RunMessage;
 use crate::outcome::CollectedFile;
 
-/// The longest name that common file systems take, in bytes.
-const LONGEST: usize = 255;
+/// The maximum length of a name on common file systems, in bytes.
+const MAX_NAME_BYTES: usize = 255;
 
-/// How many names are tried for one file.
-const TRIES: usize = 100_000;
+/// The names of our own files in the archive, beside the collected ones.
+const OWN_NAMES: [&str; 2] = [MANIFEST, REPORT_TEXT];
 
-/// The names below the run folder that an account of the run holds. Whatever else lies there is of a go that was broken
-/// off, and is replaced. Cheap to clone.
+/// The maximum number of names that are tried for one file.
+const MAX_TRIES: usize = 100_000;
+
+/// The paths below the run folder that a report of the run names. Any other file there was left by an attempt that was
+/// killed, and is replaced. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct ReservedNames(Arc<Mutex<HashSet<String>>>);
 
 impl ReservedNames {
-    /// The names of these files.
-    pub fn of<'a>(files: impl IntoIterator<Item = &'a CollectedFile>) -> Self {
+    /// Reserves the paths of these files.
+    pub fn from_files<'a>(files: impl IntoIterator<Item = &'a CollectedFile>) -> Self {
         Self(Arc::new(Mutex::new(files.into_iter().map(|file| file.path.clone()).collect())))
     }
 
-    /// Takes a name, if nobody has it.
-    fn claim(&self, name: &str) -> bool {
-        // A thread that panicked with the names in hand left them whole.
+    /// Reserves a path. Returns false if it is reserved already.
+    fn reserve(&self, name: &str) -> bool {
+        // Inserting is the only change, so a thread that panicked while it held the lock left the set consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
     }
 }
 
-/// Where the files of one host go.
+/// The folder that the files of one host are collected into.
 #[derive(Debug, Clone)]
 pub struct HostFolder {
-    /// The run folder: what reported paths are relative to.
+    /// The run folder, which reported paths are relative to.
     run: PathBuf,
-    /// The folder that the files are put into.
     folder: PathBuf,
-    /// The host, for names met twice.
     host: String,
-    /// Whether names of our own live in the folder.
+    /// Whether the archive puts files of our own into the same folder.
     shared: bool,
-    /// The names that are taken.
     reserved_names: ReservedNames,
 }
 
 impl HostFolder {
-    /// The place of a host's files. Its folder is made with its first file.
+    /// Chooses the folder of a host's files. It is created with the first file.
     pub fn new(run: &RunFolder, host: &str, layout: Layout, reserved_names: &ReservedNames) -> Self {
         let folder = match layout {
             Layout::Flat => run.collected_dir(),
-            Layout::ByHost if [MANIFEST, REPORT].contains(&host) => {
-                run.collected_dir().join(format!("{host}_"))
-            }
+            Layout::ByHost if OWN_NAMES.contains(&host) => run.collected_dir().join(format!("{host}_")),
             Layout::ByHost => run.collected_dir().join(host),
         };
-        let shared = layout == Layout::Flat;
         Self {
             run: run.path.clone(),
             folder,
             host: host.to_owned(),
-            shared,
+            shared: layout == Layout::Flat,
             reserved_names: reserved_names.clone(),
         }
     }
 
-    /// A file in the making, on the same file system, gone if it is not settled.
+    /// Creates a temporary file in the folder. It is removed when dropped, unless it was renamed.
     ///
     /// # Errors
-    /// It cannot be made.
-    pub fn begin(&self) -> io::Result<NamedTempFile> {
-        private().recursive(true).create(&self.folder)?;
-        temporary_file(&self.folder)
+    /// It cannot be created.
+    pub fn create_temporary_file(&self) -> io::Result<NamedTempFile> {
+        private_dir_builder().recursive(true).create(&self.folder)?;
+        disk::create_temporary_file(&self.folder)
     }
 
-    /// Gives a whole file its final name, made from its path on the host; returns it relative to the run folder.
+    /// Renames a temporary file to a name made from its path on the host. Returns its path relative to the run folder.
     ///
     /// # Errors
-    /// It cannot be renamed, or every name is taken.
-    pub fn settle(&self, part: TempPath, remote: &[u8]) -> io::Result<String> {
+    /// It cannot be renamed, or every name is reserved.
+    pub fn rename_from_remote(&self, file: TempPath, remote: &[u8]) -> io::Result<String> {
+        // Only the part behind the last slash counts, so no path that a host sends chooses the folder.
         let base = remote.rsplit(|b| *b == b'/').next().unwrap_or_default();
-        let name = local_name(base);
-        for number in 0..TRIES {
-            let candidate = candidate(&name, &self.host, number);
-            if self.shared && [MANIFEST, REPORT].contains(&candidate.as_str()) {
+        let name = sanitize_name(base);
+        for number in 0..MAX_TRIES {
+            let candidate = candidate_name(&name, &self.host, number);
+            if self.shared && OWN_NAMES.contains(&candidate.as_str()) {
                 continue;
             }
             let path = self.folder.join(&candidate);
-            let relative = self.relative(&path);
-            if self.reserved_names.claim(&relative) {
-                return part.persist(&path).map(|()| relative).map_err(|error| error.error);
+            let relative = path.strip_prefix(&self.run).unwrap_or(&path).to_string_lossy().into_owned();
+            if self.reserved_names.reserve(&relative) {
+                return file.persist(&path).map(|()| relative).map_err(|error| error.error);
             }
         }
-        Err(io::Error::other(format!("{name}: a hundred thousand files bear this name")))
+        Err(io::Error::other(RunMessage::NameTakenTooOften { name }))
     }
 
-    /// Takes back a file that was settled.
-    pub async fn drop_again(&self, relative: &str) {
-        // One file too many is no harm.
-        let _gone_or_not = tokio::fs::remove_file(self.run.join(relative)).await;
-    }
-
-    fn relative(&self, path: &Path) -> String {
-        path.strip_prefix(&self.run).unwrap_or(path).to_string_lossy().into_owned()
+    /// Removes a file that was renamed, by its path relative to the run folder.
+    pub async fn remove_file(&self, relative: &str) {
+        // No report names it, so a file that stays does no harm.
+        let _ignored = tokio::fs::remove_file(self.run.join(relative)).await;
     }
 }
 
-/// A file's own name, fit for any terminal and file system, at most [`LONGEST`] bytes.
-fn local_name(base: &[u8]) -> String {
+/// Returns a file name that is safe on any terminal and file system, of at most [`MAX_NAME_BYTES`] bytes.
+fn sanitize_name(base: &[u8]) -> String {
     let mut name = String::new();
     for chunk in base.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -125,26 +121,26 @@ fn local_name(base: &[u8]) -> String {
             if shown.chars().eq([c]) {
                 name.push(c);
             } else {
-                percent(&mut name, c.encode_utf8(&mut [0; 4]).as_bytes());
+                percent_encode(&mut name, c.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }
-        percent(&mut name, chunk.invalid());
+        percent_encode(&mut name, chunk.invalid());
     }
     if matches!(name.as_str(), "" | "." | "..") {
         name = format!("_{name}");
     }
-    shorten(name, LONGEST)
+    truncate_to(name, MAX_NAME_BYTES)
 }
 
-fn percent(name: &mut String, bytes: &[u8]) {
+fn percent_encode(name: &mut String, bytes: &[u8]) {
     for byte in bytes {
         // Writing to a String cannot fail.
         let _ = write!(name, "%{byte:02X}");
     }
 }
 
-/// The `number`th name to try: the name itself, then with the host, then with the host and a number.
-fn candidate(name: &str, host: &str, number: usize) -> String {
+/// Returns the `number`th name to try: the name itself, then with the host, then with the host and a number.
+fn candidate_name(name: &str, host: &str, number: usize) -> String {
     let tag = match number {
         0 => return name.to_owned(),
         1 => format!(".{host}"),
@@ -154,12 +150,12 @@ fn candidate(name: &str, host: &str, number: usize) -> String {
         Some(dot) if dot > 0 && name.len() - dot <= 16 => name.split_at(dot),
         _ => (name, ""),
     };
-    let remaining = LONGEST.saturating_sub(tag.len() + end.len());
-    format!("{}{tag}{end}", shorten(stem.to_owned(), remaining))
+    let remaining = MAX_NAME_BYTES.saturating_sub(tag.len() + end.len());
+    format!("{}{tag}{end}", truncate_to(stem.to_owned(), remaining))
 }
 
-/// At most `max` bytes of a text, cut between characters.
-fn shorten(mut text: String, max: usize) -> String {
+/// Cuts a text to at most `max` bytes, between characters.
+fn truncate_to(mut text: String, max: usize) -> String {
     let cut = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= max).last();
     text.truncate(cut.unwrap_or(0));
     text
@@ -167,46 +163,48 @@ fn shorten(mut text: String, max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use proptest::prelude::*;
 
-    fn place(dir: &Path, reserved_names: &ReservedNames, host: &str, layout: Layout) -> HostFolder {
+    fn host_folder(dir: &Path, reserved_names: &ReservedNames, host: &str, layout: Layout) -> HostFolder {
         let run = RunFolder { path: dir.to_owned(), id: "r".to_owned(), name: "JGE".to_owned() };
         HostFolder::new(&run, host, layout, reserved_names)
     }
 
-    fn put(place: &HostFolder, remote: &[u8]) -> String {
-        place.settle(place.begin().unwrap().into_temp_path(), remote).unwrap()
+    fn put(folder: &HostFolder, remote: &[u8]) -> String {
+        folder.rename_from_remote(folder.create_temporary_file().unwrap().into_temp_path(), remote).unwrap()
     }
 
     #[test]
-    fn a_name_met_twice_is_told_apart() {
+    fn a_name_that_is_taken_gets_the_host_and_a_number() {
         let dir = tempfile::tempdir().unwrap();
         let reserved_names = ReservedNames::default();
-        let place = |host, layout| place(dir.path(), &reserved_names, host, layout);
-        let (one, two) = (place("h1", Layout::Flat), place("h2", Layout::Flat));
+        let folder = |host, layout| host_folder(dir.path(), &reserved_names, host, layout);
+        let (one, two) = (folder("h1", Layout::Flat), folder("h2", Layout::Flat));
         assert_eq!(put(&one, b"/tmp/fichier_log.txt"), "JGE/fichier_log.txt");
         assert_eq!(put(&two, b"/tmp/fichier_log.txt"), "JGE/fichier_log.h2.txt");
         assert_eq!(put(&two, b"/var/fichier_log.txt"), "JGE/fichier_log.h2.2.txt");
         assert_eq!(put(&two, b"/var/report.txt"), "JGE/report.h2.txt");
-        assert_eq!(put(&place("h3", Layout::ByHost), b"/tmp/report.txt"), "JGE/h3/report.txt");
-        assert_eq!(put(&place("report.txt", Layout::ByHost), b"/tmp/x"), "JGE/report.txt_/x");
+        assert_eq!(put(&folder("h3", Layout::ByHost), b"/tmp/report.txt"), "JGE/h3/report.txt");
+        assert_eq!(put(&folder("report.txt", Layout::ByHost), b"/tmp/x"), "JGE/report.txt_/x");
     }
 
     #[test]
-    fn what_no_account_holds_is_replaced_by_its_successor() {
+    fn a_file_that_no_report_names_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
-        let before = place(dir.path(), &ReservedNames::default(), "h1", Layout::ByHost);
+        let before = host_folder(dir.path(), &ReservedNames::default(), "h1", Layout::ByHost);
         let kept = put(&before, b"/tmp/kept.txt");
         put(&before, b"/tmp/orphan.txt");
         let file = CollectedFile { remote: String::new(), path: kept, bytes: 0, sha256: String::new() };
-        let after = place(dir.path(), &ReservedNames::of([&file]), "h1", Layout::ByHost);
+        let after = host_folder(dir.path(), &ReservedNames::from_files([&file]), "h1", Layout::ByHost);
         assert_eq!(put(&after, b"/tmp/orphan.txt"), "JGE/h1/orphan.txt");
         assert_eq!(put(&after, b"/tmp/kept.txt"), "JGE/h1/kept.h1.txt");
     }
 
     #[test]
-    fn odd_names_become_harmless_ones() {
+    fn odd_names_become_harmless() {
         for (remote, local) in [
             (&b"/tmp/.."[..], "_.."),
             (b"/tmp/", "_"),
@@ -214,17 +212,17 @@ mod tests {
             (b"/tmp/caf\xe9", "caf%E9"),
             ("/tmp/résumé".as_bytes(), "résumé"),
         ] {
-            assert_eq!(local_name(remote.rsplit(|b| *b == b'/').next().unwrap()), local);
+            assert_eq!(sanitize_name(remote.rsplit(|b| *b == b'/').next().unwrap()), local);
         }
-        assert_eq!(local_name(&[b'x'; 255]).len(), 255);
-        assert_eq!(candidate(&"x".repeat(255), "h", 2).len(), 255);
+        assert_eq!(sanitize_name(&[b'x'; 255]).len(), 255);
+        assert_eq!(candidate_name(&"x".repeat(255), "h", 2).len(), 255);
     }
 
     proptest! {
         #[test]
         fn no_name_leaves_the_folder(bytes in prop::collection::vec(1u8.., 0..300), number in 0usize..4) {
             let base: Vec<u8> = bytes.into_iter().filter(|b| *b != b'/').collect();
-            let name = candidate(&local_name(&base), "h", number);
+            let name = candidate_name(&sanitize_name(&base), "h", number);
             prop_assert!(!name.is_empty() && name.len() <= 255 && name != "." && name != "..");
             prop_assert!(!name.contains('/') && !name.contains('\0') && !name.chars().any(char::is_control));
         }

@@ -1,6 +1,6 @@
-//! One run of a job at a time: a lock that the system releases when its holder dies, however that happens.
+//! A lock that admits one run of a job at a time. The operating system releases it when its holder dies, in any way.
 //!
-//! Limits: it holds for runs that share an output folder.
+//! Limits: it excludes only runs that share an output folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -10,57 +10,57 @@ use std::path::Path;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::folder::private;
+use super::folder::private_dir_builder;
 use crate::escape::summary;
+use crate::message::RunMessage;
 
-/// The lock, held as long as this lives.
+/// The lock of a job, held until it is dropped.
 #[derive(Debug)]
 pub struct Lock(File);
 
-/// Why the lock is not ours.
+/// Why the lock cannot be taken.
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// Somebody else has it.
-    #[error("{job}: another run holds the lock: {holder}; wait for its end, or stop it")]
-    Held {
-        /// The job.
-        job: String,
-        /// Who, since when, in words.
-        holder: String,
-    },
-    /// It cannot be taken.
-    #[error("{folder}: the lock cannot be taken there; set output")]
+    /// Another run holds it.
+    #[error(transparent)]
+    Held(RunMessage),
+    /// The output folder or the lock file cannot be used.
+    #[error("{message}")]
     Io {
-        /// The output folder.
-        folder: String,
-        /// Why.
+        /// The text.
+        message: RunMessage,
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
 impl Lock {
-    /// Takes the lock of the job `name` in an output folder.
+    /// Takes the lock of a job in an output folder.
     ///
     /// # Errors
     /// Another run holds it, or the folder cannot be written.
-    pub fn take(output: &Path, name: &str) -> Result<Self, LockError> {
-        let failed = |source| LockError::Io { folder: output.display().to_string(), source };
-        private().recursive(true).create(output).map_err(failed)?;
-        let path = output.join(format!(".{name}.lock"));
+    pub fn take(output: &Path, job: &str) -> Result<Self, LockError> {
+        let failed = |source| LockError::Io {
+            message: RunMessage::LockUnavailable { folder: output.display().to_string() },
+            source,
+        };
+        private_dir_builder().recursive(true).create(output).map_err(failed)?;
+        let path = output.join(format!(".{job}.lock"));
         let open =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path);
         let mut file = open.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
-                sign(&mut file).map_err(failed)?;
+                write_holder(&mut file).map_err(failed)?;
                 Ok(Self(file))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut holder = Vec::new();
-                // Who holds it may not have signed yet.
+                // The holder may not have written its name yet.
                 let _partial = file.take(200).read_to_end(&mut holder);
-                Err(LockError::Held { job: name.to_owned(), holder: summary(&holder, 200) })
+                let holder = summary(&holder, 200);
+                Err(LockError::Held(RunMessage::LockHeld { job: job.to_owned(), holder }))
             }
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
@@ -68,20 +68,22 @@ impl Lock {
 }
 
 impl Drop for Lock {
-    /// Nobody holds it any more; the empty file stays, since removing it would race with the next holder.
+    /// Empties the file. It is never removed: a run that has just opened it would lock a file that no longer has a name,
+    /// while the next run creates and locks another one.
     fn drop(&mut self) {
-        let _unsigned = self.0.set_len(0);
+        let _ignored = self.0.set_len(0);
     }
 }
 
 /// Writes who holds the lock, for those who are refused.
-fn sign(file: &mut File) -> io::Result<()> {
+fn write_holder(file: &mut File) -> io::Result<()> {
     let id = nix::unistd::Uid::current();
-    let named = nix::unistd::User::from_uid(id).ok().flatten();
-    let user = named.map_or_else(|| id.to_string(), |user| user.name);
+    let user =
+        nix::unistd::User::from_uid(id).ok().flatten().map_or_else(|| id.to_string(), |user| user.name);
+    let since = format!("{:.0}", Timestamp::now());
     file.set_len(0)?;
     file.rewind()?;
-    write!(file, "process {} of {user}, since {:.0}", std::process::id(), Timestamp::now())
+    write!(file, "{}", RunMessage::LockHolder { process: std::process::id(), user, since })
 }
 
 #[cfg(test)]
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_holds_it_and_the_third_gets_it() {
+    fn the_second_run_learns_who_holds_the_lock_and_the_third_gets_it() {
         let dir = tempfile::tempdir().unwrap();
         let first = Lock::take(dir.path(), "JGE").unwrap();
         let refused = Lock::take(dir.path(), "JGE").unwrap_err().to_string();

@@ -58,7 +58,7 @@ pub async fn collect(
     while let Some((file, copied)) = copies.next().await {
         match copied {
             Ok(copied) if known.iter().any(|k| k.remote == copied.remote && k.sha256 == copied.sha256) => {
-                place.drop_again(&copied.path).await;
+                place.remove_file(&copied.path).await;
             }
             Ok(copied) => home.files.push(copied),
             Err(RemoteError::Lost) => {
@@ -146,9 +146,9 @@ async fn copy_once(
 async fn settle(file: &RemoteFile, bytes: Vec<u8>, place: &HostFolder) -> Result<CollectedFile, RemoteError> {
     let (here, name, modified) = (place.clone(), file.name.clone(), file.modified);
     let settled = run_blocking(move || {
-        let (opened, path) = here.begin()?.into_parts();
+        let (opened, path) = here.create_temporary_file()?.into_parts();
         let written = FileWriter::whole(opened, bytes, Some(modified))?;
-        Ok((written, here.settle(path, &name)?))
+        Ok((written, here.rename_from_remote(path, &name)?))
     });
     let (written, path) = settled.await.map_err(RemoteError::Local)?;
     Ok(CollectedFile { remote: escape(&file.name), path, bytes: written.bytes, sha256: written.sha256 })
@@ -162,7 +162,7 @@ async fn copy_by(
     place: &HostFolder,
 ) -> Result<CollectedFile, RemoteError> {
     let (here, name) = (place.clone(), file.name.clone());
-    let part = run_blocking(move || here.begin()).await.map_err(RemoteError::Local)?;
+    let part = run_blocking(move || here.create_temporary_file()).await.map_err(RemoteError::Local)?;
     let (opened, path) = part.into_parts();
     let mut sink = FileWriter::new(opened, file.bytes);
     remote.fetch(file, get, &mut sink).await?;
@@ -171,7 +171,8 @@ async fn copy_by(
         return Err(RemoteError::Changed);
     }
     let here = place.clone();
-    let path = run_blocking(move || here.settle(path, &name)).await.map_err(RemoteError::Local)?;
+    let path =
+        run_blocking(move || here.rename_from_remote(path, &name)).await.map_err(RemoteError::Local)?;
     Ok(CollectedFile { remote: escape(&file.name), path, bytes: written.bytes, sha256: written.sha256 })
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn execute(
 async fn sinks(run: &RunContext, host: &str) -> io::Result<(FileWriter, FileWriter)> {
     let (folder, name) = (run.folder.clone(), host.to_owned());
     let made = run_blocking(move || {
-        let folder = folder.streams(&name)?;
+        let folder = folder.create_output_dir(&name)?;
         Ok((File::create(folder.join("stdout"))?, File::create(folder.join("stderr"))?))
     });
     let (stdout, stderr) = made.await?;

@@ -36,7 +36,7 @@ fn text(event: &Event, mode: Mode, style: Style) -> String {
         }
         Event::Step { host, step } => format!("{}: {step}", words::path(host)),
         Event::Ended(host) => ended(host, mode, style),
-        Event::Note(note) => format!("note: {}", words::message(note)),
+        Event::Note(note) => format!("note: {}", words::message(&note.to_string())),
         Event::Archived { path, bytes } => {
             format!("archive: {} ({})", escape(path.as_os_str().as_bytes()), units::bytes(*bytes))
         }

@@ -38,7 +38,7 @@ fn events() -> Vec<Event> {
         Event::Started { run: "r1".to_owned(), hosts },
         Event::Step { host: "exemple1".into(), step: Step::Connect },
         Event::Step { host: "exemple1".into(), step: Step::Upload },
-        Event::Note("a \x1b[31mnote\nof two lines".to_owned()),
+        Event::Note("a \x1b[31mnote\nof two lines".to_owned().into()),
         Event::Ended(Box::new(samples::good("exemple1", 1))),
         Event::Ended(Box::new(samples::refused("machine2"))),
         Event::Ended(Box::new(HostReport::new("exemple2"))),
