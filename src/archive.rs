@@ -1,7 +1,7 @@
 //! The archive: one `tar.gz` of the collected files, with `report.txt` and `manifest.json` in it.
 //!
-//! It holds exactly the files that the reports name, with the modification times that they have on the hosts; owners and
-//! permissions of this machine stay out. `packer` writes it while files are still being collected.
+//! It holds exactly the files that the reports name, with the modification times that they have on the hosts;
+//! owners and permissions of this machine stay out. `packer` writes it while files are still being collected.
 
 mod packer;
 

@@ -36,7 +36,7 @@ pub enum Command {
     /// Run the job on its hosts
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
-    /// Check that each host is ready, without running or changing anything
+    /// Check that each host is ready; the script is not run and nothing is left behind
     Check(InspectArgs),
     /// List the hosts that would be visited, as OpenSSH resolves them
     Hosts(InspectArgs),
@@ -145,8 +145,8 @@ pub struct JobArgs {
     /// The job: a TOML file
     #[arg(default_value = DEFAULT_JOB)]
     pub job: PathBuf,
-    /// Hosts in place of the job's: names, ranges, globs, @FILE, - for stdin, separated by commas or blanks. Without it,
-    /// $LIST_SERVEUR is used if set
+    /// Hosts in place of the job's: names, ranges, globs, @FILE, - for stdin, separated by commas or blanks.
+    /// Without it, $LIST_SERVEUR is used if set
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub hosts: Vec<String>,
     /// Visit only the hosts that this name, range or glob matches

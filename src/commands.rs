@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::{self, Cli, Command, JobArgs, SendArgs};
+use crate::escape::error_chain;
 use crate::hostset::HostName;
-use crate::inventory::{self, Selected, host_list};
+use crate::inventory::host_list;
 use crate::job::{self, Job, Overrides};
 use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
@@ -45,20 +46,14 @@ impl<E: Error + 'static> From<E> for CommandError {
 }
 
 impl CommandError {
-    /// Returns the error to print, with its causes.
-    pub fn cause(&self) -> &dyn Error {
-        match self {
-            Self::Usage(error) => error.as_ref(),
-            Self::Locked(error) => error,
-        }
-    }
-
-    /// Returns the exit status of the program.
-    pub fn exit_status(&self) -> ExitStatus {
-        match self {
-            Self::Usage(_) => ExitStatus::Usage,
-            Self::Locked(_) => ExitStatus::Locked,
-        }
+    /// Prints the error with its causes. Returns the exit status of the program.
+    pub fn print(&self) -> ExitStatus {
+        let (error, status): (&dyn Error, _) = match self {
+            Self::Usage(error) => (error.as_ref(), ExitStatus::Usage),
+            Self::Locked(error) => (error, ExitStatus::Locked),
+        };
+        say(&format!("recolte: {}", error_chain(error)));
+        status
     }
 }
 
@@ -129,11 +124,8 @@ fn read_host_arguments(lists: &[String]) -> Result<Option<Vec<String>>, CommandE
 }
 
 fn parse_host_lists(lists: &[String]) -> Result<Vec<String>, CommandError> {
-    let mut words = Vec::new();
-    for list in lists {
-        words.extend(host_list::words(list, read_stdin)?);
-    }
-    Ok(words)
+    let words: Result<Vec<_>, _> = lists.iter().map(|list| host_list::words(list, read_stdin)).collect();
+    Ok(words?.concat())
 }
 
 fn read_stdin() -> io::Result<String> {
@@ -145,33 +137,17 @@ fn read_stdin() -> io::Result<String> {
 /// Resolves hosts by the job's ssh_config. Returns them with the groups of names that lead to the same machine.
 async fn resolve_hosts(
     job: &Job,
-    hosts: Vec<HostName>,
+    hosts: impl Iterator<Item = HostName>,
 ) -> Result<(Vec<Host>, Vec<Vec<HostName>>), CommandError> {
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
-    Ok(ssh_config::ways(hosts, config, identity, per_core(QUERIES_PER_CORE)).await?)
-}
-
-/// The hosts that a job selects.
-struct SelectedHosts {
-    hosts: Vec<Host>,
-    /// The groups of names that lead to the same machine.
-    duplicates: Vec<Vec<HostName>>,
-    notes: Vec<String>,
-}
-
-/// Selects the hosts of a job and resolves them.
-async fn select_hosts(job: &Job) -> Result<SelectedHosts, CommandError> {
-    let Selected { targets, notes } = inventory::select(&job.targets)?;
-    let names = targets.into_iter().map(|target| target.host).collect();
-    let (hosts, duplicates) = resolve_hosts(job, names).await?;
-    Ok(SelectedHosts { hosts, duplicates, notes })
+    Ok(ssh_config::ways(hosts.collect(), config, identity, per_core(QUERIES_PER_CORE)).await?)
 }
 
 /// Takes the lock of a job.
 fn take_lock(output: &Path, job: &str) -> Result<Lock, CommandError> {
     Lock::take(output, job).map_err(|error| match error {
         LockError::Held(_) => CommandError::Locked(error),
-        LockError::Io { .. } => error.into(),
+        LockError::Unavailable(_) => error.into(),
     })
 }
 

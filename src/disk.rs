@@ -1,4 +1,5 @@
-//! Work on this machine's disk: blocking calls on threads of their own, and files that appear only once they are whole.
+//! Work on this machine's disk: blocking calls on threads of their own, and files that appear only once they are
+//! whole.
 //!
 //! Limits: a blocking call that was started runs to its end, even if nobody waits for it any more.
 

@@ -36,7 +36,7 @@ pub enum Event {
     Note(Message),
     /// The archive is on disk.
     Archived {
-        /// Where.
+        /// Its path.
         path: PathBuf,
         /// Its length in bytes.
         bytes: u64,

@@ -1,7 +1,8 @@
-//! Visits all hosts with bounded concurrency: canary, threshold of failures, request to stop, one report for each host.
+//! Visits all hosts with bounded concurrency: canary, threshold of failures, request to stop, one report for each
+//! host.
 //!
-//! The only module that runs hosts concurrently. It knows nothing of ssh: the visit is a function, so that all of this
-//! is tested with closures. A visit that panics fails its host, not the run.
+//! The only module that runs hosts concurrently. It knows nothing of ssh: the visit is a function, so that all of
+//! this is tested with closures. A visit that panics fails its host, not the run.
 
 use std::any::Any;
 use std::collections::VecDeque;

@@ -27,9 +27,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let status = commands::dispatch(cli::Cli::parse()).unwrap_or_else(|error| {
-        report::output::say(&format!("recolte: {}", escape::error_chain(error.cause())));
-        error.exit_status()
-    });
+    let status = commands::dispatch(cli::Cli::parse()).unwrap_or_else(|error| error.print());
     ExitCode::from(status.code())
 }

@@ -65,28 +65,24 @@ impl Outcome {
         [Self::Succeeded, Self::Failed, Self::Unreachable, Self::TimedOut, Self::Cancelled, Self::NotStarted];
 
     /// Returns the name in `report.json`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Unreachable => "unreachable",
-            Self::TimedOut => "timed_out",
-            Self::Cancelled => "cancelled",
-            Self::NotStarted => "not_started",
-        }
+    pub fn name(self) -> String {
+        self.words().replace(' ', "_")
     }
 
     /// Returns the name for people.
     pub fn words(self) -> &'static str {
         match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Unreachable => "unreachable",
             Self::TimedOut => "timed out",
+            Self::Cancelled => "cancelled",
             Self::NotStarted => "not started",
-            other => other.name(),
         }
     }
 }
 
-/// What went wrong on a host: where, why, and the way out. Texts are fit for a terminal.
+/// A failure on a host: the step, the cause, and a hint. Texts are fit for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The step that did not come about.
@@ -135,7 +131,7 @@ pub struct SkippedFile {
 pub struct HostReport {
     /// The host as it was named.
     pub host: HostName,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// The step that failed; none when it succeeded or never started.
     pub step: Option<Step>,
@@ -207,7 +203,7 @@ impl HostReport {
 /// The result of sending the mail, as `report.json` has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailReport {
-    /// Whether every recipient's server accepted every message.
+    /// True if every recipient's server accepted every message.
     pub sent: bool,
     /// The number of messages sent.
     pub parts: usize,
@@ -215,9 +211,8 @@ pub struct MailReport {
     pub error: Option<String>,
 }
 
-/// Tells whether everything that a run produces reached its place: reports, archive, copy and mail. Ordered: the greater
-/// of two is the result of both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Tells whether all results of a run were delivered: reports, archive, copy and mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryStatus {
     /// Everything did.
     Delivered,
@@ -255,8 +250,8 @@ impl ExitStatus {
         }
     }
 
-    /// Returns the exit status of a run. Where several apply, an interruption counts most, then the delivery, then the
-    /// hosts.
+    /// Returns the exit status of a run. Where several apply, an interruption counts most, then the delivery, then
+    /// the hosts.
     pub fn of(hosts: &[HostReport], delivery: DeliveryStatus, signal: Option<u8>) -> Self {
         match signal {
             Some(signal) => Self::Interrupted(signal),

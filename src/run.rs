@@ -33,15 +33,15 @@ use crate::visit::{self, ConnectLimiter, Task, visit};
 use deliver::archive_entries;
 
 pub use control_dir::ControlDirectory;
-pub use deliver::{Delivery, send_mail};
+pub use deliver::Delivery;
 pub use dry_run::dry_run;
 pub use fd_limit::fit_parallel;
 
-/// The number of connections made at once for each processor, unless the job says: a handshake waits for the host about
-/// as long as it computes here.
+/// The number of connections made at once for each processor, unless the job sets it: a handshake waits for the
+/// host about as long as it computes here.
 const HANDSHAKES_PER_CORE: usize = 4;
 
-/// How long ending the remaining masters may take after a second signal.
+/// The time that ending the remaining masters may take after a second signal.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why an attempt could not begin. No host was touched.
@@ -104,7 +104,11 @@ pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd,
     let packer = Packer::start(&attempt.folder.path, per_core(1))?;
     attempt.notes.iter().for_each(|note| events.note(note.clone()));
     if let Some(deadline) = attempt.job.deadline {
-        tokio::spawn(request_stop_after(deadline, stop.clone()));
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(deadline).await;
+            stop.request(Cause::Deadline);
+        });
     }
     let work = visit_and_deliver(attempt, journal, sockets, packer, events, stop);
     let delivery = tokio::select! {
@@ -163,7 +167,9 @@ async fn visit_and_deliver(
     let script =
         json::ScriptReport { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
     let report = RunReport::new(&folder.id, &job.name, script, parameters.started, Timestamp::now(), hosts);
-    deliver::deliver(&job, &folder, packer, RunReport { resumed, ..report }, &events).await
+    let mut delivery = Delivery::new(RunReport { resumed, ..report }, &folder);
+    delivery.deliver(&job, &folder, packer, &events).await;
+    delivery
 }
 
 /// Lists the files that earlier attempts collected and that stay.
@@ -183,12 +189,6 @@ fn sort_reports(hosts: &[HostName], reports: impl Iterator<Item = HostReport>) -
     let mut by_host: HashMap<HostName, HostReport> =
         reports.map(|report| (report.host.clone(), report)).collect();
     hosts.iter().filter_map(|host| by_host.remove(host)).collect()
-}
-
-/// Requests a stop once the deadline has passed.
-async fn request_stop_after(deadline: Duration, stop: Stop) {
-    tokio::time::sleep(deadline).await;
-    stop.request(Cause::Deadline);
 }
 
 /// Returns the maximum number of connections that are made at once.

@@ -1,7 +1,6 @@
 //! SIGINT and SIGTERM: the first requests the run to stop, the second ends the program at once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -12,8 +11,8 @@ use crate::outcome::Cause;
 /// Records the signals that the program received. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
-    /// The number of the first signal; 0 for none.
-    first: Arc<AtomicU8>,
+    /// The number of the first signal.
+    first: Arc<OnceLock<u8>>,
     /// Cancelled by the second signal.
     second: CancellationToken,
 }
@@ -32,7 +31,7 @@ impl Signals {
 
     /// Returns the number of the first signal, once there was one.
     pub fn first(&self) -> Option<u8> {
-        Some(self.first.load(Ordering::Relaxed)).filter(|number| *number != 0)
+        self.first.get().copied()
     }
 
     /// Waits for the second signal.
@@ -41,17 +40,16 @@ impl Signals {
     }
 
     async fn receive(self, mut interrupt: Signal, mut terminate: Signal, stop: Stop) {
-        loop {
-            let number = tokio::select! {
+        let mut receive_one = async || {
+            tokio::select! {
                 _ = interrupt.recv() => 2,
                 _ = terminate.recv() => 15,
-            };
-            // Only one exchange from 0 succeeds, so any later signal, of either kind, is the second.
-            if self.first.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-                self.second.cancel();
-                return;
             }
-            stop.request(Cause::Interrupted);
-        }
+        };
+        let _only_set_here = self.first.set(receive_one().await);
+        stop.request(Cause::Interrupted);
+        // Whoever sends a second signal, of either kind, no longer wants to wait for the hosts.
+        receive_one().await;
+        self.second.cancel();
     }
 }

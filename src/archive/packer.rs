@@ -1,9 +1,9 @@
 //! Packs the archive in the background: a file is added as soon as its host has ended, so that little is left to do
 //! after the last host.
 //!
-//! One thread reads the files and writes the tar, others compress its blocks into one gzip stream. Nobody waits for them
-//! before the end, and memory holds a few blocks for each thread. Errors are reported at the end. Limits: a file that
-//! was added cannot be taken out again.
+//! One thread reads the files and writes the tar, others compress its blocks into one gzip stream. Nobody waits for
+//! them before the end, and memory holds a few blocks for each thread. Errors are reported at the end. Limits: a
+//! file that was added cannot be taken out again.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -52,7 +52,8 @@ impl Packer {
         drop(self.entries.send(entry));
     }
 
-    /// Waits until all files are packed and synced, then gives the archive its name. Returns its length in bytes. Blocks.
+    /// Waits until all files are packed and synced, then gives the archive its name. Returns its length in bytes.
+    /// Blocks.
     ///
     /// # Errors
     /// A file could not be read, or the archive could not be written; no archive is left then.

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use super::{CommandResult, SelectedHosts, load_job, print, print_json, print_notes, select_hosts};
+use super::{CommandResult, load_job, print, print_json, print_notes, resolve_hosts};
 use crate::cli;
 use crate::event::Stop;
 use crate::fleet::{self, Limits};
-use crate::hostset::HostName;
+use crate::inventory::{self, Selected};
 use crate::outcome::{ExitStatus, Outcome};
 use crate::report::grid::{self, Row};
 use crate::report::style::View;
@@ -19,7 +17,8 @@ use crate::visit::{Check, CheckContext, CheckResult, ConnectLimiter, HostCheck, 
 /// Checks every host.
 pub async fn check(args: cli::InspectArgs) -> CommandResult {
     let job = load_job(&args.job_args, true)?;
-    let SelectedHosts { hosts, notes, .. } = select_hosts(&job).await?;
+    let Selected { targets, notes } = inventory::select(&job.targets)?;
+    let (hosts, _duplicates) = resolve_hosts(&job, targets.into_iter().map(|target| target.host)).await?;
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
     let (parallel, note) = fit_parallel(job.parallel);
@@ -55,17 +54,9 @@ fn is_ready(check: &HostCheck) -> bool {
     check.report.outcome == Outcome::Succeeded
 }
 
-/// A host in the JSON output. Its fields are in alphabetical order, as they were always printed.
-#[derive(Serialize)]
-struct HostCheckJson<'a> {
-    host: &'a HostName,
-    items: Vec<(&'static str, &'static str)>,
-    ready: bool,
-}
-
-fn json_of_host(check: &HostCheck) -> HostCheckJson<'_> {
-    let items = Check::ALL.map(Check::name).into_iter().zip(result_names(check)).collect();
-    HostCheckJson { host: &check.report.host, items, ready: is_ready(check) }
+fn json_of_host(check: &HostCheck) -> serde_json::Value {
+    let items: Vec<_> = Check::ALL.map(Check::name).into_iter().zip(result_names(check)).collect();
+    serde_json::json!({ "host": check.report.host, "items": items, "ready": is_ready(check) })
 }
 
 /// Returns the row of a host: a result for each check, then the messages.

@@ -21,7 +21,7 @@ pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
     // Read again: another attempt may have continued the run until it released the lock.
     let earlier = EarlierRun::read(&earlier.folder.path)?;
     let (mut tasks, mut earlier_reports, mut collect_only) = (Vec::new(), Vec::new(), Vec::new());
-    let (hosts, _duplicates) = resolve_hosts(&job, earlier.parameters.hosts.clone()).await?;
+    let (hosts, _duplicates) = resolve_hosts(&job, earlier.parameters.hosts.iter().cloned()).await?;
     for host in hosts {
         match earlier.remaining_work(&host.alias, args.execute_again) {
             RemainingWork::Nothing(report) => earlier_reports.push(*report),

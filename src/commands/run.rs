@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::attempt::run_and_print;
-use super::{CommandResult, SelectedHosts, load_job, print, select_hosts, take_lock};
+use super::{CommandResult, load_job, print, resolve_hosts, take_lock};
 use crate::cli;
 use crate::hostset::{HostName, list_names};
+use crate::inventory::{self, Selected};
 use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::run::{self, Attempt};
@@ -16,7 +17,8 @@ use crate::visit::Task;
 /// Runs a job.
 pub async fn run(args: cli::RunArgs) -> CommandResult {
     let job = load_job(&args.job_args, args.no_mail)?;
-    let SelectedHosts { hosts, duplicates, notes } = select_hosts(&job).await?;
+    let Selected { targets, notes } = inventory::select(&job.targets)?;
+    let (hosts, duplicates) = resolve_hosts(&job, targets.into_iter().map(|target| target.host)).await?;
     if !args.allow_duplicates {
         refuse_duplicates(&duplicates)?;
     }

@@ -33,14 +33,10 @@ fn describe_run(folder: &Path) -> String {
     match (report, EarlierRun::read(folder)) {
         (Some(report), _) => {
             let (totals, hosts) = (report.totals.words(), report.hosts.len());
-            let mut text = RunMessage::RunEnded { totals, hosts }.to_string();
-            let unsent = report.mail.is_some_and(|mail| !mail.sent);
-            let remarks = [
-                (!report.resumed.is_empty()).then_some(RunMessage::RunWasResumed),
-                unsent.then_some(RunMessage::RunWithoutMail),
-            ];
-            remarks.iter().flatten().for_each(|remark| text.push_str(&remark.to_string()));
-            text
+            let mut parts = vec![RunMessage::RunEnded { totals, hosts }];
+            parts.extend((!report.resumed.is_empty()).then_some(RunMessage::RunWasResumed));
+            parts.extend(report.mail.filter(|mail| !mail.sent).map(|_| RunMessage::RunWithoutMail));
+            parts.iter().map(RunMessage::to_string).collect()
         }
         (None, Ok(earlier)) => {
             let (ended, hosts) = (earlier.count_ended(), earlier.parameters.hosts.len());

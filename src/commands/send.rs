@@ -9,7 +9,7 @@ use crate::event::{Event, Events};
 use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::report::RunReport;
-use crate::run::send_mail;
+use crate::run::Delivery;
 use crate::run_dir::REPORT_JSON;
 
 /// Sends the mail of a run.
@@ -27,14 +27,15 @@ pub async fn send(args: cli::SendArgs) -> CommandResult {
         return Err(RunMessage::MailNotConfigured { job: job.file.display().to_string() }.into());
     }
     let (events, mut receiver) = Events::channel();
-    let sent = send_mail(&job, &earlier.folder, report, &events).await;
+    let mut delivery = Delivery::new(report, &earlier.folder);
+    delivery.send_mail(&job, &earlier.folder, &events).await;
     drop(events);
     while let Some(event) = receiver.recv().await {
         if let Event::Note(note) = event {
             print_notes([note]);
         }
     }
-    let mail = sent.report.mail.unwrap_or_default();
+    let mail = delivery.report.mail.unwrap_or_default();
     if let Some(error) = mail.error {
         say(&RunMessage::MailFailed { error }.to_string());
     }

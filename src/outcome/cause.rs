@@ -30,7 +30,7 @@ pub enum Cause {
     DiskFull,
     /// The install folder cannot be written.
     InstallDenied,
-    /// What was installed is not what was supplied.
+    /// The installed script differs from the supplied one.
     Tampered,
     /// The login shell prints where it must be silent.
     NoisyShell,

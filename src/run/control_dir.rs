@@ -1,5 +1,5 @@
-//! The control directory: a short private folder for the control sockets of one command, removed when it ends; and the
-//! lasting folder of persistent masters.
+//! The control directory: a short private folder for the control sockets of one command, removed when it ends; and
+//! the lasting folder of persistent masters.
 //!
 //! A command that was killed cannot remove its directory: the next command does, once the masters in it have ended.
 //! Limits: only in the folder where that command creates its own.
@@ -39,14 +39,12 @@ impl ControlDirectory {
     pub fn create() -> Result<Self, RunError> {
         let mut reasons = Vec::new();
         for parent in parent_folders() {
-            let folder = parent.display().to_string();
-            reasons.push(match Self::create_in(&parent) {
+            match Self::create_in(&parent) {
                 Ok(created) if ControlSockets::fit_in(created.path()) => return Ok(created),
-                Ok(_) => RunMessage::SocketPathTooLong { folder },
-                Err(error) => RunMessage::FolderUnusable { folder, error: error.to_string() },
-            });
+                Ok(_) => reasons.push(format!("{}: {}", parent.display(), RunMessage::SocketPathTooLong)),
+                Err(error) => reasons.push(format!("{}: {error}", parent.display())),
+            }
         }
-        let reasons: Vec<String> = reasons.iter().map(RunMessage::to_string).collect();
         Err(RunMessage::NoControlDirectory { reason: reasons.join("; ") }.into())
     }
 
@@ -110,8 +108,9 @@ fn remove_stale_directories(parent: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     for folder in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()))
     {
-        // The owner file tells who lives. It does not open if the directory is just being created, or is another user's;
-        // it is locked if its owner lives. A socket beside it belongs to a master that still runs and closes it itself.
+        // The owner file shows whether the owner lives. It does not open if the directory is just being created, or
+        // is another user's; it is locked if its owner lives. A socket beside it belongs to a master that still
+        // runs and closes it itself.
         let owner = folder.path().join(OWNER_FILE);
         if File::open(&owner).is_ok_and(|owner| owner.try_lock().is_ok()) && is_alone(&folder.path()) {
             // Another command may remove the same directory now, so a failure is none.

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 use tokio::task::spawn_blocking;
@@ -29,7 +29,7 @@ pub struct Delivery {
     pub report: RunReport,
     /// The paths of everything.
     pub places: Places,
-    /// Whether everything was delivered.
+    /// Tells whether everything was delivered.
     pub status: DeliveryStatus,
 }
 
@@ -39,90 +39,97 @@ pub fn archive_entries(folder: &RunFolder, host: &HostReport) -> impl Iterator<I
     host.files.iter().map(move |file| entry(&file.path))
 }
 
-/// Writes the reports, finishes the archive, copies it, sends the mail.
-pub async fn deliver(
-    job: &Job,
-    folder: &RunFolder,
-    packer: Packer,
-    report: RunReport,
-    events: &Events,
-) -> Delivery {
-    let mut status = write_reports(folder, &report, events).await;
-    let mut places = Places {
-        folder: folder.path.clone(),
-        report: Some(folder.path.join(REPORT_HTML)),
-        ..Places::default()
-    };
-    match finish_archive(packer, folder, &report).await {
-        Ok((path, bytes)) => {
-            events.emit(Event::Archived { path: path.clone(), bytes });
-            places.copy = copy_archive(job, &path, events).await;
-            if places.copy.is_some() != job.copy_to.is_some() {
-                status = DeliveryStatus::Incomplete;
+impl Delivery {
+    /// Begins the delivery of a report.
+    pub fn new(report: RunReport, folder: &RunFolder) -> Self {
+        let html = Some(folder.path.join(REPORT_HTML));
+        let places = Places { folder: folder.path.clone(), report: html, ..Places::default() };
+        Self { report, places, status: DeliveryStatus::Delivered }
+    }
+
+    /// Writes the reports, finishes the archive, copies it, sends the mail.
+    pub async fn deliver(&mut self, job: &Job, folder: &RunFolder, packer: Packer, events: &Events) {
+        self.write_reports(folder, events).await;
+        let path = folder.archive_path();
+        match finish_archive(packer, folder, &self.report).await {
+            Ok(bytes) => {
+                events.emit(Event::Archived { path: path.clone(), bytes });
+                self.copy_archive(job, &path, events).await;
+                self.places.archive = Some((path, bytes));
             }
-            places.archive = Some((path, bytes));
+            Err(error) => {
+                let (path, error) = (path.display().to_string(), error.to_string());
+                self.note_failure(RunMessage::ArchiveFailed { path, error }, events);
+            }
         }
-        Err(error) => {
-            status = DeliveryStatus::Incomplete;
-            let path = folder.archive_path().display().to_string();
-            events.note(RunMessage::ArchiveFailed { path, error: error.to_string() });
+        if job.mail.is_some() {
+            self.send_mail(job, folder, events).await;
         }
     }
-    if job.mail.is_none() {
-        return Delivery { report, places, status };
+
+    /// Sends the mail of a run whose archive is finished, and writes the reports again with the result.
+    pub async fn send_mail(&mut self, job: &Job, folder: &RunFolder, events: &Events) {
+        events.emit(Event::Mailing);
+        self.report.mail = None;
+        let sent = match &job.mail {
+            Some(settings) => send_parts(settings, folder, &self.report, events).await,
+            None => MailReport::default(),
+        };
+        if !sent.sent {
+            self.status = DeliveryStatus::Incomplete;
+        }
+        self.report.mail = Some(sent);
+        self.write_reports(folder, events).await;
     }
-    let mailed = send_mail(job, folder, report, events).await;
-    Delivery { places, status: status.max(mailed.status), ..mailed }
+
+    /// Writes the three reports into the run folder.
+    async fn write_reports(&mut self, folder: &RunFolder, events: &Events) {
+        let (report, run_folder) = (self.report.clone(), folder.clone());
+        let written = run_blocking(move || {
+            let zone = TimeZone::system();
+            run_folder.write(REPORT_JSON, &report.to_json()?)?;
+            run_folder.write(REPORT_TEXT, full(&report, &zone).as_bytes())?;
+            run_folder.write(REPORT_HTML, html::page(&report, &zone).as_bytes())
+        });
+        if let Err(error) = written.await {
+            let (folder, error) = (folder.path.display().to_string(), error.to_string());
+            self.note_failure(RunMessage::ReportsUnwritable { folder, error }, events);
+        }
+    }
+
+    /// Copies the archive to the path that the job names, if any.
+    async fn copy_archive(&mut self, job: &Job, archive: &Path, events: &Events) {
+        let Some(copy) = job.copy_to.clone() else { return };
+        let (from, to) = (archive.to_owned(), copy.clone());
+        match run_blocking(move || write_atomically(&to, File::open(from)?)).await {
+            Ok(()) => self.places.copy = Some(copy),
+            Err(error) => {
+                let (path, error) = (copy.display().to_string(), error.to_string());
+                self.note_failure(RunMessage::CopyFailed { path, error }, events);
+            }
+        }
+    }
+
+    fn note_failure(&mut self, message: RunMessage, events: &Events) {
+        self.status = DeliveryStatus::Incomplete;
+        events.note(message);
+    }
 }
 
-/// Sends the mail of a run whose archive is finished, and writes the reports again with the result.
-pub async fn send_mail(job: &Job, folder: &RunFolder, mut report: RunReport, events: &Events) -> Delivery {
-    events.emit(Event::Mailing);
-    report.mail = None;
-    let sent = match &job.mail {
-        Some(settings) => send_parts(settings, folder, &report, events).await,
-        None => MailReport::default(),
-    };
-    let mail_status = if sent.sent { DeliveryStatus::Delivered } else { DeliveryStatus::Incomplete };
-    report.mail = Some(sent);
-    let status = mail_status.max(write_reports(folder, &report, events).await);
-    Delivery { report, places: Places::default(), status }
-}
-
-/// Writes the three reports; a failure is noted.
-async fn write_reports(folder: &RunFolder, report: &RunReport, events: &Events) -> DeliveryStatus {
-    let (report, run_folder) = (report.clone(), folder.clone());
-    let written = run_blocking(move || {
-        let zone = TimeZone::system();
-        run_folder.write(REPORT_JSON, &report.to_json()?)?;
-        run_folder.write(REPORT_TEXT, full(&report, &zone).as_bytes())?;
-        run_folder.write(REPORT_HTML, html::page(&report, &zone).as_bytes())
-    });
-    let Err(error) = written.await else { return DeliveryStatus::Delivered };
-    let folder = folder.path.display().to_string();
-    events.note(RunMessage::ReportsUnwritable { folder, error: error.to_string() });
-    DeliveryStatus::Incomplete
-}
-
-/// Adds the reports to the archive and finishes it. Returns its path and its length in bytes.
-async fn finish_archive(
-    packer: Packer,
-    folder: &RunFolder,
-    report: &RunReport,
-) -> io::Result<(PathBuf, u64)> {
+/// Adds the reports to the archive and finishes it. Returns its length in bytes.
+async fn finish_archive(packer: Packer, folder: &RunFolder, report: &RunReport) -> io::Result<u64> {
     let (report, folder) = (report.clone(), folder.clone());
     run_blocking(move || {
-        let path = folder.archive_path();
         add_reports(&packer, &folder, &report)?;
-        // An error that occurred while hosts were visited, such as a full disk, may be gone: pack everything once more.
-        let bytes = packer.finish(&path).or_else(|_| {
+        // An error that occurred while hosts were visited, such as a full disk, may be gone: pack everything once
+        // more.
+        packer.finish(&folder.archive_path()).or_else(|_| {
             let packer = Packer::start(&folder.path, per_core(1))?;
             let hosts = report.hosts.iter();
             hosts.flat_map(|host| archive_entries(&folder, host)).for_each(|entry| packer.add(entry));
             add_reports(&packer, &folder, &report)?;
-            packer.finish(&path)
-        })?;
-        Ok((path, bytes))
+            packer.finish(&folder.archive_path())
+        })
     })
     .await
 }
@@ -136,20 +143,6 @@ fn add_reports(packer: &Packer, folder: &RunFolder, report: &RunReport) -> io::R
     add(REPORT_TEXT, full(report, &TimeZone::system()).into_bytes());
     add(MANIFEST, report.to_json()?);
     Ok(())
-}
-
-/// Copies the archive to the path that the job names, if any. Returns that path; a failure is noted.
-async fn copy_archive(job: &Job, archive: &Path, events: &Events) -> Option<PathBuf> {
-    let copy = job.copy_to.clone()?;
-    let (from, to) = (archive.to_owned(), copy.clone());
-    match run_blocking(move || write_atomically(&to, File::open(from)?)).await {
-        Ok(()) => Some(copy),
-        Err(error) => {
-            let path = copy.display().to_string();
-            events.note(RunMessage::CopyFailed { path, error: error.to_string() });
-            None
-        }
-    }
 }
 
 /// Sends the messages one after the other, up to the first that cannot be sent.

@@ -72,8 +72,8 @@ fn pipe_to_sftp(commands: &str, plan: &SshArgs) -> String {
     format!("printf '%s\\n' {} | {}", shell_quoting::line(commands), shell_quoting::line(plan.sftp()))
 }
 
-/// Adds the stdin that the script needs. A supervised script is ended when its stdin is closed, so it gets one that stays
-/// open as long as the terminal.
+/// Adds the stdin that the script needs. A supervised script is ended when its stdin is closed, so it gets one that
+/// stays open as long as the terminal.
 fn with_stdin(line: &str, supervised: bool) -> String {
     if supervised { format!("tail -f /dev/null | {line}") } else { format!("{line} </dev/null") }
 }

@@ -6,8 +6,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::message::RunMessage;
 
-/// The maximum number of files that one visit has open: two channels, two output files, and eight files being collected,
-/// each over a channel of its own where the login user may not read them. A channel needs seven while it opens.
+/// The maximum number of files that one visit has open: two channels, two output files, and eight files being
+/// collected, each over a channel of its own where the login user may not read them. A channel needs seven while it
+/// opens.
 const FILES_PER_VISIT: u64 = 80;
 
 /// The number of files that everything else has open.

@@ -1,5 +1,5 @@
-//! The mail of a run in parts: one message with the whole archive, or, where that is too large, several messages with some
-//! hosts each.
+//! The mail of a run in parts: one message with the whole archive, or, where that is too large, several messages
+//! with some hosts each.
 //!
 //! Every part is a complete `tar.gz`. A host that fits into no part is named in the text, with the path, length and
 //! SHA-256 of its files, so that they can be fetched by hand.
@@ -64,8 +64,7 @@ pub fn compose_mail_parts(
         return Ok(MailParts { messages: vec![message], left_out: Vec::new() });
     }
     let hosts: Vec<&HostReport> = report.hosts.iter().filter(|host| !host.files.is_empty()).collect();
-    let (mut parts, mut too_large) = (Vec::new(), Vec::new());
-    split_hosts(folder, &hosts, max, &mut parts, &mut too_large)
+    let (parts, too_large) = split_hosts(folder, &hosts, max)
         .map_err(|error| RunMessage::MailPartsFailed { error: error.to_string() }.to_string())?;
     let text = append_left_out(text, folder, &too_large);
     let of = parts.len();
@@ -108,32 +107,29 @@ fn compose_message(
     EmailMessage { subject, body, attachments: vec![attachment] }
 }
 
-/// Packs hosts into one part, or, where that is too large, each half of them. How far files compress is only known once
-/// they are packed.
+/// Packs hosts into parts of at most `max` bytes: all of them into one, or, where that is too large, each half of
+/// them, since how far files compress is only known once they are packed. Returns the parts, and the hosts that fit
+/// into none.
 fn split_hosts<'a>(
     folder: &RunFolder,
     hosts: &[&'a HostReport],
     max: u64,
-    parts: &mut Vec<ArchivePart>,
-    too_large: &mut Vec<&'a HostReport>,
-) -> io::Result<()> {
-    if hosts.is_empty() {
-        return Ok(());
-    }
-    let entries = hosts.iter().flat_map(|host| archive_entries(folder, host)).collect();
-    match archive::write_archive(BoundedBuffer { bytes: Vec::new(), max }, entries) {
-        Ok(buffer) => parts.push(ArchivePart { hosts: list_hosts(hosts), bytes: buffer.bytes }),
-        Err(error) if error.kind() != io::ErrorKind::FileTooLarge => return Err(error),
-        Err(_) => match hosts {
-            [host] => too_large.push(host),
-            _ => {
-                let (first, second) = hosts.split_at(hosts.len() / 2);
-                split_hosts(folder, first, max, parts, too_large)?;
-                split_hosts(folder, second, max, parts, too_large)?;
+) -> io::Result<(Vec<ArchivePart>, Vec<&'a HostReport>)> {
+    let (mut parts, mut too_large) = (Vec::new(), Vec::new());
+    let mut groups = vec![hosts];
+    while let Some(group) = groups.pop().filter(|group| !group.is_empty()) {
+        let entries = group.iter().flat_map(|host| archive_entries(folder, host)).collect();
+        match archive::write_archive(BoundedBuffer { bytes: Vec::new(), max }, entries) {
+            Ok(buffer) => parts.push(ArchivePart { hosts: list_hosts(group), bytes: buffer.bytes }),
+            Err(error) if error.kind() != io::ErrorKind::FileTooLarge => return Err(error),
+            Err(_) if group.len() == 1 => too_large.extend(group),
+            Err(_) => {
+                let (first, second) = group.split_at(group.len() / 2);
+                groups.extend([second, first]);
             }
-        },
+        }
     }
-    Ok(())
+    Ok((parts, too_large))
 }
 
 /// Lists the hosts of a part, shortened where they are many.

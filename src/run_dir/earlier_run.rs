@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::RunFileError;
 use super::folder::{JOURNAL, RunFolder};
 use super::journal::{self, JournalEntry, RunParameters};
 use crate::escape::hex;
@@ -57,14 +58,8 @@ pub enum EarlierRunError {
     #[error(transparent)]
     Unusable(#[from] RunMessage),
     /// Its journal cannot be read.
-    #[error("{message}")]
-    Journal {
-        /// The text.
-        message: RunMessage,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] RunFileError),
 }
 
 /// Finds the folder of an earlier run: by its path, by its id in `output`, or the latest.
@@ -104,10 +99,8 @@ impl EarlierRun {
     pub fn read(path: &Path) -> Result<Self, EarlierRunError> {
         let journal = path.join(JOURNAL);
         let shown = journal.display().to_string();
-        let entries = journal::read_entries(&journal).map_err(|source| EarlierRunError::Journal {
-            message: RunMessage::JournalUnreadable { path: shown.clone() },
-            source,
-        })?;
+        let message = RunMessage::JournalUnreadable { path: shown.clone() };
+        let entries = journal::read_entries(&journal).map_err(|source| RunFileError { message, source })?;
         let parameters = entries.iter().find_map(|entry| match entry {
             JournalEntry::Started(parameters) => Some(parameters.clone()),
             _ => None,
@@ -168,8 +161,8 @@ impl EarlierRun {
         self.reports.len()
     }
 
-    /// Checks whether a collected file still has its length and hash. Its folder is not synced after the rename, so a power
-    /// cut may have taken a file whose report is in the journal.
+    /// Checks whether a collected file still has its length and hash. Its folder is not synced after the rename, so
+    /// a power cut may have taken a file whose report is in the journal.
     fn is_intact(&self, file: &CollectedFile) -> bool {
         hash_file(&self.folder.path.join(&file.path))
             .is_ok_and(|(bytes, sha256)| bytes == file.bytes && sha256 == file.sha256)

@@ -131,8 +131,9 @@ fn replace_link(link: &Path, target: &str, job: &str) -> io::Result<()> {
     if fs::symlink_metadata(link).is_ok_and(|meta| !meta.is_symlink()) {
         return Err(io::Error::other(RunMessage::NotALink { path: link.display().to_string() }));
     }
-    // A link cannot be overwritten, but another one can be renamed over it: `latest` exists at every moment. The other
-    // link is named after the job, whose lock we hold, so one that exists was left by a run that was killed here.
+    // A link cannot be overwritten, but another one can be renamed over it: `latest` exists at every moment. The
+    // other link is named after the job, whose lock we hold, so one that exists was left by a run that was killed
+    // here.
     let temporary = link.with_file_name(format!(".{job}.latest"));
     if fs::symlink_metadata(&temporary).is_ok() {
         fs::remove_file(&temporary)?;

@@ -1,7 +1,9 @@
-//! The journal: what must be known after a power cut, one line of JSON for each entry, synced before anybody acts on it.
+//! The journal: what must be known after a power cut, one line of JSON for each entry, synced before anybody acts
+//! on it.
 //!
-//! One thread writes it, and syncs once for all lines that wait (group commit). A line that was torn by a power cut, or
-//! by a full disk, is cut off before the next one is appended. Limits: a complete line that is not valid is ignored.
+//! One thread writes it, and syncs once for all lines that wait (group commit). A line that was torn by a power
+//! cut, or by a full disk, is cut off before the next one is appended. Limits: a complete line that is not valid is
+//! ignored.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -49,12 +51,12 @@ pub struct RunParameters {
     pub job_file: PathBuf,
     /// The ssh_config of the command line, absolute.
     pub config: Option<PathBuf>,
-    /// Whether `--no-mail` was given.
+    /// True if `--no-mail` was given.
     pub no_mail: bool,
     /// The hosts, in their order.
     pub hosts: Vec<HostName>,
-    /// The secret that the names of staged scripts are derived from, so that a later attempt finds them and nobody else
-    /// can guess them.
+    /// The secret that the names of staged scripts are derived from, so that a later attempt finds them and nobody
+    /// else can guess them.
     #[serde(rename = "secret")]
     pub run_secret: String,
     /// When the run began.
@@ -114,8 +116,8 @@ pub fn read_entries(path: &Path) -> io::Result<Vec<JournalEntry>> {
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
-/// Returns the complete lines of a journal. A last line without its end was torn: nobody acted on it, since `write` had
-/// not returned yet.
+/// Returns the complete lines of a journal. A last line without its end was torn: nobody acted on it, since `write`
+/// had not returned yet.
 fn complete_lines(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     bytes.get(..end).unwrap_or_default()
@@ -124,8 +126,8 @@ fn complete_lines(bytes: &[u8]) -> &[u8] {
 /// Writes the requested lines until every sender is dropped. `length` is the length of the file in bytes.
 fn write_lines(file: &mut File, mut length: u64, mut requests: mpsc::UnboundedReceiver<WriteRequest>) {
     while let Some(first) = requests.blocking_recv() {
-        // All lines that came while the last ones were synced are synced together: a sync takes as long for one line as
-        // for many, and a fleet would wait for one after the other.
+        // All lines that came while the last ones were synced are synced together: a sync takes as long for one
+        // line as for many, and a fleet would wait for one after the other.
         let mut batch = vec![first];
         while let Ok(next) = requests.try_recv() {
             batch.push(next);

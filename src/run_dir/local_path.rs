@@ -1,8 +1,8 @@
 //! Local paths for the files of a host, safe against path traversal: a name that a host sends cannot lead out of its
 //! folder, hide anything, or replace another file.
 //!
-//! Harmless names are kept. Bytes that a terminal or another operating system could misread are written as `%1B`; a name
-//! that is taken already, or that is one of ours, gets the host's name and a number.
+//! Harmless names are kept. Bytes that a terminal or another operating system could misread are written as `%1B`; a
+//! name that is taken already, or that is one of ours, gets the host's name and a number.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -27,8 +27,8 @@ const OWN_NAMES: [&str; 2] = [MANIFEST, REPORT_TEXT];
 /// The maximum number of names that are tried for one file.
 const MAX_TRIES: usize = 100_000;
 
-/// The paths below the run folder that a report of the run names. Any other file there was left by an attempt that was
-/// killed, and is replaced. Cheap to clone.
+/// The paths below the run folder that a report of the run names. Any other file there was left by an attempt that
+/// was killed, and is replaced. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct ReservedNames(Arc<Mutex<HashSet<String>>>);
 
@@ -52,7 +52,7 @@ pub struct HostFolder {
     run: PathBuf,
     folder: PathBuf,
     host: String,
-    /// Whether the archive puts files of our own into the same folder.
+    /// True if the archive puts files of our own into the same folder.
     shared: bool,
     reserved_names: ReservedNames,
 }
@@ -83,7 +83,8 @@ impl HostFolder {
         disk::create_temporary_file(&self.folder)
     }
 
-    /// Renames a temporary file to a name made from its path on the host. Returns its path relative to the run folder.
+    /// Renames a temporary file to a name made from its path on the host. Returns its path relative to the run
+    /// folder.
     ///
     /// # Errors
     /// It cannot be renamed, or every name is reserved.

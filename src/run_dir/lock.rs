@@ -10,6 +10,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use thiserror::Error;
 
+use super::RunFileError;
 use super::folder::private_dir_builder;
 use crate::escape::summary;
 use crate::message::RunMessage;
@@ -25,14 +26,8 @@ pub enum LockError {
     #[error(transparent)]
     Held(RunMessage),
     /// The output folder or the lock file cannot be used.
-    #[error("{message}")]
-    Io {
-        /// The text.
-        message: RunMessage,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Unavailable(#[from] RunFileError),
 }
 
 impl Lock {
@@ -41,9 +36,9 @@ impl Lock {
     /// # Errors
     /// Another run holds it, or the folder cannot be written.
     pub fn take(output: &Path, job: &str) -> Result<Self, LockError> {
-        let failed = |source| LockError::Io {
-            message: RunMessage::LockUnavailable { folder: output.display().to_string() },
-            source,
+        let failed = |source| {
+            let message = RunMessage::LockUnavailable { folder: output.display().to_string() };
+            RunFileError { message, source }
         };
         private_dir_builder().recursive(true).create(output).map_err(failed)?;
         let path = output.join(format!(".{job}.lock"));
@@ -62,14 +57,14 @@ impl Lock {
                 let holder = summary(&holder, 200);
                 Err(LockError::Held(RunMessage::LockHeld { job: job.to_owned(), holder }))
             }
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Err(TryLockError::Error(source)) => Err(failed(source).into()),
         }
     }
 }
 
 impl Drop for Lock {
-    /// Empties the file. It is never removed: a run that has just opened it would lock a file that no longer has a name,
-    /// while the next run creates and locks another one.
+    /// Empties the file. It is never removed: a run that has just opened it would lock a file that no longer has a
+    /// name, while the next run creates and locks another one.
     fn drop(&mut self) {
         let _ignored = self.0.set_len(0);
     }
