@@ -23,7 +23,7 @@ use crate::hostset::HostName;
 use crate::job::Job;
 use crate::message::{Message, RunMessage};
 use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
-use crate::remote::{self, ControlSockets};
+use crate::remote;
 use crate::report::{RunReport, json};
 use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunParameters};
 use crate::signals::Signals;
@@ -110,7 +110,19 @@ pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd,
             stop.request(Cause::Deadline);
         });
     }
-    let work = visit_and_deliver(attempt, journal, sockets, packer, events, stop);
+    let context = visit::RunContext {
+        job: attempt.job.clone(),
+        folder: attempt.folder.clone(),
+        reserved_names: ReservedNames::from_files(earlier_files(&attempt)),
+        journal,
+        run_secret: attempt.parameters.run_secret.clone(),
+        resuming: !attempt.resumed.is_empty(),
+        sockets,
+        connect_limiter: ConnectLimiter::new(max_handshakes(&attempt.job)),
+        events,
+        stop,
+    };
+    let work = visit_and_deliver(attempt, Arc::new(context), packer);
     let delivery = tokio::select! {
         delivery = work => delivery,
         // The second signal drops the work where it stands. Masters are processes of their own and would outlive the
@@ -126,29 +138,11 @@ pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd,
 }
 
 /// Visits the hosts that are left and delivers the results of all hosts.
-async fn visit_and_deliver(
-    attempt: Attempt,
-    journal: Journal,
-    sockets: ControlSockets,
-    packer: Packer,
-    events: Events,
-    stop: Stop,
-) -> Delivery {
+async fn visit_and_deliver(attempt: Attempt, context: Arc<visit::RunContext>, packer: Packer) -> Delivery {
     let Attempt { job, folder, parameters, tasks, earlier_reports, resumed, .. } = attempt;
+    let events = context.events.clone();
     let hosts = tasks.iter().map(|(host, _)| host.alias.clone()).collect();
     events.emit(Event::Started { run: folder.id.clone(), hosts });
-    let context = Arc::new(visit::RunContext {
-        job: job.clone(),
-        folder: folder.clone(),
-        reserved_names: ReservedNames::from_files(earlier_files(&earlier_reports, &tasks)),
-        journal,
-        run_secret: parameters.run_secret,
-        resuming: !resumed.is_empty(),
-        sockets,
-        connect_limiter: ConnectLimiter::new(max_handshakes(&job)),
-        events: events.clone(),
-        stop: stop.clone(),
-    });
     // A run is resumed by somebody who has seen how its canary ended, so the other hosts do not wait for one again.
     let canary = if resumed.is_empty() { job.canary } else { 0 };
     let (parallel, note) = fit_parallel(job.parallel);
@@ -162,7 +156,7 @@ async fn visit_and_deliver(
     };
     let hosts = tasks.into_iter().map(|(host, task)| (host.alias.clone(), (host, task))).collect();
     let visit_host = |number, (host, task)| visit(Arc::clone(&context), host, number, task);
-    let visited = fleet::visit_all(hosts, limits, &stop, visit_host, on_end).await;
+    let visited = fleet::visit_all(hosts, limits, &context.stop, visit_host, on_end).await;
     let hosts = sort_reports(&parameters.hosts, earlier_reports.into_iter().chain(visited));
     let script =
         json::ScriptReport { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
@@ -173,15 +167,12 @@ async fn visit_and_deliver(
 }
 
 /// Lists the files that earlier attempts collected and that stay.
-fn earlier_files<'a>(
-    reports: &'a [HostReport],
-    tasks: &'a [(Host, Task)],
-) -> impl Iterator<Item = &'a CollectedFile> {
-    let partial = tasks.iter().filter_map(|(_, task)| match task {
+fn earlier_files(attempt: &Attempt) -> impl Iterator<Item = &CollectedFile> {
+    let partial = attempt.tasks.iter().filter_map(|(_, task)| match task {
         Task::Collect { earlier, .. } => earlier.as_deref(),
         Task::Whole => None,
     });
-    reports.iter().chain(partial).flat_map(|report| &report.files)
+    attempt.earlier_reports.iter().chain(partial).flat_map(|report| &report.files)
 }
 
 /// Sorts the reports of all hosts into the order that the run was started with.

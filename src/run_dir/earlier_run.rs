@@ -106,17 +106,10 @@ impl EarlierRun {
             _ => None,
         });
         let parameters = parameters.ok_or(RunMessage::JournalWithoutStart { path: shown })?;
-        let mut run = Self {
-            folder: RunFolder {
-                path: path.to_owned(),
-                id: parameters.run.clone(),
-                name: parameters.name.clone(),
-            },
-            parameters,
-            resumed: Vec::new(),
-            started_at: HashMap::new(),
-            reports: HashMap::new(),
-        };
+        let (id, name) = (parameters.run.clone(), parameters.name.clone());
+        let folder = RunFolder { path: path.to_owned(), id, name };
+        let (resumed, started_at, reports) = (Vec::new(), HashMap::new(), HashMap::new());
+        let mut run = Self { folder, parameters, resumed, started_at, reports };
         entries.into_iter().for_each(|entry| run.apply_entry(entry));
         Ok(run)
     }
