@@ -1,4 +1,4 @@
-//! The archive grows while hosts are visited, and is whole whatever happens meanwhile.
+//! The `tar.gz`: packed while hosts are visited, and copied to `[archive] copy_to`.
 
 use std::fs;
 use std::path::Path;
@@ -18,20 +18,33 @@ fn half_done(run: &Path) -> u64 {
 
 #[test]
 fn what_a_host_gave_is_packed_while_another_is_still_at_work() {
-    let lab = Lab::of(&["quick", "slow"]).setup("slow", ": >/tmp/stay").up();
+    let lab = Lab::builder(&["quick", "slow"]).setup("slow", ": >/tmp/stay").up();
     let job = lab.job().script(WRITES);
     let running = lab.start(&job);
-    running.says("quick: succeeded");
+    running.wait_for_stderr("quick: succeeded");
     let run = job.output().join("latest");
     wait::until("most of the quick host's file in the archive", || (half_done(&run) > 800_000).then_some(()));
     assert!(!run.join("JGE.tar.gz").exists());
-    lab.on_host("slow", "rm /tmp/stay");
-    let run = lab.tidy_after(running);
-    run.succeeded();
+    lab.host_sh("slow", "rm /tmp/stay");
+    let run = lab.wait_checked(running);
+    run.assert_succeeded();
     let archive = unpack(&run.path("JGE.tar.gz"));
     assert_eq!(archive.len(), 4, "{:?}", archive.keys());
     for host in ["quick", "slow"] {
         let packed = &archive[&format!("JGE/{host}/fichier_log.txt")].bytes;
-        assert!(*packed == fs::read(lab.on(host, "/tmp/fichier_log.txt")).unwrap(), "{host}");
+        assert!(*packed == fs::read(lab.host_path(host, "/tmp/fichier_log.txt")).unwrap(), "{host}");
     }
+}
+
+#[test]
+fn the_archive_is_also_put_where_the_job_wants_it() {
+    let lab = Lab::with(&["h1"]);
+    let copy = lab.path("copy.tar.gz");
+    let job = lab.job().set("archive.copy_to", copy.as_path());
+    let run = lab.run_checked(&job);
+    run.assert_succeeded();
+    assert_eq!(fs::read(&copy).unwrap(), run.read("JGE.tar.gz"));
+    let run = lab.run_checked(&job.set("archive.copy_to", lab.path("nowhere/copy.tar.gz").as_path()));
+    run.assert_exit_code(3);
+    assert!(run.path("JGE.tar.gz").exists() && run.stderr.contains("nowhere/copy.tar.gz"), "{run}");
 }

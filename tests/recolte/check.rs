@@ -1,6 +1,4 @@
-//! `recolte check`: what is wanting on a host is found before a run, and nothing is left behind; `recolte runs`.
-
-use std::fs;
+//! `recolte check`: finds what is missing on a host, and changes nothing there.
 
 use crate::lab::{Lab, Run, wait};
 
@@ -93,7 +91,7 @@ fn below(run: &Run, host: &str) -> String {
 
 /// What is in the folders of a host that a job writes to; of files also when they were changed.
 fn listing(lab: &Lab, host: &str) -> String {
-    lab.on_host(
+    lab.host_sh(
         host,
         "find /tmp /home -printf '%p %m %u' \\( -type f -printf ' %s %T@\\n' -o -printf '\\n' \\) | sort",
     )
@@ -101,12 +99,12 @@ fn listing(lab: &Lab, host: &str) -> String {
 
 #[test]
 fn what_is_wanting_says_no_with_its_way_out_and_nothing_is_left() {
-    let names: Vec<&str> = WANTING.iter().map(|wants| wants.host).chain(["well"]).collect();
-    let lab = WANTING.iter().fold(Lab::of(&names), |lab, wants| lab.setup(wants.host, wants.setup)).up();
+    let names: Vec<&str> = WANTING.iter().map(|wants| wants.host).chain(["good"]).collect();
+    let lab = WANTING.iter().fold(Lab::builder(&names), |lab, wants| lab.setup(wants.host, wants.setup)).up();
     let before: Vec<String> = names.iter().map(|host| listing(&lab, host)).collect();
-    let job = lab.job().command("check").set("ssh.retries", 0);
-    let run = lab.recolte(&job);
-    run.exits(1);
+    let job = lab.job().subcommand("check").set("ssh.retries", 0);
+    let run = lab.run_checked(&job);
+    run.assert_exit_code(1);
     for item in ITEMS {
         let head = run.stdout.lines().next().unwrap().to_lowercase();
         assert!(head.contains(item), "{item}: {run}");
@@ -121,7 +119,7 @@ fn what_is_wanting_says_no_with_its_way_out_and_nothing_is_left() {
         assert!(text.contains(wants.says) && text.contains(wants.hints), "{}: {text}", wants.host);
         assert!(text.lines().count() >= 2, "no way out for {}: {text}", wants.host);
     }
-    assert_eq!(row(&run, "well"), ["ok"; 7], "{run}");
+    assert_eq!(row(&run, "good"), ["ok"; 7], "{run}");
     let after: Vec<String> = names.iter().map(|host| listing(&lab, host)).collect();
     assert_eq!(before, after);
     assert!(!job.output().exists(), "a check is no run");
@@ -129,7 +127,7 @@ fn what_is_wanting_says_no_with_its_way_out_and_nothing_is_left() {
 
 #[test]
 fn a_fleet_that_is_ready_exits_0_and_a_note_does_not_matter() {
-    let lab = Lab::of(&["well", "nosftp", "late"])
+    let lab = Lab::builder(&["good", "nosftp", "late"])
         .setup("nosftp", "sed -i /^Subsystem/d /etc/ssh/sshd_config")
         .setup(
             "late",
@@ -137,16 +135,16 @@ fn a_fleet_that_is_ready_exits_0_and_a_note_does_not_matter() {
                         >/usr/local/bin/date; chmod 755 /usr/local/bin/date",
         )
         .up();
-    let before = ["well", "nosftp", "late"].map(|host| listing(&lab, host));
-    let run = lab.recolte(&lab.job().command("check"));
-    run.exits(0);
-    assert_eq!(row(&run, "well"), ["ok"; 7]);
+    let before = ["good", "nosftp", "late"].map(|host| listing(&lab, host));
+    let run = lab.run_checked(&lab.job().subcommand("check"));
+    run.assert_exit_code(0);
+    assert_eq!(row(&run, "good"), ["ok"; 7]);
     assert_eq!(row(&run, "nosftp")[2], "note");
     assert_eq!(row(&run, "late")[6], "note");
     assert!(below(&run, "late").contains("clock: its clock differs by -"), "{run}");
-    assert_eq!(before, ["well", "nosftp", "late"].map(|host| listing(&lab, host)));
-    let json = lab.recolte(&lab.job().command("check").options(&["--json"]));
-    json.exits(0);
+    assert_eq!(before, ["good", "nosftp", "late"].map(|host| listing(&lab, host)));
+    let json = lab.run_checked(&lab.job().subcommand("check").options(&["--json"]));
+    json.assert_exit_code(0);
     let answer: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     let hosts = answer["hosts"].as_array().unwrap();
     assert!(hosts.len() == 3 && hosts.iter().all(|host| host["ready"] == true), "{json}");
@@ -156,67 +154,39 @@ fn a_fleet_that_is_ready_exits_0_and_a_note_does_not_matter() {
 fn a_rule_that_pins_the_bare_command_is_checked_without_running_it() {
     let rule = "User_VIP ALL=(root) NOPASSWD: \
                 /usr/bin/su - User_DollarU -c /home/User_VIP/script/Fichier_fourni.sh\\ SOC_PRODUCTION";
-    let lab = Lab::of(&["h1"]).setup_all(&format!("printf '%s\\n' '{rule}' >/etc/sudoers.d/vip")).up();
+    let lab = Lab::builder(&["h1"]).setup_all(&format!("printf '%s\\n' '{rule}' >/etc/sudoers.d/vip")).up();
     let before = listing(&lab, "h1");
-    let run = lab.recolte(&lab.job().command("check").set("script.supervise", false));
-    run.exits(0);
+    let run = lab.run_checked(&lab.job().subcommand("check").set("script.supervise", false));
+    run.assert_exit_code(0);
     assert_eq!(row(&run, "h1"), ["ok"; 7], "{run}");
-    let run = lab.recolte(&lab.job().command("check"));
-    run.exits(1);
+    let run = lab.run_checked(&lab.job().subcommand("check"));
+    run.assert_exit_code(1);
     assert_eq!(row(&run, "h1")[5], "NO");
     assert!(below(&run, "h1").contains("supervise = false"), "{run}");
-    let other = lab.job().command("check").set("script.supervise", false).set("script.args", &["OTHER"]);
-    let run = lab.recolte(&other);
-    run.exits(1);
+    let other = lab.job().subcommand("check").set("script.supervise", false).set("script.args", &["OTHER"]);
+    let run = lab.run_checked(&other);
+    run.assert_exit_code(1);
     assert_eq!((row(&run, "h1")[5].as_str(), before), ("NO", listing(&lab, "h1")));
 }
 
 #[test]
 fn a_live_master_is_noted_used_and_left_alive() {
     let lab = Lab::with(&["h1"]);
-    lab.configure(&format!("Host *\n  ControlPath {}/%n", lab.path("home").display()));
-    let config = lab.config();
+    lab.prepend_ssh_config(&format!("Host *\n  ControlPath {}/%n", lab.path("home").display()));
+    let config = lab.ssh_config();
     let ssh = |words: &str| lab.sh(&format!("ssh -F {} {words} h1 2>&1", config.display()));
     lab.sh(&format!("ssh -F {} -fNM h1 >/dev/null 2>&1", config.display()));
     let before = ssh("-O check");
     assert!(before.contains("Master running"), "{before}");
-    let run = lab.start(&lab.job().command("check")).end();
-    run.exits(0);
+    let run = lab.start(&lab.job().subcommand("check")).wait();
+    run.assert_exit_code(0);
     assert_eq!(row(&run, "h1")[0], "note", "{run}");
     assert!(below(&run, "h1").contains("your live master is used"), "{run}");
-    let log = fs::read_to_string(lab.path("lab/hosts/h1/sshd.log")).unwrap();
+    let log = lab.sshd_log("h1");
     assert_eq!(log.matches("Accepted publickey").count(), 1, "{log}");
     assert_eq!(ssh("-O check"), before, "the same master is alive");
-    lab.gateway_is_tidy(&run);
-    lab.nothing_staged("h1", &run);
+    lab.assert_gateway_clean(&run);
+    lab.assert_nothing_staged("h1", &run);
     ssh("-O exit");
-    wait::until("the end of the master", || lab.processes("h1").is_empty().then_some(()));
-}
-
-#[test]
-fn runs_lists_each_run_with_what_it_came_to() {
-    let lab = Lab::of(&["h1", "h2"]).setup("h2", ": >/tmp/fail").up();
-    let job = lab.job().script("#!/bin/sh\necho x >/tmp/fichier_log.txt; [ ! -e /tmp/fail ]\n");
-    let output = job.output();
-    let list = || lab.words(&["runs", "--output", output.to_str().unwrap()]);
-    assert_eq!(list().exits(0).stdout, format!("no runs in {}\n", output.display()));
-    let first = lab.recolte(&job);
-    first.exits(1);
-    lab.on_host("h2", "rm /tmp/fail");
-    let job = job.set("archive.copy_to", lab.path("copy.tar.gz").as_path());
-    let second = lab.recolte(&job);
-    second.succeeded();
-    let answer = list();
-    answer.exits(0);
-    let lines: Vec<&str> = answer.stdout.lines().collect();
-    assert_eq!(lines.len(), 2, "{answer}");
-    for (line, run, totals) in [
-        (lines[0], &first, "1 succeeded, 1 failed of 2 hosts"),
-        (lines[1], &second, "2 succeeded of 2 hosts"),
-    ] {
-        let id = run.report()["run"].as_str().unwrap().to_owned();
-        assert!(line.starts_with(&id) && line.ends_with(totals), "{answer}");
-    }
-    lab.words(&["resume", first.path("").to_str().unwrap()]).exits(1);
-    assert!(list().stdout.lines().next().unwrap().contains("; resumed"), "{}", list());
+    wait::until("the end of the master", || lab.host_processes("h1").is_empty().then_some(()));
 }

@@ -1,4 +1,4 @@
-//! The supervisor is not noticed by the script, whatever shell stands between, and ends it whatever cut the link.
+//! `[script] supervise`: status, output and end of the script through each login shell and each setting of sudo.
 
 use crate::lab::{Lab, Run, wait};
 
@@ -23,7 +23,7 @@ fn streams_are_whole(run: &Run, host: &str) {
         let own = got.strip_suffix(b"Killed\n").filter(|_| cut && name == "stderr").unwrap_or(&got);
         assert!(own == wanted, "{name} of {host}: \"{}\"", got.escape_ascii());
     }
-    assert_eq!(run.collected(host, "fichier_log.txt"), b"0\n", "stdin of {host} is empty");
+    assert_eq!(run.read_collected(host, "fichier_log.txt"), b"0\n", "stdin of {host} is empty");
 }
 
 /// Hosts with each shell that may stand between, and each habit of sudo.
@@ -31,7 +31,7 @@ fn shells() -> Lab {
     let login = |shell: &str| format!("sed -i '/^User_/s,[^:]*$,{shell},' /etc/passwd");
     let sudo =
         |line: &str| format!("sed -i /^Defaults/d /etc/sudoers; echo 'Defaults {line}' >>/etc/sudoers.d/vip");
-    Lab::of(&["dash", "bash", "csh", "ksh", "pty", "nopty"])
+    Lab::builder(&["dash", "bash", "csh", "ksh", "pty", "nopty"])
         .setup("dash", &format!("ln -sf dash /bin/sh; {}", login("/bin/sh")))
         .setup("bash", "ln -sf bash /bin/sh")
         .setup("csh", &login("/bin/csh"))
@@ -47,8 +47,8 @@ const SHELLS: [&str; 6] = ["dash", "bash", "csh", "ksh", "pty", "nopty"];
 fn status_and_output_pass_unchanged_through_every_shell_and_sudo() {
     let lab = shells();
     for (end, status) in [("exit 0", 0), ("exit 42", 42), ("exit 255", 255)] {
-        let run = lab.recolte(&lab.job().script(awkward(end)));
-        run.exits(i32::from(status != 0));
+        let run = lab.run_checked(&lab.job().script(awkward(end)));
+        run.assert_exit_code(i32::from(status != 0));
         for host in SHELLS {
             assert_eq!(run.host(host).exit_status(), Some(status), "{host}: {run}");
             streams_are_whole(&run, host);
@@ -60,11 +60,13 @@ fn status_and_output_pass_unchanged_through_every_shell_and_sudo() {
 fn a_death_by_signal_is_told_by_its_number_through_every_shell() {
     let lab = shells();
     for (signal, number) in [("TERM", 15), ("KILL", 9), ("SEGV", 11), ("INT", 2), ("HUP", 1)] {
-        let run = lab.recolte(&lab.job().script(awkward(&format!("kill -{signal} $$"))));
-        run.exits(1);
+        let run = lab.run_checked(&lab.job().script(awkward(&format!("kill -{signal} $$"))));
+        run.assert_exit_code(1);
         for host in SHELLS {
             let told = run.host(host);
-            told.ended("failed", "execute", "script_failed").says(&format!("signal {number}")).hints("");
+            told.assert_ended("failed", "execute", "script_failed")
+                .assert_message(&format!("signal {number}"))
+                .assert_hint("");
             assert_eq!(told.exit_status(), Some(128 + number), "{host}: {run}");
             streams_are_whole(&run, host);
         }
@@ -75,43 +77,44 @@ fn a_death_by_signal_is_told_by_its_number_through_every_shell() {
 fn at_its_time_out_a_script_is_ended_through_every_shell_and_sudo() {
     let lab = shells();
     let stays = "(trap '' TERM HUP INT; sleep 1000; :) & sleep 1001 & : >/tmp/up; wait; sleep 1002";
-    let run = lab.recolte(&lab.job().script(awkward(stays)).set("script.timeout", "3s"));
-    run.exits(1);
+    let run = lab.run_checked(&lab.job().script(awkward(stays)).set("script.timeout", "3s"));
+    run.assert_exit_code(1);
     for host in SHELLS {
-        assert!(lab.on(host, "/tmp/up").exists(), "{host}: {run}");
-        run.host(host).ended("timed_out", "execute", "script_timeout").says("it was ended");
+        assert!(lab.host_path(host, "/tmp/up").exists(), "{host}: {run}");
+        run.host(host).assert_ended("timed_out", "execute", "script_timeout").assert_message("it was ended");
         streams_are_whole(&run, host);
     }
 }
 
 #[test]
 fn a_link_that_is_cut_ends_the_script_and_its_children_and_the_neighbour_does_not_notice() {
-    let lab =
-        Lab::of(&["cut", "csh", "well"]).setup("csh", "sed -i '/^User_/s,[^:]*$,/bin/csh,' /etc/passwd").up();
-    let stays = "[ $(hostname) = well ] && exit 0\n\
+    let lab = Lab::builder(&["cut", "csh", "good"])
+        .setup("csh", "sed -i '/^User_/s,[^:]*$,/bin/csh,' /etc/passwd")
+        .up();
+    let stays = "[ $(hostname) = good ] && exit 0\n\
                  (trap '' TERM HUP INT; sleep 1000; :) & sleep 1001 & : >/tmp/up; wait; sleep 1002";
     for run_as in [true, false] {
-        let hosts = ["cut", "csh", "well"];
+        let hosts = ["cut", "csh", "good"];
         let job = lab.job_for(&hosts).script(awkward(stays)).options(&["-v"]);
         let job = if run_as { job } else { job.without("script.run_as") };
         for host in hosts {
-            lab.on_host(host, "rm -f /tmp/up /tmp/fichier_log.txt");
+            lab.host_sh(host, "rm -f /tmp/up /tmp/fichier_log.txt");
         }
         let running = lab.start(&job);
-        running.says("well: succeeded");
+        running.wait_for_stderr("good: succeeded");
         for host in ["cut", "csh"] {
-            lab.appears(host, "/tmp/up");
-            lab.on_host(host, "pkill -KILL -u User_VIP sshd");
+            lab.wait_for_file(host, "/tmp/up");
+            lab.host_sh(host, "pkill -KILL -u User_VIP sshd");
         }
-        let run = running.end();
-        run.exits(1);
+        let run = running.wait();
+        run.assert_exit_code(1);
         for host in ["cut", "csh"] {
-            run.host(host).ended("failed", "execute", "connection_lost").hints("resume");
+            run.host(host).assert_ended("failed", "execute", "connection_lost").assert_hint("resume");
             assert_eq!(run.read(&format!("hosts/{host}/stdout")), OUT, "what was printed before is kept");
-            wait::until("the end of the script", || lab.processes(host).is_empty().then_some(()));
+            wait::until("the end of the script", || lab.host_processes(host).is_empty().then_some(()));
         }
-        run.host("well").succeeded();
-        lab.gateway_is_tidy(&run);
+        run.host("good").assert_succeeded();
+        lab.assert_gateway_clean(&run);
     }
 }
 
@@ -120,16 +123,16 @@ fn a_bare_command_is_exactly_the_old_one_and_its_status_and_output_pass_unchange
     let rule = "User_VIP ALL=(root) NOPASSWD: \
                 /usr/bin/su - User_DollarU -c /home/User_VIP/script/Fichier_fourni.sh\\ SOC_PRODUCTION";
     let pin = format!("printf '%s\\n' '{rule}' >/etc/sudoers.d/vip");
-    let lab = Lab::of(&["h1"]).setup_all(&pin).up();
+    let lab = Lab::builder(&["h1"]).setup_all(&pin).up();
     for status in [0, 1, 42, 126, 127, 255] {
         let job = lab.job().script(awkward(&format!("exit {status}"))).set("script.supervise", false);
-        let run = lab.recolte(&job);
-        run.exits(i32::from(status != 0));
+        let run = lab.run_checked(&job);
+        run.assert_exit_code(i32::from(status != 0));
         assert_eq!(run.host("h1").exit_status(), Some(status), "{run}");
         streams_are_whole(&run, "h1");
     }
-    let run = lab.recolte(&lab.job().script(awkward("exit 0")));
-    run.exits(1);
-    run.host("h1").ended("failed", "execute", "sudo_denied").hints("supervise = false");
+    let run = lab.run_checked(&lab.job().script(awkward("exit 0")));
+    run.assert_exit_code(1);
+    run.host("h1").assert_ended("failed", "execute", "sudo_denied").assert_hint("supervise = false");
     assert_eq!(run.host("h1").exit_status(), None, "sudo's status is not the script's");
 }

@@ -1,14 +1,13 @@
-//! Masters that are kept for the next command: one login for all of them, and never a wrong or a dead one.
+//! `[ssh] keep`: ssh masters that stay alive for the next command.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use crate::lab::{Job, Lab, Run, wait};
-use crate::masters::logins;
 
 fn folder(lab: &Lab) -> PathBuf {
-    lab.sockets().join(format!("recolte-keep-{}", lab.sh("id -u")))
+    lab.socket_folder().join(format!("recolte-keep-{}", lab.sh("id -u")))
 }
 
 /// The sockets of kept masters.
@@ -24,8 +23,8 @@ fn job(lab: &Lab) -> Job {
 /// Does the job, or another thing with it; the master stays.
 #[track_caller]
 fn done(lab: &Lab, job: &Job) -> Run {
-    let run = lab.start(job).end();
-    run.exits(0);
+    let run = lab.start(job).wait();
+    run.assert_exit_code(0);
     run
 }
 
@@ -35,17 +34,17 @@ fn let_go(lab: &Lab, run: &Run) {
         lab.sh(&format!("ssh -S {} -O exit x 2>&1", socket.display()));
     }
     fs::remove_dir_all(folder(lab)).unwrap();
-    lab.gateway_is_tidy(run);
-    lab.hosts_are_tidy(run);
+    lab.assert_gateway_clean(run);
+    lab.assert_hosts_clean(run);
 }
 
 #[test]
 fn check_run_and_run_again_pay_for_one_login() {
     let lab = Lab::with(&["h1", "h2"]);
-    done(&lab, &job(&lab).command("check"));
+    done(&lab, &job(&lab).subcommand("check"));
     done(&lab, &job(&lab));
     let run = done(&lab, &job(&lab));
-    assert_eq!((logins(&lab, "h1"), logins(&lab, "h2"), kept(&lab).len()), (1, 1, 2));
+    assert_eq!((lab.count_logins("h1"), lab.count_logins("h2"), kept(&lab).len()), (1, 1, 2));
     let folder = fs::metadata(folder(&lab)).unwrap();
     assert_eq!(folder.permissions().mode() & 0o777, 0o700);
     let_go(&lab, &run);
@@ -55,9 +54,9 @@ fn check_run_and_run_again_pay_for_one_login() {
 fn another_ssh_config_gets_another_master() {
     let lab = Lab::with(&["h1"]);
     done(&lab, &job(&lab));
-    lab.configure("Host h1\n  User User_VIP\n");
+    lab.prepend_ssh_config("Host h1\n  User User_VIP\n");
     let run = done(&lab, &job(&lab));
-    assert_eq!((logins(&lab, "h1"), kept(&lab).len()), (2, 2));
+    assert_eq!((lab.count_logins("h1"), kept(&lab).len()), (2, 2));
     let_go(&lab, &run);
 }
 
@@ -67,10 +66,10 @@ fn one_that_was_killed_is_replaced() {
     done(&lab, &job(&lab));
     let socket = kept(&lab).remove(0);
     lab.sh(&format!("pkill -KILL -f '^ssh.*{}'", socket.display()));
-    wait::until("the end of its login", || lab.processes("h1").is_empty().then_some(()));
+    wait::until("the end of its login", || lab.host_processes("h1").is_empty().then_some(()));
     assert!(socket.exists(), "a dead socket");
     let run = done(&lab, &job(&lab));
-    assert_eq!((logins(&lab, "h1"), kept(&lab)), (2, vec![socket]));
+    assert_eq!((lab.count_logins("h1"), kept(&lab)), (2, vec![socket]));
     let_go(&lab, &run);
 }
 
@@ -79,10 +78,10 @@ fn one_whose_link_is_dead_is_replaced() {
     let lab = Lab::with(&["h1"]);
     done(&lab, &job(&lab));
     // Its master still answers.
-    lab.on_host("h1", "pkill -STOP -f '^sshd: User_VIP'");
+    lab.host_sh("h1", "pkill -STOP -f '^sshd: User_VIP'");
     let run = done(&lab, &job(&lab).set("ssh.connect_timeout", "4s"));
-    assert_eq!((logins(&lab, "h1"), kept(&lab).len()), (2, 1));
-    lab.on_host("h1", "pkill -CONT -f '^sshd: User_VIP'");
+    assert_eq!((lab.count_logins("h1"), kept(&lab).len()), (2, 1));
+    lab.host_sh("h1", "pkill -CONT -f '^sshd: User_VIP'");
     let_go(&lab, &run);
 }
 
@@ -92,22 +91,22 @@ fn who_comes_while_it_is_in_use_has_a_connection_of_its_own() {
     let script =
         "#!/bin/sh\n: >/tmp/fichier_log.txt; : >/tmp/up; while [ ! -e /tmp/go ]; do sleep 0.1; done\n";
     let running = lab.start(&job(&lab).script(script));
-    lab.appears("h1", "/tmp/up");
-    done(&lab, &job(&lab).command("check"));
-    assert_eq!((logins(&lab, "h1"), kept(&lab).len()), (2, 1));
-    lab.on_host("h1", ": >/tmp/go");
-    let run = running.end();
-    run.succeeded();
+    lab.wait_for_file("h1", "/tmp/up");
+    done(&lab, &job(&lab).subcommand("check"));
+    assert_eq!((lab.count_logins("h1"), kept(&lab).len()), (2, 1));
+    lab.host_sh("h1", ": >/tmp/go");
+    let run = running.wait();
+    run.assert_succeeded();
     let_go(&lab, &run);
 }
 
 #[test]
 fn after_a_script_that_was_ended_the_next_run_is_undisturbed() {
     let lab = Lab::with(&["h1"]);
-    let run = lab.start(&job(&lab).script("#!/bin/sh\nsleep 1000\n").set("script.timeout", "1s")).end();
-    run.host("h1").ended("timed_out", "execute", "script_timeout");
+    let run = lab.start(&job(&lab).script("#!/bin/sh\nsleep 1000\n").set("script.timeout", "1s")).wait();
+    run.host("h1").assert_ended("timed_out", "execute", "script_timeout");
     wait::until("no script", || {
-        (!lab.processes("h1").iter().any(|line| line.contains("sleep"))).then_some(())
+        (!lab.host_processes("h1").iter().any(|line| line.contains("sleep"))).then_some(())
     });
     let run = done(&lab, &job(&lab));
     let_go(&lab, &run);
@@ -117,7 +116,7 @@ fn after_a_script_that_was_ended_the_next_run_is_undisturbed() {
 fn it_ends_by_itself_when_its_time_is_over() {
     let lab = Lab::with(&["h1"]);
     let run = done(&lab, &job(&lab).set("ssh.keep", "1s"));
-    wait::until("no connection", || lab.connections().is_empty().then_some(()));
+    wait::until("no connection", || lab.open_connections().is_empty().then_some(()));
     let_go(&lab, &run);
 }
 
@@ -126,13 +125,13 @@ fn a_folder_that_others_may_enter_is_refused_before_any_host_is_touched() {
     let lab = Lab::with(&["h1"]);
     fs::create_dir(folder(&lab)).unwrap();
     fs::set_permissions(folder(&lab), Permissions::from_mode(0o755)).unwrap();
-    let run = lab.start(&job(&lab)).end();
-    run.exits(2);
+    let run = lab.start(&job(&lab)).wait();
+    run.assert_exit_code(2);
     assert!(
         run.stderr.contains("recolte-keep-") && run.stderr.contains("no private folder of yours"),
         "{run}"
     );
-    assert_eq!(logins(&lab, "h1"), 0);
+    assert_eq!(lab.count_logins("h1"), 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One run of a job at a time on a gateway.
+//! The lock of an output folder: one run of a job at a time.
 
 use std::fs;
 
@@ -23,14 +23,14 @@ fn a_second_run_is_told_who_holds_the_lock_since_when_and_touches_no_host() {
     let lab = Lab::with(&["h1"]);
     let job = lab.job().script(STAYS);
     let running = lab.start(&job);
-    lab.appears("h1", "/tmp/count");
+    lab.wait_for_file("h1", "/tmp/count");
     let holder = format!("process {} of", running.pid());
     let output = job.output();
     let resume = ["resume", "--output", output.to_str().unwrap()];
     let day = jiff::Timestamp::now().strftime("since %Y-%m-").to_string();
-    for refused in [again(&lab, &job), lab.job_for(&[]).words(&resume)] {
-        let run = lab.start(&refused).end();
-        run.exits(4);
+    for refused in [again(&lab, &job), lab.job_for(&[]).raw_args(&resume)] {
+        let run = lab.start(&refused).wait();
+        run.assert_exit_code(4);
         assert!(run.stderr.contains(&holder) && run.stderr.contains(&day), "{run}");
         assert!(run.stdout.is_empty(), "{run}");
     }
@@ -38,13 +38,13 @@ fn a_second_run_is_told_who_holds_the_lock_since_when_and_touches_no_host() {
     // Another job is no concern of this one.
     let mut other = again(&lab, &job).set("name", "other").set("targets.hosts", &["h1"]);
     other = other.script("#!/bin/sh\necho y >/tmp/fichier_other_log.txt\n").set("script.staging", "/var/tmp");
-    lab.start(&other.set("collect.files", &["/tmp/fichier_other*"])).end().exits(0);
-    lab.on_host("h1", "touch /tmp/go");
-    let run = lab.tidy_after(running);
-    run.succeeded();
-    assert_eq!(fs::read_to_string(lab.on("h1", "/tmp/count")).unwrap(), "ran\n");
+    lab.start(&other.set("collect.files", &["/tmp/fichier_other*"])).wait().assert_exit_code(0);
+    lab.host_sh("h1", "touch /tmp/go");
+    let run = lab.wait_checked(running);
+    run.assert_succeeded();
+    assert_eq!(fs::read_to_string(lab.host_path("h1", "/tmp/count")).unwrap(), "ran\n");
     // It is over: the lock is free.
-    lab.recolte(&again(&lab, &job)).succeeded();
+    lab.run_checked(&again(&lab, &job)).assert_succeeded();
 }
 
 #[test]
@@ -52,12 +52,12 @@ fn a_dead_holder_blocks_nobody() {
     let lab = Lab::with(&["h1"]);
     let job = lab.job().script(STAYS);
     let running = lab.start(&job);
-    lab.appears("h1", "/tmp/count");
-    running.signal("KILL");
-    assert_eq!(running.end().code(), 1009);
-    lab.on_host("h1", "touch /tmp/go");
-    let run = lab.start(&again(&lab, &job)).end();
-    run.succeeded();
+    lab.wait_for_file("h1", "/tmp/count");
+    running.send_signal("KILL");
+    assert_eq!(running.wait().exit_code(), 1009);
+    lab.host_sh("h1", "touch /tmp/go");
+    let run = lab.start(&again(&lab, &job)).wait();
+    run.assert_succeeded();
     assert_eq!(runs(&job), 2);
 }
 
@@ -66,14 +66,37 @@ fn two_runs_that_start_together_are_one_run_and_one_refusal() {
     let lab = Lab::with(&["h1"]);
     let job = lab.job().script(STAYS);
     let all: Vec<_> = (0..4).map(|_| lab.start(&again(&lab, &job))).collect();
-    lab.appears("h1", "/tmp/count");
-    lab.on_host("h1", "touch /tmp/go");
-    let mut codes: Vec<i32> = all.into_iter().map(|running| running.end().code()).collect();
+    lab.wait_for_file("h1", "/tmp/count");
+    lab.host_sh("h1", "touch /tmp/go");
+    let mut codes: Vec<i32> = all.into_iter().map(|running| running.wait().exit_code()).collect();
     codes.sort_unstable();
     assert_eq!(codes[0], 0, "{codes:?}");
     // One that came late may have found the lock free again, and the script's gate open.
     let ran = codes.iter().filter(|code| **code == 0).count();
     assert!(codes.iter().all(|code| [0, 4].contains(code)), "{codes:?}");
-    assert_eq!(fs::read_to_string(lab.on("h1", "/tmp/count")).unwrap().lines().count(), ran);
+    assert_eq!(fs::read_to_string(lab.host_path("h1", "/tmp/count")).unwrap().lines().count(), ran);
     assert_eq!(runs(&job), ran);
+}
+
+#[test]
+fn a_second_run_of_a_job_that_is_running_touches_nothing() {
+    let lab = Lab::with(&["h1"]);
+    let script =
+        "#!/bin/sh\necho x >/tmp/fichier_log.txt; : >/tmp/began; until [ -e /tmp/go ]; do sleep 0.1; done\n";
+    let job = lab.job().script(script);
+    let running = lab.start(&job);
+    lab.wait_for_file("h1", "/tmp/began");
+    let second = lab.start(&job).wait();
+    second.assert_exit_code(4);
+    assert_eq!(second.stdout, "");
+    lab.host_sh("h1", "touch /tmp/go");
+    lab.wait_checked(running).assert_succeeded();
+    assert_eq!(
+        fs::read_dir(job.output())
+            .unwrap()
+            .flatten()
+            .filter(|e| e.path().join("report.json").exists())
+            .count(),
+        2
+    );
 }

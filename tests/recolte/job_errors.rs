@@ -1,4 +1,4 @@
-//! What was typed wrong: refused before any host is touched, by file, line and way out.
+//! Invalid job files and command lines: refused with exit code 2 before any host is contacted.
 
 use crate::lab::{Gateway, IntoValue, Job, Run};
 
@@ -15,7 +15,7 @@ impl IntoValue for Toml {
 /// Refused before anything was touched: exit code 2, nothing answered, no folder made, one message on stderr.
 #[track_caller]
 fn refused(run: &Run, job: &Job) {
-    run.exits(2);
+    run.assert_exit_code(2);
     assert_eq!(run.stdout, "", "{run}");
     assert!(
         !run.stderr.is_empty() && !run.stderr.contains('\x1b') && !run.stderr.contains("panicked"),
@@ -154,8 +154,8 @@ fn a_password_in_clear_is_refused() {
 #[test]
 fn a_job_file_that_is_none_is_refused() {
     let gateway = Gateway::new();
-    let torn = gateway.write("torn.toml", "name = \"JGE\"\n[script\n");
-    let binary = gateway.write("binary.toml", b"name = \"\xff\"\n");
+    let torn = gateway.write_file("torn.toml", "name = \"JGE\"\n[script\n");
+    let binary = gateway.write_file("binary.toml", b"name = \"\xff\"\n");
     for (file, said) in [
         (torn.to_str().unwrap(), "torn.toml:2: "),
         (binary.to_str().unwrap(), "binary.toml"),
@@ -163,12 +163,12 @@ fn a_job_file_that_is_none_is_refused() {
         ("/tmp", "not a regular file"),
         ("/dev/zero", "not a regular file"),
     ] {
-        let run = gateway.words(&["run", file]);
-        run.exits(2);
+        let run = gateway.run_args(&["run", file]);
+        run.assert_exit_code(2);
         assert!(run.stderr.contains(said), "{run}");
     }
-    let run = gateway.words(&["run"]);
-    run.exits(2);
+    let run = gateway.run_args(&["run"]);
+    run.assert_exit_code(2);
     assert!(run.stderr.contains("recolte.toml"), "the job that was looked for: {run}");
 }
 
@@ -196,14 +196,14 @@ fn a_wrong_command_line_is_refused() {
     let run = gateway.run(&job);
     refused(&run, &job);
     for words in [&["harvest"][..], &[], &["run", "a", "b"]] {
-        gateway.words(words).exits(2);
+        gateway.run_args(words).assert_exit_code(2);
     }
 }
 
 #[test]
 fn a_place_where_no_run_can_be_kept_is_refused() {
     let gateway = Gateway::new();
-    let file = gateway.write("file", "");
+    let file = gateway.write_file("file", "");
     let job = gateway.job_for(&["host1"]).set("output", file.join("runs").as_path());
     let run = gateway.run(&job);
     refused(&run, &job);

@@ -1,6 +1,6 @@
-//! A full disk on the gateway: it is said, what was there stays, and `resume` finishes once there is room.
+//! A full disk on the gateway: it is reported, nothing is lost, and `recolte resume` finishes once there is space.
 //!
-//! The runs live on a small file system that only these processes see.
+//! The run folder is on a small file system that only the processes of the test see.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::lab::{Job, Lab, Running, unpack, wait};
+use crate::lab::{HostReport, Job, Lab, Running, files, unpack, wait};
 
 /// A file system of a certain size, seen by those who enter its process's mounts. It ends with the value.
 struct Disk {
@@ -62,7 +62,7 @@ impl Disk {
 
     /// Starts recolte where this file system is seen.
     fn start(&self, lab: &Lab, job: &Job) -> Running {
-        let said = lab.folder("said");
+        let said = lab.new_folder("said");
         let mut command = lab.command("nsenter");
         command.args([&self.mounts(), "--", env!("CARGO_BIN_EXE_recolte")]).args(job.arguments());
         command.stdout(File::create(said.join("stdout")).unwrap());
@@ -72,7 +72,7 @@ impl Disk {
 
     /// `recolte resume` of the latest run.
     fn resume(&self, lab: &Lab) -> Running {
-        self.start(lab, &lab.job_for(&[]).words(&["resume", "--output", self.at.to_str().unwrap()]))
+        self.start(lab, &lab.job_for(&[]).raw_args(&["resume", "--output", self.at.to_str().unwrap()]))
     }
 
     fn report(&self) -> Value {
@@ -81,10 +81,10 @@ impl Disk {
 
     /// An entry of the report.
     #[track_caller]
-    fn host(&self, name: &str) -> crate::lab::Host {
+    fn host(&self, name: &str) -> HostReport {
         let report = self.report();
         let host = report["hosts"].as_array().unwrap().iter().find(|host| host["host"] == name);
-        crate::lab::Host(host.unwrap().clone())
+        HostReport(host.unwrap().clone())
     }
 }
 
@@ -96,7 +96,7 @@ impl Drop for Disk {
 }
 
 fn count(lab: &Lab, host: &str) -> usize {
-    fs::read_to_string(lab.on(host, "/tmp/count")).unwrap_or_default().lines().count()
+    fs::read_to_string(lab.host_path(host, "/tmp/count")).unwrap_or_default().lines().count()
 }
 
 /// Counts its runs, and writes so many random bytes.
@@ -109,35 +109,37 @@ fn writes(bytes: &str) -> String {
 fn is_home(disk: &Disk, lab: &Lab, host: &str) {
     let here = fs::read(disk.path(&format!("latest/JGE/{host}/fichier_log.txt"))).unwrap();
     assert!(
-        here == fs::read(lab.on(host, "/tmp/fichier_log.txt")).unwrap(),
+        here == fs::read(lab.host_path(host, "/tmp/fichier_log.txt")).unwrap(),
         "{host}: another file came home"
     );
 }
 
 #[test]
 fn full_while_collecting_one_host_fails_and_resume_fetches_its_files_once_there_is_room() {
-    let lab = Lab::of(&["big", "small"]).up();
+    let lab = Lab::builder(&["big", "small"]).up();
     let disk = Disk::new(&lab.path("disk"), "1m");
     let job = lab.job().script(writes("$([ $(hostname) = big ] && echo 3000000 || echo 100000)"));
     let job = job.set("output", lab.path("disk").as_path());
-    let run = lab.tidy_after(disk.start(&lab, &job));
-    run.exits(1);
-    disk.host("small").succeeded();
+    let run = lab.wait_checked(disk.start(&lab, &job));
+    run.assert_exit_code(1);
+    disk.host("small").assert_succeeded();
     let big = disk.host("big");
-    big.ended("failed", "collect", "local_disk_full").says("No space left").hints("make room");
-    assert!(big.files().is_empty() && big.exit_status() == Some(0), "{run}");
+    big.assert_ended("failed", "collect", "local_disk_full")
+        .assert_message("No space left")
+        .assert_hint("make room");
+    assert!(big.remote_files().is_empty() && big.exit_status() == Some(0), "{run}");
     is_home(&disk, &lab, "small");
     assert_eq!(unpack(&disk.path("latest/JGE.tar.gz")).len(), 3);
-    let left = crate::lab::files(&disk.path("latest/JGE"));
+    let left = files(&disk.path("latest/JGE"));
     assert_eq!(left, ["small/fichier_log.txt"], "no half copy stays");
     disk.grow("64m");
-    let run = lab.tidy_after(disk.resume(&lab));
-    run.exits(0);
+    let run = lab.wait_checked(disk.resume(&lab));
+    run.assert_exit_code(0);
     for host in ["big", "small"] {
         is_home(&disk, &lab, host);
     }
     for host in ["big", "small"] {
-        disk.host(host).succeeded().exit_status();
+        disk.host(host).assert_succeeded().exit_status();
     }
     assert_eq!(["big", "small"].map(|host| count(&lab, host)), [1, 1]);
     assert_eq!(unpack(&disk.path("latest/JGE.tar.gz")).len(), 4);
@@ -148,9 +150,9 @@ fn full_while_archiving_the_files_stay_and_resume_makes_the_archive() {
     let lab = Lab::with(&["h1"]);
     let disk = Disk::new(&lab.path("disk"), "1m");
     let job = lab.job().script(writes("600000")).set("output", lab.path("disk").as_path());
-    let run = lab.tidy_after(disk.start(&lab, &job));
-    run.exits(3);
-    disk.host("h1").succeeded();
+    let run = lab.wait_checked(disk.start(&lab, &job));
+    run.assert_exit_code(3);
+    disk.host("h1").assert_succeeded();
     is_home(&disk, &lab, "h1");
     assert!(run.stderr.contains("JGE.tar.gz: the archive could not be made: No space left"), "{run}");
     let left = fs::read_dir(disk.path("latest")).unwrap().flatten();
@@ -160,7 +162,7 @@ fn full_while_archiving_the_files_stay_and_resume_makes_the_archive() {
         "half an archive: {left:?}"
     );
     disk.grow("64m");
-    lab.tidy_after(disk.resume(&lab)).exits(0);
+    lab.wait_checked(disk.resume(&lab)).assert_exit_code(0);
     let archive = unpack(&disk.path("latest/JGE.tar.gz"));
     assert_eq!(archive["JGE/h1/fichier_log.txt"].bytes.len(), 600_000);
     assert_eq!(count(&lab, "h1"), 1);
@@ -169,11 +171,11 @@ fn full_while_archiving_the_files_stay_and_resume_makes_the_archive() {
 #[test]
 fn full_while_packing_the_archive_is_made_at_the_end_if_there_is_room_again() {
     let stay = ": >/tmp/stay";
-    let lab = Lab::of(&["quick", "slow"]).setup("quick", stay).setup("slow", stay).up();
+    let lab = Lab::builder(&["quick", "slow"]).setup("quick", stay).setup("slow", stay).up();
     let disk = Disk::new(&lab.path("disk"), "1m");
     let script = writes("600000") + ": >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done\n";
     let running = disk.start(&lab, &lab.job().script(script).set("output", lab.path("disk").as_path()));
-    lab.appears("quick", "/tmp/up");
+    lab.wait_for_file("quick", "/tmp/up");
     let passing = || {
         let entries = fs::read_dir(disk.path("latest")).unwrap().flatten();
         let mut entries = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".part-"));
@@ -181,12 +183,12 @@ fn full_while_packing_the_archive_is_made_at_the_end_if_there_is_room_again() {
         (meta.len(), meta.modified().unwrap())
     };
     let (_, begun) = passing();
-    lab.on_host("quick", "rm /tmp/stay");
+    lab.host_sh("quick", "rm /tmp/stay");
     let given_up = || matches!(passing(), (0, changed) if changed != begun);
     wait::until("the half archive to make room", || given_up().then_some(()));
     disk.grow("64m");
-    lab.on_host("slow", "rm /tmp/stay");
-    lab.tidy_after(running).exits(0);
+    lab.host_sh("slow", "rm /tmp/stay");
+    lab.wait_checked(running).assert_exit_code(0);
     let archive = unpack(&disk.path("latest/JGE.tar.gz"));
     for host in ["quick", "slow"] {
         assert_eq!(archive[&format!("JGE/{host}/fichier_log.txt")].bytes.len(), 600_000);
@@ -201,23 +203,23 @@ fn full_while_a_script_runs_its_output_is_lost_but_neither_its_files_nor_the_acc
                   until [ -e /tmp/go ]; do sleep 0.1; done; head -c 300000 /dev/zero\n";
     let job = lab.job().script(script).set("output", lab.path("disk").as_path());
     let running = disk.start(&lab, &job);
-    lab.appears("h1", "/tmp/up");
+    lab.wait_for_file("h1", "/tmp/up");
     disk.fill();
-    lab.on_host("h1", "touch /tmp/go");
-    let run = lab.tidy_after(running);
+    lab.host_sh("h1", "touch /tmp/go");
+    let run = lab.wait_checked(running);
     // Not even the report can be written; the terminal still has the whole account.
-    run.exits(3);
+    run.assert_exit_code(3);
     assert!(run.stdout.contains("h1") && run.stdout.contains("No space left"), "{run}");
     assert!(run.stderr.contains("the reports could not be written"), "{run}");
     fs::remove_file(disk.path("filler")).unwrap();
-    let run = lab.tidy_after(disk.resume(&lab));
+    let run = lab.wait_checked(disk.resume(&lab));
     is_home(&disk, &lab, "h1");
     assert_eq!(count(&lab, "h1"), 1, "the script began: it does not run again");
     assert_eq!(disk.report()["resumed"].as_array().map(Vec::len), Some(1));
-    run.exits(0);
+    run.assert_exit_code(0);
     // How it ended is known, its file is here: it succeeded. That its output is not whole is said all the same.
-    disk.host("h1").succeeded();
-    assert!(!disk.host("h1").why_skipped("stdout").is_empty());
+    disk.host("h1").assert_succeeded();
+    assert!(!disk.host("h1").skip_reason("stdout").is_empty());
 }
 
 #[test]
@@ -226,12 +228,12 @@ fn full_from_the_beginning_no_host_is_touched() {
     let disk = Disk::new(&lab.path("disk"), "256k");
     disk.fill();
     let job = lab.job().set("output", lab.path("disk").as_path());
-    let run = disk.start(&lab, &job).end();
-    run.exits(2);
+    let run = disk.start(&lab, &job).wait();
+    run.assert_exit_code(2);
     assert!(run.stderr.contains("No space left"), "{run}");
     let log = lab.path("lab/hosts/h1/sshd.log");
     assert!(!fs::read_to_string(log).unwrap().contains("Connection from"), "{run}");
-    wait::until("nothing left", || lab.connections().is_empty().then_some(()));
+    wait::until("nothing left", || lab.open_connections().is_empty().then_some(()));
 }
 
 #[test]
@@ -241,8 +243,8 @@ fn a_copy_that_finds_no_room_leaves_the_earlier_one_and_is_told() {
     fs::write(disk.path("copy.tar.gz"), "the earlier one").unwrap();
     let copy = lab.path("disk/copy.tar.gz");
     let job = lab.job().script(writes("600000")).set("archive.copy_to", copy.as_path());
-    let run = lab.tidy_after(disk.start(&lab, &job));
-    run.exits(3);
+    let run = lab.wait_checked(disk.start(&lab, &job));
+    run.assert_exit_code(3);
     assert!(run.stderr.contains("copy.tar.gz: the archive could not be put there: No space left"), "{run}");
     assert_eq!(fs::read(disk.path("copy.tar.gz")).unwrap(), b"the earlier one");
     assert_eq!(fs::read_dir(disk.path("")).unwrap().count(), 1, "no half copy");

@@ -1,13 +1,56 @@
-//! `canary` and `max_failures`: when no further host is started, and what those say that were not.
+//! Limits over all hosts: `parallel`, `handshakes`, open files, `canary`, `max_failures`.
+
+use std::fs;
+
+use serde_json::Value;
 
 use crate::lab::{Lab, Run, wait};
+
+#[test]
+fn as_many_hosts_at_a_time_as_asked_and_no_connection_waits_for_a_script() {
+    let lab = Lab::with(&["h1", "h2", "h3"]);
+    // Each script waits until all three have begun, which one handshake at a time must not hinder.
+    let script =
+        "#!/bin/sh\n: >/tmp/began; until [ -e /tmp/go ]; do sleep 0.1; done; echo x >/tmp/fichier_log.txt\n";
+    let running = lab.start(&lab.job().script(script).set("handshakes", 1));
+    for host in ["h1", "h2", "h3"] {
+        lab.wait_for_file(host, "/tmp/began");
+    }
+    for host in ["h1", "h2", "h3"] {
+        lab.host_sh(host, "touch /tmp/go");
+    }
+    lab.wait_checked(running).assert_succeeded();
+    let run = lab.run_checked(&lab.job().options(&["-p", "1"]));
+    run.assert_succeeded();
+    let report = run.report();
+    let mut visits: Vec<(&str, &str)> = report["hosts"].as_array().unwrap().iter().map(times).collect();
+    visits.sort_unstable();
+    assert!(visits.windows(2).all(|pair| pair[0].1 <= pair[1].0), "one after the other: {visits:?}");
+}
+
+fn times(host: &Value) -> (&str, &str) {
+    (host["started"].as_str().unwrap(), host["ended"].as_str().unwrap())
+}
+
+#[test]
+fn where_few_files_may_be_open_fewer_hosts_are_in_flight_and_that_is_told() {
+    let lab = Lab::with(&["h1", "h2", "h3", "h4"]);
+    let script = "#!/bin/sh\numask 077; for n in $(seq 30); do echo $n >/tmp/fichier_${n}_log.txt; done\n";
+    for (limit, told) in [(384, true), (4096, false)] {
+        let job = lab.job().script(script).set("output", lab.new_folder("runs").as_path());
+        let recolte = env!("CARGO_BIN_EXE_recolte");
+        let said = lab.sh(&format!("ulimit -n {limit}; exec {recolte} {} 2>&1", job.arguments().join(" ")));
+        assert_eq!(said.contains("4 hosts at a time instead of 32"), told, "{said}");
+        assert!(said.contains("4 succeeded of 4 hosts · 120 files"), "{said}");
+    }
+}
 
 /// Fails where it is told to.
 const FAILS: &str = "#!/bin/sh\necho ran >/tmp/fichier_log.txt; [ ! -e /tmp/fail ]\n";
 
 /// A lab where the script fails on some hosts.
 fn lab(hosts: &[&str], fail: &[&str]) -> Lab {
-    fail.iter().fold(Lab::of(hosts), |lab, host| lab.setup(host, ": >/tmp/fail")).up()
+    fail.iter().fold(Lab::builder(hosts), |lab, host| lab.setup(host, ": >/tmp/fail")).up()
 }
 
 /// The outcomes of all hosts; those that were not started say why, and were not touched.
@@ -20,9 +63,9 @@ fn outcomes(lab: &Lab, run: &Run) -> Vec<String> {
         assert!(host["step"].is_null() && host["started"].is_null(), "{host:#}");
         assert!(host["message"].as_str().unwrap().contains("too many hosts failed"), "{host:#}");
         assert!(host["hint"].as_str().unwrap().contains("recolte resume"), "{host:#}");
-        assert!(!lab.on(host["host"].as_str().unwrap(), "/tmp/fichier_log.txt").exists(), "{host:#}");
+        assert!(!lab.host_path(host["host"].as_str().unwrap(), "/tmp/fichier_log.txt").exists(), "{host:#}");
         let log = lab.path(&format!("lab/hosts/{}/sshd.log", host["host"].as_str().unwrap()));
-        assert!(!std::fs::read_to_string(log).unwrap().contains("Connection from"), "{host:#}");
+        assert!(!fs::read_to_string(log).unwrap().contains("Connection from"), "{host:#}");
     }
     hosts.iter().map(|host| host["outcome"].as_str().unwrap().to_owned()).collect()
 }
@@ -33,15 +76,15 @@ const FIVE: [&str; 5] = ["h1", "h2", "h3", "h4", "h5"];
 fn a_canary_that_fails_keeps_the_others_at_home_until_resume() {
     let lab = lab(&FIVE, &["h1"]);
     let job = lab.job().script(FAILS).set("canary", 1);
-    let run = lab.recolte(&job);
-    run.exits(1);
+    let run = lab.run_checked(&job);
+    run.assert_exit_code(1);
     assert_eq!(outcomes(&lab, &run), ["failed", "not_started", "not_started", "not_started", "not_started"]);
-    run.host("h1").ended("failed", "execute", "script_failed");
+    run.host("h1").assert_ended("failed", "execute", "script_failed");
     assert!(run.stdout.contains("4 not started"), "{run}");
-    assert_eq!(run.harvest(), ["h1/fichier_log.txt"]);
+    assert_eq!(run.collected_files(), ["h1/fichier_log.txt"]);
     // As the hint has it. The canary's failure is known by now; what it said before does not count again.
-    let resumed = lab.words(&["resume", run.path("").to_str().unwrap(), "--parallel", "1"]);
-    resumed.exits(1);
+    let resumed = lab.run_args(&["resume", run.path("").to_str().unwrap(), "--parallel", "1"]);
+    resumed.assert_exit_code(1);
     let hosts = run.report()["hosts"].clone();
     let all: Vec<&str> = hosts.as_array().unwrap().iter().map(|h| h["outcome"].as_str().unwrap()).collect();
     assert_eq!(all, ["failed", "succeeded", "succeeded", "succeeded", "succeeded"], "{resumed}");
@@ -50,11 +93,11 @@ fn a_canary_that_fails_keeps_the_others_at_home_until_resume() {
 #[test]
 fn after_a_canary_that_succeeds_the_others_follow() {
     let lab = lab(&FIVE, &["h4"]);
-    let run = lab.recolte(&lab.job().script(FAILS).set("canary", 2));
-    run.exits(1);
+    let run = lab.run_checked(&lab.job().script(FAILS).set("canary", 2));
+    run.assert_exit_code(1);
     assert_eq!(outcomes(&lab, &run), ["succeeded", "succeeded", "succeeded", "failed", "succeeded"]);
-    let ended = |host| run.host(host).word("ended").parse::<jiff::Timestamp>().unwrap();
-    let started = |host| run.host(host).word("started").parse::<jiff::Timestamp>().unwrap();
+    let ended = |host| run.host(host).field("ended").parse::<jiff::Timestamp>().unwrap();
+    let started = |host| run.host(host).field("started").parse::<jiff::Timestamp>().unwrap();
     for rest in ["h3", "h4", "h5"] {
         assert!(started(rest) >= ended("h1") && started(rest) >= ended("h2"), "{rest} did not wait: {run}");
     }
@@ -68,16 +111,16 @@ fn beyond_max_failures_no_host_is_started_by_count_and_by_share() {
     for (most, whole) in [("0", 1), ("1", 3), ("19%", 1), ("20%", 3), ("40%", 5)] {
         for host in FIVE {
             let log = lab.path(&format!("lab/hosts/{host}/sshd.log"));
-            std::fs::write(log, "").unwrap();
-            lab.on_host(host, "rm -f /tmp/fichier_log.txt");
+            fs::write(log, "").unwrap();
+            lab.host_sh(host, "rm -f /tmp/fichier_log.txt");
         }
         let count: Option<i64> = most.parse().ok();
         let job = match count {
             Some(count) => job().set("max_failures", count),
             None => job().set("max_failures", most),
         };
-        let run = lab.recolte(&job);
-        run.exits(1);
+        let run = lab.run_checked(&job);
+        run.assert_exit_code(1);
         let all = outcomes(&lab, &run);
         let wanted = ["failed", "succeeded", "failed", "succeeded", "succeeded"];
         assert_eq!(all[..whole], wanted[..whole], "max_failures = {most}: {run}");
@@ -92,19 +135,19 @@ fn hosts_in_flight_go_on_beyond_the_threshold() {
                   : >/tmp/up; until [ -e /tmp/go ]; do sleep 0.1; done; echo last >>/tmp/fichier_log.txt\n";
     let job = lab.job().script(script).set("parallel", 2).set("max_failures", 0);
     let running = lab.start(&job);
-    lab.appears("slow", "/tmp/up");
-    running.says("bad: failed");
-    lab.on_host("slow", "touch /tmp/go");
-    let run = lab.tidy_after(running);
-    run.exits(1);
+    lab.wait_for_file("slow", "/tmp/up");
+    running.wait_for_stderr("bad: failed");
+    lab.host_sh("slow", "touch /tmp/go");
+    let run = lab.wait_checked(running);
+    run.assert_exit_code(1);
     assert_eq!(outcomes(&lab, &run), ["failed", "succeeded", "not_started"]);
-    assert_eq!(run.collected("slow", "fichier_log.txt"), b"ran\nlast\n");
+    assert_eq!(run.read_collected("slow", "fichier_log.txt"), b"ran\nlast\n");
     // What was stopped is finished by resume, and what failed is not run again.
-    lab.on_host("late", "touch /tmp/go");
+    lab.host_sh("late", "touch /tmp/go");
     let words = ["resume", run.path("").to_str().unwrap()].map(str::to_owned);
-    let resumed = lab.words(&[&words[0], &words[1]]);
-    resumed.exits(1);
-    run.host("late").succeeded();
-    run.host("bad").ended("failed", "execute", "script_failed");
-    wait::until("no process", || lab.processes("late").is_empty().then_some(()));
+    let resumed = lab.run_args(&[&words[0], &words[1]]);
+    resumed.assert_exit_code(1);
+    run.host("late").assert_succeeded();
+    run.host("bad").assert_ended("failed", "execute", "script_failed");
+    wait::until("no process", || lab.host_processes("late").is_empty().then_some(()));
 }

@@ -1,14 +1,13 @@
-//! The script that takes the old one's place: under its name, at its place, called as it was.
+//! `scripts/Script_$U_VIP_vers_autres_serveurs.sh`, which replaces the old script under its name.
 //!
-//! Its paths are absolute, so each call has mounts of its own: the faked gateway's folders lie over `/home`, `/root`,
-//! `/tmp` and `/usr/local/bin`. `PATH` is cron's.
+//! Its paths are absolute, so each call has mounts of its own: folders of the test are mounted over `/home`, `/root`,
+//! `/tmp` and `/usr/local/bin`. `PATH` is the one that cron sets.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::job::TWELVE;
-use crate::lab::{Job, Lab, Run, Running, SCRIPT, WRITES_ONE_FILE, unpack, wait};
+use crate::lab::{Job, Lab, OLD_SCRIPT_HOSTS, Run, Running, SCRIPT, WRITE_ONE_FILE, unpack, wait};
 
 /// Both files stand here, as the old script did.
 const FOLDER: &str = "/home/User_VIP/script";
@@ -42,7 +41,7 @@ impl Place {
         for (name, mode) in [(NAME, 0o755), ("recuperation.toml", 0o644)] {
             place.put(&format!("{FOLDER}/{name}"), fs::read(scripts.join(name)).unwrap(), mode);
         }
-        place.supply(WRITES_ONE_FILE);
+        place.supply(WRITE_ONE_FILE);
         let lab = |name: &str| fs::read_to_string(place.0.path("lab").join(name)).unwrap();
         place.put("/home/User_VIP/.ssh/id_rsa.nokey", lab("id_ed25519"), 0o600);
         // The only key is the one that the job names.
@@ -63,7 +62,7 @@ impl Place {
     }
 
     fn put(&self, path: &str, content: impl AsRef<[u8]>, mode: u32) {
-        let at = self.0.write(&format!("place{path}"), content);
+        let at = self.0.write_file(&format!("place{path}"), content);
         fs::set_permissions(at, Permissions::from_mode(mode)).unwrap();
     }
 
@@ -75,7 +74,7 @@ impl Place {
     /// Calls the script, by this path, to its end.
     #[track_caller]
     fn call(&self, path: &str, words: &[&str], environment: &[(&str, &str)]) -> Run {
-        let said = self.0.folder("said");
+        let said = self.0.new_folder("said");
         let mut command = self.0.command("unshare");
         command.args(["--mount", "--propagation", "private", "--", "sh", "-euc", AT_HOME, "sh"]);
         command.arg(self.0.path("")).arg(env!("CARGO_BIN_EXE_recolte")).arg(path).args(words);
@@ -83,7 +82,7 @@ impl Place {
         command.stdout(File::create(said.join("stdout")).unwrap());
         command.stderr(File::create(said.join("stderr")).unwrap());
         let running = Running::new(command, &self.job(), &said);
-        self.0.tidy_after(running)
+        self.0.wait_checked(running)
     }
 
     /// Only where its runs are: the job itself is `recuperation.toml`.
@@ -107,18 +106,18 @@ fn hosts(run: &Run) -> Vec<String> {
 
 #[test]
 fn without_an_argument_it_does_the_old_scripts_job() {
-    let place = Place::new(Lab::of(&TWELVE).option("--mta").up());
+    let place = Place::new(Lab::builder(&OLD_SCRIPT_HOSTS).option("--mta").up());
     let mail = place.0.path("lab/postfix");
     let run = place.call(&script(), &[], &[("MAIL_CONFIG", mail.to_str().unwrap())]);
-    run.succeeded();
-    let mut twelve = TWELVE.map(str::to_owned);
+    run.assert_succeeded();
+    let mut twelve = OLD_SCRIPT_HOSTS.map(str::to_owned);
     twelve.sort();
     assert_eq!(hosts(&run), twelve);
 
     let copy = place.path("/tmp/JGE.tar.gz");
     assert_eq!(fs::read(&copy).unwrap(), run.read("JGE.tar.gz"));
     let archive = unpack(&copy);
-    for host in TWELVE {
+    for host in OLD_SCRIPT_HOSTS {
         let packed = &archive[&format!("JGE/{host}/fichier_log.txt")];
         assert_eq!(packed.bytes, format!("{host} SOC_PRODUCTION\n").as_bytes());
     }
@@ -137,17 +136,17 @@ fn its_list_its_options_and_its_exit_code_are_the_callers() {
     let list = [("LIST_SERVEUR", "machine1 test[1-2]")];
 
     let run = place.call(&script(), &["--dry-run"], &list);
-    assert!(!run.exits(0).has_folder() && run.stdout.contains("machine1"), "{run}");
+    assert!(!run.assert_exit_code(0).has_folder() && run.stdout.contains("machine1"), "{run}");
 
     place.supply("#!/bin/sh\necho \"$1\" >/tmp/fichier_log.txt\n[ \"$(hostname)\" != test1 ] || exit 3\n");
     symlink(script(), place.path("/bin/recuperation")).unwrap();
     let run = place.call("/usr/local/bin/recuperation", &["--no-mail"], &list);
-    assert_eq!(hosts(run.exits(1)), ["machine1", "test1", "test2"]);
-    run.host("test1").ended("failed", "execute", "script_failed");
-    run.host("test2").succeeded();
+    assert_eq!(hosts(run.assert_exit_code(1)), ["machine1", "test1", "test2"]);
+    run.host("test1").assert_ended("failed", "execute", "script_failed");
+    run.host("test2").assert_succeeded();
     assert!(place.path("/tmp/JGE.tar.gz").is_file());
 
-    place.call(&script(), &["--no-such-option"], &list).exits(2);
+    place.call(&script(), &["--no-such-option"], &list).assert_exit_code(2);
     let run = place.call(&script(), &[], &[("RECOLTE", "/nowhere/recolte")]);
-    assert!(run.exits(2).stderr.contains("/nowhere/recolte est introuvable"), "{run}");
+    assert!(run.assert_exit_code(2).stderr.contains("/nowhere/recolte est introuvable"), "{run}");
 }
