@@ -5,25 +5,27 @@ use std::path::Path;
 
 use crate::lab::{Lab, unpack, wait};
 
-/// A megabyte that cannot be compressed; one host then stays until it is let go.
-const WRITES: &str = "#!/bin/bash\nhead -c 1000000 /dev/urandom >/tmp/fichier_log.txt\n\
+/// Writes a megabyte that cannot be compressed, then waits while /tmp/stay exists.
+const WRITE_AND_WAIT: &str = "#!/bin/bash\nhead -c 1000000 /dev/urandom >/tmp/fichier_log.txt\n\
                       while [ -e /tmp/stay ]; do sleep 0.1; done\n";
 
-/// How much of an archive is there under a passing name.
-fn half_done(run: &Path) -> u64 {
+/// Returns the size of the archive under its temporary name, in bytes.
+fn temporary_archive_size(run: &Path) -> u64 {
     let entries = fs::read_dir(run).into_iter().flatten().flatten();
     let passing = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".part-"));
     passing.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
 #[test]
-fn what_a_host_gave_is_packed_while_another_is_still_at_work() {
+fn files_of_a_finished_host_are_packed_while_another_host_still_runs() {
     let lab = Lab::builder(&["quick", "slow"]).setup("slow", ": >/tmp/stay").up();
-    let job = lab.job().script(WRITES);
+    let job = lab.job().script(WRITE_AND_WAIT);
     let running = lab.start(&job);
     running.wait_for_stderr("quick: succeeded");
     let run = job.output().join("latest");
-    wait::until("most of the quick host's file in the archive", || (half_done(&run) > 800_000).then_some(()));
+    wait::until("most of the file of `quick` in the archive", || {
+        (temporary_archive_size(&run) > 800_000).then_some(())
+    });
     assert!(!run.join("JGE.tar.gz").exists());
     lab.host_sh("slow", "rm /tmp/stay");
     let run = lab.wait_checked(running);
@@ -37,7 +39,7 @@ fn what_a_host_gave_is_packed_while_another_is_still_at_work() {
 }
 
 #[test]
-fn the_archive_is_also_put_where_the_job_wants_it() {
+fn the_archive_is_also_copied_to_copy_to() {
     let lab = Lab::with(&["h1"]);
     let copy = lab.path("copy.tar.gz");
     let job = lab.job().set("archive.copy_to", copy.as_path());

@@ -5,7 +5,7 @@ use std::fs;
 use crate::lab::{Gateway, Lab, unpack};
 
 #[test]
-fn output_of_the_command_line_counts_before_that_of_the_job() {
+fn output_on_the_command_line_overrides_the_job_file() {
     let lab = Lab::with(&["h1"]);
     let elsewhere = lab.path("elsewhere/deep");
     let job = lab.job().options(&["--output", elsewhere.to_str().unwrap()]);
@@ -16,7 +16,7 @@ fn output_of_the_command_line_counts_before_that_of_the_job() {
 }
 
 #[test]
-fn without_any_output_runs_live_in_the_users_state_folder() {
+fn the_default_output_folder_is_the_users_state_folder() {
     let lab = Lab::with(&["h1"]);
     lab.run_checked(&lab.job().without("output")).assert_exit_code(0);
     let home = lab.path("home/.local/state/recolte/latest");
@@ -28,7 +28,7 @@ fn without_any_output_runs_live_in_the_users_state_folder() {
 }
 
 #[test]
-fn the_job_left_out_is_the_one_that_lies_here_and_its_name_is_the_default_one() {
+fn the_default_job_file_is_recolte_toml_and_the_default_name_its_stem() {
     let lab = Lab::with(&["h1"]);
     let job = lab.job().without("name").set("output", "runs");
     fs::write(job.folder().join("recolte.toml"), job.text()).unwrap();
@@ -53,8 +53,8 @@ fn completions_and_the_manual_page_are_printed() {
     let man = gateway.run_args(&["man"]);
     man.assert_exit_code(0);
     assert!(man.stdout.contains(".TH") && man.stdout.contains("recolte"), "{man}");
-    for words in [&["--help"][..], &["--version"], &["run", "--help"]] {
-        let run = gateway.run_args(words);
+    for args in [&["--help"][..], &["--version"], &["run", "--help"]] {
+        let run = gateway.run_args(args);
         run.assert_exit_code(0);
         assert!(run.stdout.contains("recolte") && run.stderr.is_empty(), "{run}");
     }
@@ -62,7 +62,7 @@ fn completions_and_the_manual_page_are_printed() {
 }
 
 #[test]
-fn runs_lists_each_run_with_what_it_came_to() {
+fn runs_lists_each_run_with_its_totals() {
     let lab = Lab::builder(&["h1", "h2"]).setup("h2", ": >/tmp/fail").up();
     let job = lab.job().script("#!/bin/sh\necho x >/tmp/fichier_log.txt; [ ! -e /tmp/fail ]\n");
     let output = job.output();

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::lab::Lab;
 
 #[test]
-fn only_regular_files_come_home_and_the_others_are_told_with_the_reason() {
+fn only_regular_files_are_collected_and_others_are_reported_with_the_reason() {
     let setup =
         "cd /tmp; mknod -m 666 fichier_device_log.txt c 1 5; mkdir fichier_folder_log.txt; mkdir /tmp/secret";
     let lab = Lab::builder(&["h1"]).setup_all(setup).up();
@@ -24,14 +24,14 @@ fn only_regular_files_come_home_and_the_others_are_told_with_the_reason() {
         ("device", "device"),
         ("socket", "no regular file"),
     ] {
-        let told = run.host("h1").skip_reason(&format!("/tmp/fichier_{name}_log.txt")).to_owned();
-        assert!(told.contains(why), "{name}: {told}");
+        let reason = run.host("h1").skip_reason(&format!("/tmp/fichier_{name}_log.txt")).to_owned();
+        assert!(reason.contains(why), "{name}: {reason}");
     }
 }
 
 #[test]
-fn a_file_that_only_its_writer_may_read_is_read_as_its_writer() {
-    // The profile talks; bytes of a file are told from its words.
+fn a_file_that_only_run_as_may_read_is_read_as_run_as() {
+    // The profile prints; its output must not end up in the file.
     let talks = "echo 'Bienvenue sur Dollar Universe' | tee -a /dev/stderr";
     let lab = Lab::builder(&["h1", "talks"])
         .setup("talks", &format!("echo \"{talks}\" >>/home/User_DollarU/.profile"))
@@ -53,7 +53,7 @@ fn a_file_that_only_its_writer_may_read_is_read_as_its_writer() {
 }
 
 #[test]
-fn a_file_that_neither_may_read_is_told_and_the_others_come_home() {
+fn an_unreadable_file_is_reported_and_the_others_are_collected() {
     let setup = "echo x >/tmp/fichier_root_log.txt; chmod 600 /tmp/fichier_root_log.txt";
     let lab = Lab::builder(&["h1"]).setup_all(setup).up();
     let run = lab.run_checked(&lab.job().set("collect.fresh", false));
@@ -63,11 +63,11 @@ fn a_file_that_neither_may_read_is_told_and_the_others_come_home() {
         .assert_message("fichier_root_log.txt")
         .assert_hint("");
     assert!(!run.host("h1").skip_reason("/tmp/fichier_root_log.txt").is_empty());
-    assert_eq!(run.collected_files(), ["h1/fichier_log.txt"], "no half copy, no empty file");
+    assert_eq!(run.collected_files(), ["h1/fichier_log.txt"], "a partial or an empty file is left");
 }
 
 #[test]
-fn without_run_as_an_unreadable_file_is_unreadable() {
+fn without_run_as_a_file_that_the_login_user_may_not_read_is_reported() {
     let setup = "echo x >/tmp/fichier_root_log.txt; chmod 600 /tmp/fichier_root_log.txt";
     let lab = Lab::builder(&["h1"]).setup_all(setup).up();
     let run = lab.run_checked(&lab.job().set("collect.fresh", false).without("script.run_as"));
@@ -77,7 +77,7 @@ fn without_run_as_an_unreadable_file_is_unreadable() {
 }
 
 #[test]
-fn files_beyond_the_limits_stay_there_and_the_others_come_home() {
+fn files_beyond_the_limits_are_skipped_and_the_others_collected() {
     let script = "#!/bin/sh\ncd /tmp; for n in 1 2 3; do head -c 400000 /dev/zero >fichier_${n}_log.txt; done\n\
                   head -c 1000001 /dev/zero >fichier_4_log.txt; echo x >fichier_5_log.txt\n";
     let lab = Lab::with(&["h1"]);
@@ -122,7 +122,7 @@ fn no_file_is_a_failure_unless_none_is_required() {
     let run = lab.run_checked(&lab.job().script("#!/bin/sh\n").set("collect.required", false));
     run.assert_succeeded();
     assert_eq!(run.host("h1").remote_files().len(), 0);
-    // A log of yesterday is no file of this run.
+    // A file of yesterday does not count for this run.
     let old = "#!/bin/sh\necho x >/tmp/fichier_log.txt; touch -d yesterday /tmp/fichier_log.txt\n";
     let run = lab.run_checked(&lab.job().script(old));
     run.assert_exit_code(1);
@@ -130,7 +130,7 @@ fn no_file_is_a_failure_unless_none_is_required() {
 }
 
 #[test]
-fn a_script_that_failed_is_the_cause_even_where_files_are_missing_too() {
+fn a_failed_script_is_the_cause_even_if_files_are_missing_too() {
     let lab = Lab::with(&["h1"]);
     let run = lab.run_checked(&lab.job().script("#!/bin/sh\nexit 4\n"));
     run.assert_exit_code(1);
@@ -139,7 +139,7 @@ fn a_script_that_failed_is_the_cause_even_where_files_are_missing_too() {
 }
 
 #[test]
-fn ten_thousand_files_come_home() {
+fn ten_thousand_files_are_collected() {
     let script = "#!/bin/sh\ncd /tmp; for n in $(seq 10000); do echo $n >fichier_${n}_log.txt; done\n";
     let lab = Lab::with(&["h1"]);
     let run = lab.run_checked(&lab.job().script(script));
@@ -168,7 +168,7 @@ fn fifty_megabytes_arrive_whole() {
 }
 
 #[test]
-fn a_file_that_grows_meanwhile_is_brought_home_as_it_was() {
+fn a_file_that_grows_while_it_is_read_is_collected_up_to_some_point() {
     let script = "#!/bin/sh\ncd /tmp; head -c 20000000 /dev/zero | tr '\\0' a >fichier_log.txt\n\
                   setsid sh -c 'trap \"\" HUP; while [ ! -e /tmp/stop ]; do echo b; done' >>fichier_log.txt 2>&1 </dev/null &\n\
                   echo $! >/tmp/pid\n";
@@ -185,7 +185,7 @@ fn a_file_that_grows_meanwhile_is_brought_home_as_it_was() {
 }
 
 #[test]
-fn what_came_home_is_private_and_no_half_copy_is_left() {
+fn collected_files_are_private_and_no_partial_copy_is_left() {
     let lab = Lab::with(&["h1"]);
     let script =
         "#!/bin/sh\nhead -c 3000000 /dev/zero >/tmp/fichier_log.txt; chmod 6777 /tmp/fichier_log.txt\n";
@@ -197,7 +197,7 @@ fn what_came_home_is_private_and_no_half_copy_is_left() {
 }
 
 #[test]
-fn the_globs_of_a_job_are_each_expanded_and_a_file_under_two_of_them_comes_once() {
+fn a_file_that_matches_two_globs_is_collected_once() {
     let script = "#!/bin/sh\nmkdir -p /tmp/a /tmp/b; echo a >/tmp/a/same.txt; echo b >/tmp/b/same.txt; echo c >/tmp/c.txt\n\
                   echo d >'/tmp/with blank.txt'\n";
     let lab = Lab::with(&["h1", "h2"]);

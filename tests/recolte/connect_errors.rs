@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::lab::Lab;
 
-/// Rewrites the lines of known_hosts.
-fn known_hosts(lab: &Lab, each: impl Fn(&str) -> Option<String>) -> String {
+/// Rewrites known_hosts line by line, and returns its new text.
+fn rewrite_known_hosts(lab: &Lab, each: impl Fn(&str) -> Option<String>) -> String {
     let path = lab.path("lab/known_hosts");
     let lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().filter_map(each).collect();
     let text = lines.join("\n") + "\n";
@@ -14,7 +14,7 @@ fn known_hosts(lab: &Lab, each: impl Fn(&str) -> Option<String>) -> String {
 }
 
 #[test]
-fn hosts_that_cannot_be_reached_are_each_told_by_their_cause() {
+fn each_host_that_cannot_be_reached_has_its_own_cause() {
     let lab = Lab::builder(&["down", "stranger", "changed", "locked", "good1", "good2"])
         .setup("down", ": >/etc/ssh/sshd_not_to_be_run")
         .setup("locked", ": >/home/User_VIP/.ssh/authorized_keys")
@@ -22,7 +22,7 @@ fn hosts_that_cannot_be_reached_are_each_told_by_their_cause() {
     lab.prepend_ssh_config("Host nowhere\n  HostName nowhere.invalid\n");
     let all = fs::read_to_string(lab.path("lab/known_hosts")).unwrap();
     let other = all.lines().find(|line| line.starts_with("good1,")).unwrap().split_once(' ').unwrap().1;
-    let known = known_hosts(&lab, |line| match line.split(',').next() {
+    let known = rewrite_known_hosts(&lab, |line| match line.split(',').next() {
         Some("stranger") => None,
         Some("changed") => Some(format!("{} {other}", line.split_once(' ').unwrap().0)),
         _ => Some(line.to_owned()),
@@ -41,7 +41,7 @@ fn hosts_that_cannot_be_reached_are_each_told_by_their_cause() {
     }
     assert_eq!(run.report()["totals"]["unreachable"], 5);
     run.assert_others_unharmed(&["good1", "good2"]);
-    assert_eq!(fs::read_to_string(lab.path("lab/known_hosts")).unwrap(), known, "nobody's key was learned");
+    assert_eq!(fs::read_to_string(lab.path("lab/known_hosts")).unwrap(), known, "known_hosts was changed");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_refused_key_is_never_offered_twice() {
 }
 
 #[test]
-fn a_connection_that_fails_for_a_passing_cause_is_tried_again() {
+fn a_connection_that_fails_for_a_transient_cause_is_retried() {
     let lab = Lab::with(&["h1"]);
     let address = fs::read_to_string(lab.path("lab/hosts/h1/address")).unwrap();
     let line = format!("exec 3<>/dev/tcp/{}/22; cat <&3 & cat >&3; kill $!", address.trim());
@@ -70,7 +70,7 @@ fn a_connection_that_fails_for_a_passing_cause_is_tried_again() {
 }
 
 #[test]
-fn an_sshd_that_takes_connections_and_says_nothing_costs_no_more_than_connect_timeout() {
+fn a_silent_sshd_costs_no_more_than_connect_timeout() {
     let lab = Lab::with(&["silent", "good"]);
     lab.host_sh("silent", "kill -STOP $(cat /run/sshd.pid)");
     let run = lab.run_checked(&lab.job().set("ssh.retries", 0).set("ssh.connect_timeout", "3s"));
@@ -79,7 +79,7 @@ fn an_sshd_that_takes_connections_and_says_nothing_costs_no_more_than_connect_ti
 }
 
 #[test]
-fn a_host_whose_packets_are_dropped_costs_connect_timeout_and_its_neighbour_nothing() {
+fn dropped_packets_cost_one_host_connect_timeout_and_no_other_host_waits() {
     let lab = Lab::with(&["dropped", "good"]);
     let address = fs::read_to_string(lab.path("lab/hosts/dropped/address")).unwrap();
     let route = lab.sh(&format!("ip -o route get {}", address.trim()));

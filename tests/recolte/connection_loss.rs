@@ -7,7 +7,7 @@ use crate::lab::stalled_host::StalledHost;
 use crate::lab::{Lab, stalled_host, unpack, wait};
 
 #[test]
-fn a_connection_that_breaks_while_the_script_runs_ends_the_script_and_is_told() {
+fn a_connection_lost_while_the_script_runs_ends_the_script_and_is_reported() {
     let lab = Lab::with(&["broken", "good"]);
     let script = "#!/bin/sh\n[ $(hostname) = good ] || { : >/tmp/began; sleep 1000; }\n\
                   echo \"$(hostname) $1\" >/tmp/fichier_log.txt\n";
@@ -23,7 +23,7 @@ fn a_connection_that_breaks_while_the_script_runs_ends_the_script_and_is_told() 
 }
 
 #[test]
-fn a_network_that_goes_silent_is_noticed_by_the_users_own_keepalive() {
+fn a_silent_network_is_noticed_by_the_keepalive_of_the_users_ssh_config() {
     let lab = Lab::with(&["silent", "good"]);
     lab.prepend_ssh_config("Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 2\n");
     let script = "#!/bin/sh\n[ $(hostname) = good ] || { : >/tmp/began; sleep 1000; }\n\
@@ -38,7 +38,7 @@ fn a_network_that_goes_silent_is_noticed_by_the_users_own_keepalive() {
 }
 
 #[test]
-fn a_host_that_loses_its_power_while_its_files_are_read_leaves_no_half_copy() {
+fn a_host_that_dies_while_its_files_are_read_leaves_no_partial_copy() {
     let lab = Lab::with(&["dies", "good"]);
     lab.prepend_ssh_config("Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 2\n");
     let script = "#!/bin/sh\n[ $(hostname) = good ] || head -c 2000000000 /dev/zero >/tmp/fichier_big_log.txt\n\
@@ -59,7 +59,7 @@ fn a_host_that_loses_its_power_while_its_files_are_read_leaves_no_half_copy() {
     lab.assert_gateway_clean(&run);
 }
 
-/// Kills all of sshd on the stalled host.
+/// Kills every sshd process on the stalled host, and checks that only this host is affected.
 fn kill_sshd(host: &StalledHost, outcome: &str) {
     let lab = host.lab();
     let running = host.start(&lab);
@@ -70,7 +70,7 @@ fn kill_sshd(host: &StalledHost, outcome: &str) {
     run.host("good").assert_succeeded();
     let archive = unpack(&run.path("JGE.tar.gz"));
     assert_eq!(archive["JGE/good/fichier_log.txt"].bytes, b"whole\n");
-    assert_eq!(run.collected_files(), ["good/fichier_log.txt"], "half a file: {run}");
+    assert_eq!(run.collected_files(), ["good/fichier_log.txt"], "a partial file: {run}");
     lab.assert_gateway_clean(&run);
     wait::until("no process on the host", || lab.host_processes("stalled").is_empty().then_some(()));
 }
@@ -101,7 +101,7 @@ fn sshd_is_killed_while_files_are_collected() {
 }
 
 #[test]
-fn a_link_that_dies_in_silence_is_noticed_within_a_minute_and_holds_nobody_up() {
+fn a_silent_network_is_noticed_within_75_seconds_and_no_other_host_waits() {
     let lab = Lab::with(&["dead", "good"]);
     let script = "#!/bin/sh\necho half >/tmp/fichier_log.txt\n[ $(hostname) = good ] && exit 0\n\
                   echo up >/tmp/up; sleep 1000\n";

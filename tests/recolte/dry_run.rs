@@ -5,7 +5,7 @@ use std::fs;
 use crate::lab::{Lab, files};
 
 #[test]
-fn a_dry_run_prints_each_steps_commands_and_touches_nothing() {
+fn a_dry_run_prints_the_commands_of_each_step_and_contacts_no_host() {
     let lab = Lab::with(&["h1", "h2"]);
     let job = lab.job().options(&["--dry-run"]);
     let run = lab.run_checked(&job);
@@ -44,11 +44,11 @@ fn a_dry_run_pasted_into_a_shell_does_the_job() {
         let pasted = lab.write_file("pasted.sh", &run.stdout);
         let mut shell = lab.command("/usr/bin/timeout");
         let done = shell.args(["120", "/bin/sh", "-eu"]).arg(pasted).current_dir(&folder).output().unwrap();
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "{}: {said}\n{}", done.status, run.stdout);
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{}: {stderr}\n{}", done.status, run.stdout);
         let got = fs::read(folder.join("JGE/h1/fichier_de log.txt")).unwrap();
         let wanted = format!("User_DollarU\0{}\0{}\0", arguments[0], arguments[1]);
-        assert_eq!(String::from_utf8_lossy(&got), wanted, "supervise = {supervise}\n{said}");
+        assert_eq!(String::from_utf8_lossy(&got), wanted, "supervise = {supervise}\n{stderr}");
         fs::remove_dir_all(lab.path("tmp/recolte-dry-run")).unwrap();
         lab.assert_gateway_clean(&run);
         lab.assert_hosts_clean(&run);

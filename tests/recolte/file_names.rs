@@ -2,7 +2,7 @@
 
 use crate::lab::{Lab, files, unpack};
 
-/// Makes one file of each odd name below /tmp/odd; each holds its own name.
+/// Writes files with unusual names into /tmp/odd; each holds its own name.
 const WRITE_ODD_NAMES: &str = r#"#!/usr/bin/env python3
 import os
 os.mkdir("/tmp/odd")
@@ -15,16 +15,16 @@ for name in names:
         file.write(name)
 "#;
 
-/// How many names those are; `*` does not match those that begin with a dot.
+/// The number of these names.
 const ODD_NAMES: usize = 21;
 
-fn harmless(name: &str) -> bool {
+fn is_safe_name(name: &str) -> bool {
     let bad = |c: char| c.is_control() || c == '\u{202e}' || c == '\u{fffd}';
     !name.contains(bad) && name.len() <= 255 && name != ".." && name != "."
 }
 
 #[test]
-fn odd_names_come_home_under_harmless_ones_each_with_its_own_content() {
+fn files_with_unusual_names_get_safe_names_and_keep_their_content() {
     let lab = Lab::builder(&["h1", "nosftp"]).setup("nosftp", "sed -i /sftp/d /etc/ssh/sshd_config").up();
     for layout in ["by-host", "flat"] {
         let job = lab.job().script(WRITE_ODD_NAMES).set("collect.layout", layout);
@@ -37,19 +37,18 @@ fn odd_names_come_home_under_harmless_ones_each_with_its_own_content() {
             for file in files {
                 let (path, remote) = (file["path"].as_str().unwrap(), file["remote"].as_str().unwrap());
                 assert!(
-                    path.rsplit('/').next().is_some_and(harmless) && harmless_text(remote),
+                    path.rsplit('/').next().is_some_and(is_safe_name) && is_printable(remote),
                     "{path:?} {remote:?}"
                 );
                 let (content, bytes) = (run.read(path), file["bytes"].as_u64().unwrap());
                 assert_eq!(content.len() as u64, bytes);
                 if let Ok(text) = std::str::from_utf8(&content)
-                    && harmless_text(text)
+                    && is_printable(text)
                     && !text.contains('\\')
                 {
                     assert_eq!(remote, format!("/tmp/odd/{text}"), "each file under its own name");
                 }
             }
-            // The folder itself and its parent are under `.*`.
         }
         let packed = unpack(&run.path("JGE.tar.gz"));
         assert_eq!(packed.len(), 2 * ODD_NAMES + 2);
@@ -59,12 +58,12 @@ fn odd_names_come_home_under_harmless_ones_each_with_its_own_content() {
     }
 }
 
-fn harmless_text(text: &str) -> bool {
+fn is_printable(text: &str) -> bool {
     !text.contains(|c: char| c.is_control() || c == '\u{202e}' || c == '\u{fffd}')
 }
 
 #[test]
-fn what_a_terminal_would_obey_in_a_name_is_shown_in_print() {
+fn control_characters_in_file_names_are_escaped() {
     let lab = Lab::with(&["h1"]);
     let script = "#!/bin/sh\ncd /tmp; touch \"$(printf 'fichier_\\033[31m\\nlog.txt')\"; \
                   ln -s x \"$(printf 'fichier_\\033]0;x\\007log.txt')\"\n";
@@ -84,8 +83,8 @@ fn what_a_terminal_would_obey_in_a_name_is_shown_in_print() {
 }
 
 #[test]
-fn a_name_that_tries_to_leave_its_folder_stays_in_it() {
-    // A shell that answers the listing with names of its own choice: a host can say anything.
+fn a_remote_path_with_dot_dot_stays_inside_the_run_folder() {
+    // A login shell that answers the listing with paths of its own choice, as a hostile host could.
     let setup = r#"cat >/usr/local/bin/evil <<'E'
 #!/bin/bash
 [ "$2" = 'exec sh' ] || exec /bin/bash "$@"

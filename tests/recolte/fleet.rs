@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::lab::{Lab, Run, wait};
 
 #[test]
-fn as_many_hosts_at_a_time_as_asked_and_no_connection_waits_for_a_script() {
+fn parallel_limits_hosts_in_flight_and_handshakes_does_not_wait_for_scripts() {
     let lab = Lab::with(&["h1", "h2", "h3"]);
-    // Each script waits until all three have begun, which one handshake at a time must not hinder.
+    // Each script waits until all three have begun, which `handshakes = 1` must not prevent.
     let script =
         "#!/bin/sh\n: >/tmp/began; until [ -e /tmp/go ]; do sleep 0.1; done; echo x >/tmp/fichier_log.txt\n";
     let running = lab.start(&lab.job().script(script).set("handshakes", 1));
@@ -23,39 +23,41 @@ fn as_many_hosts_at_a_time_as_asked_and_no_connection_waits_for_a_script() {
     let run = lab.run_checked(&lab.job().options(&["-p", "1"]));
     run.assert_succeeded();
     let report = run.report();
-    let mut visits: Vec<(&str, &str)> = report["hosts"].as_array().unwrap().iter().map(times).collect();
+    let mut visits: Vec<(&str, &str)> =
+        report["hosts"].as_array().unwrap().iter().map(start_and_end).collect();
     visits.sort_unstable();
     assert!(visits.windows(2).all(|pair| pair[0].1 <= pair[1].0), "one after the other: {visits:?}");
 }
 
-fn times(host: &Value) -> (&str, &str) {
+fn start_and_end(host: &Value) -> (&str, &str) {
     (host["started"].as_str().unwrap(), host["ended"].as_str().unwrap())
 }
 
 #[test]
-fn where_few_files_may_be_open_fewer_hosts_are_in_flight_and_that_is_told() {
+fn a_low_limit_of_open_files_reduces_the_hosts_in_flight_with_a_note() {
     let lab = Lab::with(&["h1", "h2", "h3", "h4"]);
     let script = "#!/bin/sh\numask 077; for n in $(seq 30); do echo $n >/tmp/fichier_${n}_log.txt; done\n";
-    for (limit, told) in [(384, true), (4096, false)] {
+    for (limit, reported) in [(384, true), (4096, false)] {
         let job = lab.job().script(script).set("output", lab.new_folder("runs").as_path());
         let recolte = env!("CARGO_BIN_EXE_recolte");
-        let said = lab.sh(&format!("ulimit -n {limit}; exec {recolte} {} 2>&1", job.arguments().join(" ")));
-        assert_eq!(said.contains("4 hosts at a time instead of 32"), told, "{said}");
-        assert!(said.contains("4 succeeded of 4 hosts · 120 files"), "{said}");
+        let printed =
+            lab.sh(&format!("ulimit -n {limit}; exec {recolte} {} 2>&1", job.arguments().join(" ")));
+        assert_eq!(printed.contains("4 hosts at a time instead of 32"), reported, "{printed}");
+        assert!(printed.contains("4 succeeded of 4 hosts · 120 files"), "{printed}");
     }
 }
 
-/// Fails where it is told to.
-const FAILS: &str = "#!/bin/sh\necho ran >/tmp/fichier_log.txt; [ ! -e /tmp/fail ]\n";
+/// Fails on hosts where /tmp/fail exists.
+const FAIL_IF_ASKED: &str = "#!/bin/sh\necho ran >/tmp/fichier_log.txt; [ ! -e /tmp/fail ]\n";
 
-/// A lab where the script fails on some hosts.
+/// Starts a lab where the script fails on some hosts.
 fn lab(hosts: &[&str], fail: &[&str]) -> Lab {
     fail.iter().fold(Lab::builder(hosts), |lab, host| lab.setup(host, ": >/tmp/fail")).up()
 }
 
-/// The outcomes of all hosts; those that were not started say why, and were not touched.
+/// Returns the outcomes of all hosts, and checks that those not started say why and were not contacted.
 #[track_caller]
-fn outcomes(lab: &Lab, run: &Run) -> Vec<String> {
+fn checked_outcomes(lab: &Lab, run: &Run) -> Vec<String> {
     let report = run.report();
     let hosts = report["hosts"].as_array().unwrap();
     for host in hosts.iter().filter(|host| host["outcome"] == "not_started") {
@@ -70,19 +72,22 @@ fn outcomes(lab: &Lab, run: &Run) -> Vec<String> {
     hosts.iter().map(|host| host["outcome"].as_str().unwrap().to_owned()).collect()
 }
 
-const FIVE: [&str; 5] = ["h1", "h2", "h3", "h4", "h5"];
+const FIVE_HOSTS: [&str; 5] = ["h1", "h2", "h3", "h4", "h5"];
 
 #[test]
-fn a_canary_that_fails_keeps_the_others_at_home_until_resume() {
-    let lab = lab(&FIVE, &["h1"]);
-    let job = lab.job().script(FAILS).set("canary", 1);
+fn after_a_canary_that_fails_no_host_is_started_until_resume() {
+    let lab = lab(&FIVE_HOSTS, &["h1"]);
+    let job = lab.job().script(FAIL_IF_ASKED).set("canary", 1);
     let run = lab.run_checked(&job);
     run.assert_exit_code(1);
-    assert_eq!(outcomes(&lab, &run), ["failed", "not_started", "not_started", "not_started", "not_started"]);
+    assert_eq!(
+        checked_outcomes(&lab, &run),
+        ["failed", "not_started", "not_started", "not_started", "not_started"]
+    );
     run.host("h1").assert_ended("failed", "execute", "script_failed");
     assert!(run.stdout.contains("4 not started"), "{run}");
     assert_eq!(run.collected_files(), ["h1/fichier_log.txt"]);
-    // As the hint has it. The canary's failure is known by now; what it said before does not count again.
+    // As the hint says. A canary that failed in the earlier attempt does not hold the other hosts back again.
     let resumed = lab.run_args(&["resume", run.path("").to_str().unwrap(), "--parallel", "1"]);
     resumed.assert_exit_code(1);
     let hosts = run.report()["hosts"].clone();
@@ -92,10 +97,10 @@ fn a_canary_that_fails_keeps_the_others_at_home_until_resume() {
 
 #[test]
 fn after_a_canary_that_succeeds_the_others_follow() {
-    let lab = lab(&FIVE, &["h4"]);
-    let run = lab.run_checked(&lab.job().script(FAILS).set("canary", 2));
+    let lab = lab(&FIVE_HOSTS, &["h4"]);
+    let run = lab.run_checked(&lab.job().script(FAIL_IF_ASKED).set("canary", 2));
     run.assert_exit_code(1);
-    assert_eq!(outcomes(&lab, &run), ["succeeded", "succeeded", "succeeded", "failed", "succeeded"]);
+    assert_eq!(checked_outcomes(&lab, &run), ["succeeded", "succeeded", "succeeded", "failed", "succeeded"]);
     let ended = |host| run.host(host).field("ended").parse::<jiff::Timestamp>().unwrap();
     let started = |host| run.host(host).field("started").parse::<jiff::Timestamp>().unwrap();
     for rest in ["h3", "h4", "h5"] {
@@ -105,11 +110,11 @@ fn after_a_canary_that_succeeds_the_others_follow() {
 }
 
 #[test]
-fn beyond_max_failures_no_host_is_started_by_count_and_by_share() {
-    let lab = lab(&FIVE, &["h1", "h3"]);
-    let job = || lab.job().script(FAILS).set("parallel", 1);
+fn beyond_max_failures_no_host_is_started() {
+    let lab = lab(&FIVE_HOSTS, &["h1", "h3"]);
+    let job = || lab.job().script(FAIL_IF_ASKED).set("parallel", 1);
     for (most, whole) in [("0", 1), ("1", 3), ("19%", 1), ("20%", 3), ("40%", 5)] {
-        for host in FIVE {
+        for host in FIVE_HOSTS {
             let log = lab.path(&format!("lab/hosts/{host}/sshd.log"));
             fs::write(log, "").unwrap();
             lab.host_sh(host, "rm -f /tmp/fichier_log.txt");
@@ -121,7 +126,7 @@ fn beyond_max_failures_no_host_is_started_by_count_and_by_share() {
         };
         let run = lab.run_checked(&job);
         run.assert_exit_code(1);
-        let all = outcomes(&lab, &run);
+        let all = checked_outcomes(&lab, &run);
         let wanted = ["failed", "succeeded", "failed", "succeeded", "succeeded"];
         assert_eq!(all[..whole], wanted[..whole], "max_failures = {most}: {run}");
         assert!(all[whole..].iter().all(|outcome| outcome == "not_started"), "max_failures = {most}: {run}");
@@ -140,12 +145,12 @@ fn hosts_in_flight_go_on_beyond_the_threshold() {
     lab.host_sh("slow", "touch /tmp/go");
     let run = lab.wait_checked(running);
     run.assert_exit_code(1);
-    assert_eq!(outcomes(&lab, &run), ["failed", "succeeded", "not_started"]);
+    assert_eq!(checked_outcomes(&lab, &run), ["failed", "succeeded", "not_started"]);
     assert_eq!(run.read_collected("slow", "fichier_log.txt"), b"ran\nlast\n");
-    // What was stopped is finished by resume, and what failed is not run again.
+    // `resume` visits the hosts that were not started, and does not run the failed script again.
     lab.host_sh("late", "touch /tmp/go");
-    let words = ["resume", run.path("").to_str().unwrap()].map(str::to_owned);
-    let resumed = lab.run_args(&[&words[0], &words[1]]);
+    let args = ["resume", run.path("").to_str().unwrap()].map(str::to_owned);
+    let resumed = lab.run_args(&[&args[0], &args[1]]);
     resumed.assert_exit_code(1);
     run.host("late").assert_succeeded();
     run.host("bad").assert_ended("failed", "execute", "script_failed");

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use crate::lab::Lab;
 
 #[test]
-fn a_log_of_an_earlier_run_stays_there_and_is_told() {
+fn a_file_of_an_earlier_run_is_skipped_and_reported() {
     let setup = "echo old >/tmp/fichier_old_log.txt; touch -d yesterday /tmp/fichier_old_log.txt";
     let lab = Lab::builder(&["h1"]).setup_all(setup).up();
     let run = lab.run_checked(&lab.job());
@@ -20,8 +20,8 @@ fn a_log_of_an_earlier_run_stays_there_and_is_told() {
 }
 
 #[test]
-fn the_hosts_own_clock_decides_and_its_very_second_counts() {
-    // A clock that stands still, eight years from the gateway's.
+fn the_hosts_clock_decides_and_the_second_of_the_start_counts() {
+    // A clock that stands still, years away from the gateway's.
     let setup = "printf '#!/bin/sh\\necho 2000000000\\n' >/usr/local/bin/date; chmod 755 /usr/local/bin/date";
     let lab = Lab::builder(&["h1"]).setup_all(setup).up();
     let script = "#!/bin/sh\ncd /tmp; for t in 1999999999 2000000000 2000000001; do\n\
@@ -35,7 +35,7 @@ fn the_hosts_own_clock_decides_and_its_very_second_counts() {
 }
 
 #[test]
-fn a_clock_that_is_a_day_off_loses_no_file_and_brings_no_older_one() {
+fn a_clock_that_is_a_day_off_loses_no_file_and_collects_no_older_one() {
     let off = |days: &str| {
         let shift = format!("exec /bin/date -d \"{days}\" \"$@\"");
         format!("printf '#!/bin/sh\\n%s\\n' '{shift}' >/usr/local/bin/date; chmod 755 /usr/local/bin/date")
@@ -44,7 +44,7 @@ fn a_clock_that_is_a_day_off_loses_no_file_and_brings_no_older_one() {
         .setup("early", &off("1 day ago"))
         .setup("late", &off("1 day"))
         .up();
-    // What a host writes is dated by its own clock.
+    // The files get times from the host's own clock.
     let script = "#!/bin/sh\ncd /tmp; now=$(/usr/local/bin/date +%s 2>/dev/null || date +%s)\n\
                   echo new >fichier_new_log.txt; touch -d @$now fichier_new_log.txt\n\
                   echo old >fichier_old_log.txt; touch -d @$((now - 60)) fichier_old_log.txt\n";

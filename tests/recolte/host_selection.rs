@@ -6,15 +6,15 @@ use serde_json::Value;
 
 use crate::lab::{Job, Lab, Run};
 
-/// The hosts that a run visited.
-fn visited(run: &Run) -> Vec<String> {
+/// Returns the hosts that a run visited, in the order of the report.
+fn visited_hosts(run: &Run) -> Vec<String> {
     let report = run.report();
     let hosts = report["hosts"].as_array().unwrap().iter();
     hosts.map(|host| host["host"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn hosts_are_those_of_the_command_line_else_of_list_serveur_else_of_the_job() {
+fn hosts_come_from_the_command_line_then_list_serveur_then_the_job() {
     let lab = Lab::with(&["h1", "h2", "h3"]);
     let list = lab.write_file("list", "# the second\nh2, h3 # and the third\n\n");
     let job = || lab.job_for(&["h1"]);
@@ -33,7 +33,7 @@ fn hosts_are_those_of_the_command_line_else_of_list_serveur_else_of_the_job() {
     for (job, wanted) in cases {
         let run = lab.run_checked(&job);
         run.assert_succeeded();
-        assert_eq!(visited(&run), wanted, "{run}");
+        assert_eq!(visited_hosts(&run), wanted, "{run}");
     }
 }
 
@@ -43,7 +43,7 @@ fn a_host_named_twice_is_visited_once_with_a_note() {
     let script = "#!/bin/sh\necho x >>/tmp/fichier_log.txt\n";
     let run = lab.run_checked(&lab.job().script(script).options(&["--hosts", "h1 h2 h1", "--hosts", "h1"]));
     run.assert_succeeded();
-    assert_eq!(visited(&run), ["h1", "h2"]);
+    assert_eq!(visited_hosts(&run), ["h1", "h2"]);
     let notes: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("note: ")).collect();
     assert!(notes.len() == 1 && notes[0].contains("once") && notes[0].contains("h1"), "{run}");
     assert_eq!(run.read_collected("h1", "fichier_log.txt"), b"x\n", "the script ran once");
@@ -54,12 +54,12 @@ fn excluded_hosts_are_not_visited() {
     let lab = Lab::with(&["h1", "h2"]);
     let run = lab.run_checked(&lab.job().set("targets.exclude", &["h2"]));
     run.assert_succeeded();
-    assert_eq!(visited(&run), ["h1"]);
+    assert_eq!(visited_hosts(&run), ["h1"]);
     lab.assert_not_contacted("h2");
 }
 
 #[test]
-fn hosts_prints_who_would_be_visited_and_touches_nobody() {
+fn hosts_prints_which_hosts_would_be_visited_and_contacts_none() {
     let lab = Lab::with(&["h1", "h2"]);
     lab.prepend_ssh_config("Host h2\n  ProxyJump h1\n  Port 2222\n");
     let job = lab.job().subcommand("hosts");
@@ -80,7 +80,7 @@ fn hosts_prints_who_would_be_visited_and_touches_nobody() {
 }
 
 #[test]
-fn two_names_of_one_machine_are_shown_and_visited_only_if_that_is_meant() {
+fn two_names_of_one_machine_are_refused_without_allow_duplicates() {
     let lab = Lab::with(&["h1"]);
     let own = fs::read_to_string(lab.ssh_config()).unwrap();
     let alias = own.replace("Host h1", "Host again");

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::lab::{Job, Lab, Run, files, unpack, wait};
 
-/// The subject that the old script meant.
+/// The subject that the old script was meant to send.
 pub const SUBJECT: &str = "Résultat $U du script";
 
-/// The text that the old script sent.
-const TEXT: &str = "Vous trouverez ci-joint les fichiers comprenant les retours de chaque serveur après le lancement du script.";
+/// The text of the old script's mail.
+const BODY: &str = "Vous trouverez ci-joint les fichiers comprenant les retours de chaque serveur après le lancement du script.";
 
 fn with_postfix(hosts: &[&str]) -> Lab {
     Lab::builder(hosts).setup("bad", "rm /etc/sudoers.d/vip").option("--mta").up()
@@ -21,12 +21,12 @@ fn with_postfix(hosts: &[&str]) -> Lab {
 pub fn with_mail(job: Job, transport: &str, to: &[&str]) -> Job {
     let job =
         job.set("mail.transport", transport).set("mail.from", "recolte@vip.example.fr").set("mail.to", to);
-    job.set("mail.subject", SUBJECT).set("mail.body", TEXT)
+    job.set("mail.subject", SUBJECT).set("mail.body", BODY)
 }
 
-/// The one message in the lab's mailbox, once it is there.
+/// Waits for the one message in the lab's mailbox, removes it there, and returns it.
 #[track_caller]
-fn delivered(lab: &Lab) -> Vec<u8> {
+fn take_delivered_mail(lab: &Lab) -> Vec<u8> {
     let new = lab.path("lab/maildir/new");
     let messages =
         wait::until("a message in the mailbox", || Some(files(&new)).filter(|all| !all.is_empty()));
@@ -40,14 +40,14 @@ pub fn header(mail: &ParsedMail<'_>, name: &str) -> String {
     mail.headers.get_first_value(name).unwrap_or_default()
 }
 
-/// Checks a message: its subject, its text, and that what is attached is the archive, byte for byte.
+/// Checks subject and text of a message, and that its attachment is the archive, byte for byte.
 #[track_caller]
 pub fn assert_carries_archive(message: &[u8], run: &Run) {
     let mail = parse_mail(message).unwrap();
     assert_eq!(header(&mail, "Subject"), SUBJECT);
     assert_eq!(header(&mail, "From"), "recolte@vip.example.fr");
     let [text, archive] = mail.subparts.as_slice() else { panic!("{} parts", mail.subparts.len()) };
-    assert!(text.get_body().unwrap().contains(TEXT));
+    assert!(text.get_body().unwrap().contains(BODY));
     assert_eq!(archive.get_content_disposition().params["filename"], "JGE.tar.gz");
     assert!(archive.get_body_raw().unwrap() == run.read("JGE.tar.gz"), "the attachment is not the archive");
 }
@@ -64,12 +64,12 @@ fn postfix_delivers_the_archive_by_sendmail_and_by_smtp() {
             serde_json::json!({"sent": true, "parts": 1, "error": null}),
             "{run}"
         );
-        let message = delivered(&lab);
+        let message = take_delivered_mail(&lab);
         assert_carries_archive(&message, &run);
         let mail = parse_mail(&message).unwrap();
         assert_eq!(header(&mail, "To"), "destinataire@example.fr");
         let text = mail.subparts[0].get_body().unwrap();
-        // Who did not succeed, why, and the way out; who did.
+        // The hosts that did not succeed, with cause and hint, then those that did.
         let (bad, good) = text.split_once("Succeeded:").unwrap();
         assert!(bad.contains("bad") && bad.contains("sudo") && bad.contains("sudoers must permit"), "{text}");
         assert!(good.contains("good[1-2]") || good.contains("good1"), "{text}");
@@ -78,7 +78,7 @@ fn postfix_delivers_the_archive_by_sendmail_and_by_smtp() {
 }
 
 #[test]
-fn a_run_that_all_hosts_and_the_mail_bring_off_exits_with_0() {
+fn a_run_whose_mail_is_delivered_exits_with_0() {
     let lab = with_postfix(&["good1"]);
     let run = lab.run_checked(&with_mail(
         lab.job(),
@@ -98,18 +98,18 @@ fn a_run_that_all_hosts_and_the_mail_bring_off_exits_with_0() {
 }
 
 #[test]
-fn subject_text_and_sender_left_out_are_those_of_the_old_script() {
+fn subject_and_text_default_to_those_of_the_old_script() {
     let lab = with_postfix(&["good1"]);
     let job = lab.job().set("mail.transport", "smtp://127.0.0.1:25").set("mail.to", &["d@example.fr"]);
     lab.run_checked(&job.set("mail.from", "recolte@vip.example.fr")).assert_succeeded();
-    let message = delivered(&lab);
+    let message = take_delivered_mail(&lab);
     let mail = parse_mail(&message).unwrap();
     assert_eq!(header(&mail, "Subject"), SUBJECT);
-    assert!(mail.subparts[0].get_body().unwrap().contains(TEXT));
+    assert!(mail.subparts[0].get_body().unwrap().contains(BODY));
 }
 
 #[test]
-fn a_refused_recipient_costs_the_others_nothing_and_is_told() {
+fn a_refused_recipient_is_reported_and_the_others_get_the_mail() {
     let lab = with_postfix(&["good1"]);
     let job = with_mail(lab.job(), "smtp://127.0.0.1:25", &["refuse@example.fr", "d@example.fr"]);
     let run = lab.run_checked(&job);
@@ -119,11 +119,11 @@ fn a_refused_recipient_costs_the_others_nothing_and_is_told() {
     let error = mail["error"].as_str().unwrap();
     assert!(error.contains("refuse@example.fr") && error.contains("no such user here"), "{error}");
     assert!(run.stdout.contains("refuse@example.fr"), "{run}");
-    assert_carries_archive(&delivered(&lab), &run);
+    assert_carries_archive(&take_delivered_mail(&lab), &run);
 }
 
 #[test]
-fn a_mail_that_does_not_leave_exits_with_3_and_keeps_the_archive() {
+fn a_mail_that_is_not_delivered_exits_with_3_and_keeps_the_archive() {
     let lab = with_postfix(&["good1", "bad"]);
     for (transport, to) in [
         ("smtp://127.0.0.1:9", "d@example.fr"),
@@ -146,7 +146,7 @@ fn a_mail_that_does_not_leave_exits_with_3_and_keeps_the_archive() {
 }
 
 #[test]
-fn a_sendmail_that_is_missing_or_fails_is_told() {
+fn a_sendmail_that_fails_is_reported() {
     let lab = with_postfix(&["good1"]);
     let job = || with_mail(lab.job(), "sendmail", &["d@example.fr"]);
     let run = lab.run_checked(&job().env("MAIL_CONFIG", "/nowhere"));
@@ -156,7 +156,7 @@ fn a_sendmail_that_is_missing_or_fails_is_told() {
 }
 
 #[test]
-fn a_mail_into_a_folder_is_one_whole_message() {
+fn a_mail_into_a_folder_is_one_complete_message() {
     let lab = Lab::with(&["good1"]);
     let folder = lab.path("mails");
     let job = with_mail(lab.job(), &format!("file:{}", folder.display()), &["d@example.fr"]);

@@ -8,8 +8,8 @@ use mailparse::parse_mail;
 use crate::lab::{Job, Lab, Mail, files, mails_in, unpack, wait};
 use crate::mail::{SUBJECT, header, with_mail};
 
-/// Writes so many random bytes on each host; on `big` ten times as many.
-fn writes(bytes: usize) -> String {
+/// Returns a script that writes random bytes; on the host `big` ten times as many.
+fn write_random(bytes: usize) -> String {
     format!(
         "#!/bin/bash\nn={bytes}; [ $(hostname) = big ] && n={bytes}0\n\
          head -c $n /dev/urandom >/tmp/fichier_log.txt\n"
@@ -23,15 +23,15 @@ pub fn with_two_recipients(job: Job, transport: &str) -> Job {
         .set("mail.to", &["one@example.fr", "two@example.fr"])
 }
 
-/// Every part opens by itself, is numbered, and all of them hold every file of these hosts, each once.
+/// Checks that each part is numbered, can be unpacked alone, and that together they hold each host's file once.
 #[track_caller]
-fn parts_hold(lab: &Lab, mails: &[Mail], hosts: &[&str], limit: usize) {
+fn assert_parts(lab: &Lab, mails: &[Mail], hosts: &[&str], limit: usize) {
     let mut all = BTreeMap::new();
     for (number, mail) in mails.iter().enumerate() {
         let (number, of) = (number + 1, mails.len());
         assert_eq!(mail.subject, format!("Résultat $U du script ({number}/{of})"));
         assert!(mail.text.contains(&format!("{number}/{of}")), "{}", mail.text);
-        assert!(mail.text.contains(" succeeded of "), "the whole account: {}", mail.text);
+        assert!(mail.text.contains(" succeeded of "), "no account of the hosts: {}", mail.text);
         assert!(mail.size <= limit, "{} bytes are more than {limit}", mail.size);
         let [(name, bytes)] = mail.attachments.as_slice() else { panic!("one attachment: {}", mail.subject) };
         assert_eq!(name, &format!("JGE-{number}-{of}.tar.gz"));
@@ -54,34 +54,36 @@ fn parts_hold(lab: &Lab, mails: &[Mail], hosts: &[&str], limit: usize) {
 }
 
 #[test]
-fn an_archive_beyond_max_size_goes_in_parts_that_open_by_themselves() {
+fn an_archive_beyond_max_size_is_sent_in_numbered_parts() {
     let hosts = ["h1", "h2", "h3", "h4"];
     let lab = Lab::with(&hosts);
     let folder = lab.path("mails");
-    let job = with_two_recipients(lab.job().script(writes(200_000)), &format!("file:{}", folder.display()));
+    let job =
+        with_two_recipients(lab.job().script(write_random(200_000)), &format!("file:{}", folder.display()));
     let run = lab.run_checked(&job.set("mail.max_size", "650KiB"));
     run.assert_succeeded();
     let mails = mails_in(&folder);
     assert_eq!(mails.len(), 2);
-    parts_hold(&lab, &mails, &hosts, 650 * 1024);
+    assert_parts(&lab, &mails, &hosts, 650 * 1024);
     for held in ["1/2: h[1-2]", "2/2: h[3-4]"] {
         assert!(mails.iter().any(|mail| mail.text.contains(held)), "{held}: {}", mails[0].text);
     }
     assert_eq!(run.report()["mail"]["parts"], 2);
     assert_eq!(run.report()["mail"]["sent"], true);
-    // The archive on the gateway is whole.
+    // The archive on the gateway holds everything.
     assert_eq!(unpack(&run.path("JGE.tar.gz")).len(), 6);
 }
 
 #[test]
-fn a_host_too_big_for_any_part_is_named_with_path_size_and_sum() {
+fn a_host_too_large_for_any_part_is_named_with_path_size_and_checksum() {
     let lab = Lab::with(&["h1", "big", "h2"]);
     let folder = lab.path("mails");
-    let job = with_two_recipients(lab.job().script(writes(100_000)), &format!("file:{}", folder.display()));
+    let job =
+        with_two_recipients(lab.job().script(write_random(100_000)), &format!("file:{}", folder.display()));
     let run = lab.run_checked(&job.set("mail.max_size", "400KiB"));
     run.assert_exit_code(3);
     let mails = mails_in(&folder);
-    parts_hold(&lab, &mails, &["h1", "h2"], 400 * 1024);
+    assert_parts(&lab, &mails, &["h1", "h2"], 400 * 1024);
     let big = run.path("JGE/big/fichier_log.txt");
     let sum = lab.host_sh("big", "sha256sum </tmp/fichier_log.txt").replace("  -", "");
     for mail in &mails {
@@ -96,10 +98,11 @@ fn a_host_too_big_for_any_part_is_named_with_path_size_and_sum() {
 }
 
 #[test]
-fn a_single_host_too_big_is_told_by_a_mail_without_attachment() {
+fn a_single_host_too_large_is_reported_by_a_mail_without_attachment() {
     let lab = Lab::with(&["big"]);
     let folder = lab.path("mails");
-    let job = with_two_recipients(lab.job().script(writes(100_000)), &format!("file:{}", folder.display()));
+    let job =
+        with_two_recipients(lab.job().script(write_random(100_000)), &format!("file:{}", folder.display()));
     let run = lab.run_checked(&job.set("mail.max_size", "400KiB"));
     run.assert_exit_code(3);
     let mails = mails_in(&folder);
@@ -109,24 +112,24 @@ fn a_single_host_too_big_is_told_by_a_mail_without_attachment() {
 }
 
 #[test]
-fn the_servers_own_limit_counts_where_it_is_the_smaller_one() {
+fn the_servers_size_limit_counts_if_it_is_smaller() {
     let hosts = ["h1", "h2", "h3"];
     let lab = Lab::builder(&hosts).option("--mta").option("--mta-size").option("700000").up();
-    let job = with_two_recipients(lab.job().script(writes(300_000)), "smtp://127.0.0.1:25");
+    let job = with_two_recipients(lab.job().script(write_random(300_000)), "smtp://127.0.0.1:25");
     let run = lab.run_checked(&job);
     run.assert_succeeded();
-    // One copy for each of the two recipients.
+    // Each of the three parts is delivered to two recipients.
     let inbox = lab.path("lab/maildir/new");
     let delivered = || Some(mails_in(&inbox)).filter(|mails| mails.len() == 6);
     let mut mails = wait::until("six mails delivered", || inbox.exists().then(delivered).flatten());
     mails.dedup_by(|one, other| one.subject == other.subject);
-    // The server adds its own lines at delivery.
-    parts_hold(&lab, &mails, &hosts, 700_000 + 2_000);
+    // The server adds header lines at delivery.
+    assert_parts(&lab, &mails, &hosts, 700_000 + 2_000);
     assert_eq!(run.report()["mail"]["parts"], 3);
 }
 
 #[test]
-fn an_archive_beyond_max_size_comes_in_parts_that_each_open_alone() {
+fn each_part_of_an_archive_beyond_max_size_is_within_the_limit_and_unpacks_alone() {
     let lab = Lab::with(&["h1", "h2", "h3"]);
     let folder = lab.path("mails");
     let script = "#!/bin/sh\nhead -c 300000 /dev/urandom >/tmp/fichier_log.txt\n";

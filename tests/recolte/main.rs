@@ -1,8 +1,8 @@
 //! recolte as its users meet it: the built program, against real hosts of `scripts/lab`.
 //!
 //! Each test has a lab of its own, so tests run in parallel. Where no lab can be started the tests fail: none is
-//! skipped. Unless a test needs otherwise, each run is followed by a check that nothing is left behind, on the gateway
-//! and on the hosts.
+//! skipped. After each run it is checked that nothing is left behind on the gateway and on the hosts, but where a test says
+//! otherwise.
 
 #![allow(
     clippy::unwrap_used,

@@ -32,20 +32,20 @@ fn without_run_as_the_script_runs_as_the_login_user_without_sudo() {
 }
 
 #[test]
-fn the_bare_command_passes_a_sudoers_rule_that_pins_it() {
+fn the_bare_command_passes_a_sudoers_rule_for_exactly_this_command() {
     let rule = "User_VIP ALL=(root) NOPASSWD: \
                 /usr/bin/su - User_DollarU -c /home/User_VIP/script/Fichier_fourni.sh\\ SOC_PRODUCTION";
     let setup = format!("printf '%s\\n' '{rule}' >/etc/sudoers.d/vip");
     let lab = Lab::builder(&["h1"]).setup_all(&setup).up();
     lab.run_checked(&lab.job().set("script.supervise", false)).assert_succeeded();
-    // The rule is a pin: other words are refused, and the way out is named.
+    // The rule permits exactly one command: another one is refused, and the hint says what to change.
     let run = lab.run_checked(&lab.job().set("script.supervise", true));
     run.assert_exit_code(1);
     run.host("h1").assert_ended("failed", "execute", "sudo_denied").assert_hint("supervise = false");
 }
 
 #[test]
-fn a_sudo_that_refuses_and_a_user_that_is_missing_are_told_apart() {
+fn a_refusal_of_sudo_and_a_missing_user_have_different_causes() {
     let rule = "User_VIP ALL=(root) /usr/bin/su - User_DollarU, /usr/bin/su - User_DollarU -c *";
     let lab = Lab::builder(&["refuses", "asks", "tty", "nouser", "nosudo", "nologin", "good"])
         .setup("refuses", "rm /etc/sudoers.d/vip")
@@ -70,14 +70,14 @@ fn a_sudo_that_refuses_and_a_user_that_is_missing_are_told_apart() {
                 "supervise = {supervise}: no script, no status: {run}"
             );
         }
-        // No word of the contract's list is made for these two; that the script did not run must be plain.
+        // There is no cause of their own for these two, but it must be clear that the script did not run.
         run.host("nosudo")
             .assert_ended("failed", "execute", "sudo_denied")
             .assert_message("sudo")
             .assert_hint("");
         let nologin = run.host("nologin");
         assert_eq!((nologin.field("outcome"), nologin.field("step")), ("failed", "execute"), "{run}");
-        // A bare command does not tell whether it was the login that ended with 1, or the script.
+        // Without a supervisor, status 1 may be the login's or the script's.
         let told = nologin.field("message").contains("not") || !supervise;
         assert!(told && !nologin.field("hint").is_empty(), "{run}");
         run.assert_others_unharmed(&["good"]);

@@ -5,27 +5,27 @@ use std::time::{Duration, Instant};
 use crate::lab::stalled_host::StalledHost;
 use crate::lab::{Lab, Run, files, stalled_host, unpack, wait};
 
-/// Each signal, one after the other.
-fn interrupt(host: &StalledHost) {
+/// Sends INT to one run and TERM to another while a host stalls, and checks how they end.
+fn interrupt_in_step(host: &StalledHost) {
     let lab = host.lab();
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let running = host.start(&lab);
         running.send_signal(signal);
         let run = lab.wait_checked(running);
         run.assert_exit_code(code);
-        every_host_has_one_outcome(&run, host.step);
+        assert_cancelled(&run, host.step);
     }
 }
 
 #[track_caller]
-fn every_host_has_one_outcome(run: &Run, step: &str) {
+fn assert_cancelled(run: &Run, step: &str) {
     assert_eq!(run.report()["hosts"].as_array().unwrap().len(), 2, "{run}");
     run.host("good").assert_succeeded();
-    // The word of the outcome is the operator's, in whatever step; of a connection that did not come about as well.
+    // In each step the outcome is `cancelled`, also where no connection was made yet.
     run.host("stalled").assert_ended("cancelled", step, "interrupted").assert_hint("resume");
     let archive = unpack(&run.path("JGE.tar.gz"));
     assert_eq!(archive["JGE/good/fichier_log.txt"].bytes, b"whole\n");
-    assert!(!archive.contains_key("JGE/stalled/fichier_log.txt"), "half a file: {run}");
+    assert!(!archive.contains_key("JGE/stalled/fichier_log.txt"), "a partial file: {run}");
     assert_eq!(run.collected_files(), ["good/fichier_log.txt"]);
     assert!(run.stdout.contains("1 succeeded") && run.stdout.contains("1 cancelled"), "{run}");
     assert!(run.text("report.html").contains("stalled") && run.text("report.txt").contains("stalled"));
@@ -33,35 +33,35 @@ fn every_host_has_one_outcome(run: &Run, step: &str) {
 
 #[test]
 fn a_signal_while_a_connection_is_made() {
-    interrupt(&stalled_host::CONNECT);
+    interrupt_in_step(&stalled_host::CONNECT);
 }
 
 #[test]
 fn a_signal_while_the_script_is_uploaded() {
-    interrupt(&stalled_host::UPLOAD);
+    interrupt_in_step(&stalled_host::UPLOAD);
 }
 
 #[test]
 fn a_signal_while_the_script_is_installed() {
-    interrupt(&stalled_host::INSTALL);
+    interrupt_in_step(&stalled_host::INSTALL);
 }
 
 #[test]
 fn a_signal_while_the_script_runs_ends_it_on_the_host() {
-    interrupt(&stalled_host::EXECUTE);
+    interrupt_in_step(&stalled_host::EXECUTE);
 }
 
 #[test]
 fn a_signal_while_files_are_collected() {
-    interrupt(&stalled_host::COLLECT);
+    interrupt_in_step(&stalled_host::COLLECT);
 }
 
-/// A script that only KILL ends: its grace is there to see.
+/// A script that ignores TERM and lasts until KILL, ten seconds later.
 const STUBBORN: &str = "#!/bin/sh\ntrap '' TERM HUP INT\necho half >/tmp/fichier_log.txt\n\
                         sleep 1000 & : >/tmp/up; while :; do sleep 1001; done\n";
 
 #[test]
-fn a_second_signal_leaves_at_once_and_nothing_is_left_all_the_same() {
+fn a_second_signal_ends_recolte_at_once_and_leaves_nothing_behind() {
     let lab = Lab::builder(&["stalled", "stubborn"])
         .setup("stalled", &format!("{}\n{}", stalled_host::PROGRAM, stalled_host::CONNECT.setup))
         .up();
@@ -69,7 +69,7 @@ fn a_second_signal_leaves_at_once_and_nothing_is_left_all_the_same() {
     lab.wait_for_file("stalled", "/tmp/stalled");
     lab.wait_for_file("stubborn", "/tmp/up");
     running.send_signal("INT");
-    // By now the first signal was heard; the stubborn script has its grace.
+    // The first signal has arrived; recolte now waits for the script that ignores TERM.
     running.wait_for_stderr("stalled: cancelled");
     let begun = Instant::now();
     running.send_signal("TERM");
@@ -78,17 +78,17 @@ fn a_second_signal_leaves_at_once_and_nothing_is_left_all_the_same() {
     run.assert_exit_code(130);
     wait::until("no ssh of ours", || lab.open_connections().is_empty().then_some(()));
     lab.assert_gateway_clean(&run);
-    // Its lifeline is cut: the script goes as well.
+    // Its stdin is closed, so the supervisor ends the script.
     wait::until("no script", || lab.host_processes("stubborn").is_empty().then_some(()));
-    let half = files(&run.path("")).into_iter().find(|name| name.contains(".part-"));
-    assert_eq!(half, None, "half an archive");
-    // What is known is on disk, and the lock is free.
+    let partial = files(&run.path("")).into_iter().find(|name| name.contains(".part-"));
+    assert_eq!(partial, None, "a partial archive");
+    // The journal is on disk, and the lock is free.
     let resumed = lab.start(&lab.job_for(&[]).raw_args(&["resume", run.path("").to_str().unwrap()])).wait();
     assert!(resumed.stderr.contains("their script began before, only collected from: stubborn"), "{resumed}");
 }
 
 #[test]
-fn after_kill_the_script_ends_the_masters_end_by_themselves_and_the_next_run_is_undisturbed() {
+fn after_sigkill_script_and_masters_end_by_themselves_and_the_next_run_succeeds() {
     let lab = Lab::with(&["h1", "h2"]);
     let script = "#!/bin/sh\necho whole >/tmp/fichier_log.txt\n[ -e /tmp/again ] && exit 0\n\
                   (trap '' TERM; sleep 1000; :) & : >/tmp/up; wait\n";
@@ -107,7 +107,7 @@ fn after_kill_the_script_ends_the_masters_end_by_themselves_and_the_next_run_is_
         lab.host_sh(host, ": >/tmp/again");
     }
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
-    // The masters of the dead are still there; they are no matter.
+    // The masters of the killed run still live; the next run must not mind.
     let old = lab.open_connections();
     let run = lab.start(&job).wait();
     run.assert_succeeded();
@@ -115,14 +115,16 @@ fn after_kill_the_script_ends_the_masters_end_by_themselves_and_the_next_run_is_
     let gone = wait::within(Duration::from_secs(130), || lab.open_connections().is_empty().then_some(()));
     assert!(gone.is_some() && begun.elapsed() < Duration::from_secs(120), "{:?}", lab.open_connections());
     for host in ["h1", "h2"] {
-        wait::until("no sshd of the dead", || lab.host_processes(host).is_empty().then_some(()));
+        wait::until("the end of the old sshd processes", || {
+            lab.host_processes(host).is_empty().then_some(())
+        });
     }
-    // The next one also removes the empty folder of the dead.
+    // The next run also removes the empty control directory of the killed one.
     lab.run_checked(&job).assert_succeeded();
 }
 
 #[test]
-fn an_interrupted_run_tells_ends_the_scripts_and_exits_with_130() {
+fn an_interrupted_run_ends_the_scripts_and_exits_with_130() {
     let lab = Lab::with(&["h1", "h2", "h3"]);
     let script = "#!/bin/sh\necho half >/tmp/fichier_log.txt\n[ $(hostname) = h1 ] && exit 0\n: >/tmp/began; sleep 1000\n";
     let running = lab.start(&lab.job().script(script).options(&["-p", "2"]));

@@ -9,7 +9,7 @@ use crate::mail_parts::with_two_recipients;
 const STARTTLS: &str = "smtp+starttls://127.0.0.1:2525";
 
 #[test]
-fn starttls_with_a_login_carries_the_archive_and_no_password_is_shown() {
+fn starttls_with_a_login_delivers_the_archive_and_shows_no_password() {
     let lab = Lab::with(&["good1"]);
     let certs = lab.path("certs");
     Smtpd::make_certificates(&lab, &certs);
@@ -47,13 +47,13 @@ fn starttls_is_required_and_an_unknown_authority_is_not_trusted() {
     }
 }
 
-/// `recolte send` of a run.
+/// Runs `recolte send` for a run.
 fn send(lab: &Lab, run: &Run) -> Run {
     lab.run_args(&["send", run.path("").to_str().unwrap()])
 }
 
 #[test]
-fn a_dead_mail_server_costs_nothing_but_time_and_send_delivers_later() {
+fn after_a_dead_mail_server_send_delivers_later() {
     let lab = Lab::with(&["h1"]);
     let run = lab.run_checked(&with_two_recipients(lab.job(), SMTP));
     run.assert_exit_code(3);
@@ -81,7 +81,7 @@ fn a_dead_mail_server_costs_nothing_but_time_and_send_delivers_later() {
 }
 
 #[test]
-fn a_refused_recipient_does_not_cost_the_other_its_mail() {
+fn the_other_recipient_gets_the_mail_if_one_is_refused() {
     let lab = Lab::with(&["h1"]);
     let server = Smtpd::start(&lab, &["--refuse", "two@example.fr"]);
     let run = lab.run_checked(&with_two_recipients(lab.job(), SMTP));
@@ -95,7 +95,7 @@ fn a_refused_recipient_does_not_cost_the_other_its_mail() {
 }
 
 #[test]
-fn a_slow_goodbye_is_no_failure_and_nobody_gets_it_twice() {
+fn a_slow_answer_to_quit_is_no_failure_and_sends_nothing_twice() {
     let lab = Lab::with(&["h1"]);
     let server = Smtpd::start(&lab, &["--slow-quit", "30"]);
     let run = lab.run_checked(&with_two_recipients(lab.job(), SMTP));
@@ -104,7 +104,7 @@ fn a_slow_goodbye_is_no_failure_and_nobody_gets_it_twice() {
 }
 
 #[test]
-fn a_server_that_is_busy_at_first_gets_it_on_a_later_try_once() {
+fn a_server_that_is_busy_at_first_gets_the_mail_once_on_a_later_attempt() {
     let lab = Lab::with(&["h1"]);
     let server = Smtpd::start(&lab, &["--busy", "2"]);
     let run = lab.run_checked(&with_two_recipients(lab.job(), SMTP));
@@ -114,7 +114,7 @@ fn a_server_that_is_busy_at_first_gets_it_on_a_later_try_once() {
 }
 
 #[test]
-fn a_message_refused_for_good_is_told_and_the_harvest_is_kept() {
+fn a_permanently_refused_message_is_reported_and_the_archive_kept() {
     let lab = Lab::with(&["h1"]);
     let server = Smtpd::start(&lab, &["--spam"]);
     let run = lab.run_checked(&with_two_recipients(lab.job(), SMTP));
@@ -122,7 +122,7 @@ fn a_message_refused_for_good_is_told_and_the_harvest_is_kept() {
     assert!(run.report()["mail"]["error"].as_str().unwrap().contains("looks like spam"), "{run}");
     assert_eq!(server.messages().len(), 1, "what is refused for good is not tried again");
     assert_eq!(unpack(&run.path("JGE.tar.gz")).len(), 3);
-    // Not delivered goes before a host that failed.
+    // Exit code 3 (not delivered) takes precedence over 1 (a host failed).
     let run = lab.run_checked(&with_two_recipients(lab.job().script("#!/bin/sh\nexit 1\n"), SMTP));
     run.assert_exit_code(3);
     run.host("h1").assert_ended("failed", "execute", "script_failed");
@@ -137,7 +137,7 @@ fn signals_while_the_mail_waits_for_a_silent_server() {
     running.send_signal("INT");
     running.send_signal("TERM");
     let run = lab.wait_checked(running);
-    // Whichever was heard first; the other one left at once.
+    // The order in which the two signals arrive is not defined.
     assert!([130, 143].contains(&run.exit_code()), "{run}");
     run.host("h1").assert_succeeded();
     assert_eq!(unpack(&run.path("JGE.tar.gz")).len(), 3);

@@ -26,7 +26,7 @@ fn json_on_stdout_is_the_report_and_nothing_else() {
 }
 
 #[test]
-fn quiet_tells_only_what_did_not_succeed() {
+fn quiet_reports_only_hosts_that_did_not_succeed() {
     let lab = Lab::builder(&["good", "bad"]).setup("bad", "rm /etc/sudoers.d/vip").up();
     for option in ["-q", "--quiet"] {
         let run = lab.run_checked(&lab.job_for(&["good"]).options(&[option]));
@@ -40,7 +40,7 @@ fn quiet_tells_only_what_did_not_succeed() {
 }
 
 #[test]
-fn verbose_tells_each_step() {
+fn verbose_reports_each_step() {
     let lab = Lab::with(&["h1"]);
     let run = lab.run_checked(&lab.job().options(&["-v"]));
     run.assert_succeeded();
@@ -50,8 +50,8 @@ fn verbose_tells_each_step() {
     assert!(!run.stdout.contains("h1: "), "{run}");
 }
 
-/// Runs a job at a terminal of its own; what that terminal saw.
-fn at_a_terminal(lab: &Lab, job: &Job, variables: &str) -> String {
+/// Runs a job in a pseudo-terminal, and returns what that received.
+fn run_in_terminal(lab: &Lab, job: &Job, variables: &str) -> String {
     let recolte = format!("env {variables} {} {}", env!("CARGO_BIN_EXE_recolte"), job.arguments().join(" "));
     let mut script = lab.command("/usr/bin/script");
     script.args(["-qefc", &recolte, "/dev/null"]).env("TERM", "xterm-256color").env("COLUMNS", "100");
@@ -60,23 +60,23 @@ fn at_a_terminal(lab: &Lab, job: &Job, variables: &str) -> String {
 }
 
 #[test]
-fn escape_sequences_are_for_terminals_and_never_a_hosts_own() {
+fn escape_sequences_go_to_terminals_only_and_never_come_from_a_host() {
     let lab = Lab::with(&["h1", "h2"]);
     let hostile = "#!/bin/sh\necho x >/tmp/fichier_log.txt; printf '\\033]0;gotcha\\007' >&2; exit 3\n";
     let job = lab.job().script(hostile);
     let run = lab.run_checked(&job);
     run.assert_exit_code(1);
     assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'), "{run}");
-    let seen = at_a_terminal(&lab, &job, "A=b");
-    assert!(seen.contains('\x1b'), "a live display, or colour: {seen:?}");
+    let seen = run_in_terminal(&lab, &job, "A=b");
+    assert!(seen.contains('\x1b'), "no live display and no colour: {seen:?}");
     assert!(seen.contains("gotcha") && !seen.contains("\x1b]0;gotcha") && !seen.contains('\x07'), "{seen:?}");
-    let seen = at_a_terminal(&lab, &job, "NO_COLOR=1");
-    assert!(!seen.contains("\x1b[3"), "no colour where none is wanted: {seen:?}");
+    let seen = run_in_terminal(&lab, &job, "NO_COLOR=1");
+    assert!(!seen.contains("\x1b[3"), "colour in spite of NO_COLOR: {seen:?}");
     lab.assert_gateway_clean(&run);
 }
 
 #[test]
-fn a_reader_that_goes_away_harms_no_run() {
+fn a_closed_pipe_on_stdout_does_not_end_the_run() {
     let lab = Lab::with(&["h1"]);
     let job = lab.job();
     let line = format!("{} {} 2>&1 | true", env!("CARGO_BIN_EXE_recolte"), job.arguments().join(" "));

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::lab::{Lab, Run, unpack};
 
-/// Takes every connection on port 22 in place of sshd, and says this and no more.
-fn listener(says: &str) -> String {
+/// Returns a setup script that replaces sshd by a server which accepts, sends a text, and stays silent.
+fn silent_server(says: &str) -> String {
     format!(
         ": >/etc/ssh/sshd_not_to_be_run\n\
          setsid python3 -c '\n\
@@ -19,18 +19,18 @@ fn listener(says: &str) -> String {
     )
 }
 
-/// sshd that waits for a program before it knows whose key it is.
+/// A setup script for an sshd that stalls in the authentication.
 const STALLS: &str = "printf '#!/bin/sh\\nexec sleep 1000\\n' >/etc/ssh/keys; chmod 755 /etc/ssh/keys\n\
                       sed -i '/^AuthorizedKeys/d' /etc/ssh/sshd_config\n\
                       printf '%s\\n' 'AuthorizedKeysFile none' 'AuthorizedKeysCommand /etc/ssh/keys' \
                       'AuthorizedKeysCommandUser root' >>/etc/ssh/sshd_config";
 
 #[test]
-fn connect_timeout_bounds_all_of_the_connecting_and_no_neighbour_waits() {
+fn connect_timeout_covers_the_whole_handshake_and_no_other_host_waits() {
     let hosts = ["silent", "mute", "stalls", "good"];
     let lab = Lab::builder(&hosts)
-        .setup("silent", &listener(""))
-        .setup("mute", &listener("SSH-2.0-OpenSSH_9.2\r\n"))
+        .setup("silent", &silent_server(""))
+        .setup("mute", &silent_server("SSH-2.0-OpenSSH_9.2\r\n"))
         .setup("stalls", STALLS)
         .up();
     let job = lab.job().set("ssh.connect_timeout", "3s").set("ssh.retries", 1).options(&["-v"]);
@@ -47,18 +47,18 @@ fn connect_timeout_bounds_all_of_the_connecting_and_no_neighbour_waits() {
     }
     run.host("good").assert_succeeded();
     assert_eq!(run.read_collected("good", "fichier_log.txt"), b"good SOC_PRODUCTION\n");
-    // Two tries of three seconds each and a wait between them: twice that and more was some other time-out.
+    // Two attempts of 3 s and the wait between them stay far below this; another time-out would not.
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}: {run}", begun.elapsed());
 }
 
-/// A script whose children, and it itself, ignore TERM; it ends only by KILL.
+/// A script that ignores TERM, as do its children; only KILL ends them.
 const STUBBORN: &str = "#!/bin/sh\ntrap '' TERM HUP INT\necho half >/tmp/fichier_log.txt\n\
                         sh -c 'trap \"\" TERM HUP INT; sleep 1000; :' & sleep 1001 &\n\
                         echo up >/tmp/up; while :; do sleep 1002; done\n";
 
-/// The script was ended: the report says so, and what it wrote came home.
+/// Checks that the report says that the script was ended, and that what it had written was collected.
 #[track_caller]
-fn ended_by_its_timeout(run: &Run, host: &str) {
+fn assert_script_timeout(run: &Run, host: &str) {
     run.host(host)
         .assert_ended("timed_out", "execute", "script_timeout")
         .assert_message("longer than 2s; it was ended")
@@ -68,7 +68,7 @@ fn ended_by_its_timeout(run: &Run, host: &str) {
 }
 
 #[test]
-fn a_script_that_ignores_term_is_killed_with_its_children_after_the_grace() {
+fn a_script_that_ignores_term_is_killed_with_its_children_ten_seconds_later() {
     let lab = Lab::with(&["h1", "h2"]);
     let script = STUBBORN.replace("\nsh -c", "\n[ $(hostname) = h2 ] && exit 0\nsh -c");
     for run_as in [true, false] {
@@ -83,14 +83,14 @@ fn a_script_that_ignores_term_is_killed_with_its_children_after_the_grace() {
         let run = running.wait();
         assert!(lab.host_processes("h1").is_empty(), "right after the run: {:?}", lab.host_processes("h1"));
         run.assert_exit_code(1);
-        ended_by_its_timeout(&run, "h1");
+        assert_script_timeout(&run, "h1");
         lab.assert_gateway_clean(&run);
         lab.assert_nothing_staged("h1", &run);
     }
 }
 
 #[test]
-fn a_script_that_ended_in_time_is_not_timed_out_by_what_it_left_behind() {
+fn a_background_process_does_not_time_out_a_script_that_has_ended() {
     let lab = Lab::with(&["h1"]);
     let script = "#!/bin/sh\necho whole >/tmp/fichier_log.txt\nsleep 1000 &\n";
     let run = lab.start(&lab.job().script(script).set("script.timeout", "1s")).wait();
@@ -100,7 +100,7 @@ fn a_script_that_ended_in_time_is_not_timed_out_by_what_it_left_behind() {
 }
 
 #[test]
-fn at_the_deadline_what_is_there_is_archived_and_every_host_says_how_far_it_came() {
+fn at_the_deadline_collected_files_are_archived_and_each_host_has_an_outcome() {
     let lab = Lab::with(&["quick", "slow", "late"]);
     let script = STUBBORN.replace("\nsh -c", "\n[ $(hostname) = quick ] && exit 0\nsh -c");
     let job = lab.job().script(script).set("deadline", "4s").set("parallel", 1);
@@ -121,7 +121,7 @@ fn at_the_deadline_what_is_there_is_archived_and_every_host_says_how_far_it_came
 }
 
 #[test]
-fn a_script_beyond_its_time_is_ended_with_all_its_children() {
+fn a_script_beyond_its_timeout_is_ended_with_all_its_children() {
     let lab = Lab::with(&["h1", "h2"]);
     let script = "#!/bin/sh\necho half >/tmp/fichier_log.txt\n[ $(hostname) = h2 ] && exit 0\n\
                   sleep 1000 & (trap '' TERM HUP INT; sleep 1001) & echo $$ >/tmp/pid; wait\n";
@@ -129,14 +129,18 @@ fn a_script_beyond_its_time_is_ended_with_all_its_children() {
     run.assert_exit_code(1);
     run.host("h1").assert_ended("timed_out", "execute", "script_timeout").assert_message("it was ended");
     run.host("h2").assert_succeeded();
-    // That no process is left is checked after every run; here, that there was one.
+    // `run_checked` has checked that no process is left; this shows that there was one.
     assert!(lab.host_path("h1", "/tmp/pid").exists());
-    assert_eq!(run.read_collected("h1", "fichier_log.txt"), b"half\n", "what was there is brought home");
+    assert_eq!(
+        run.read_collected("h1", "fichier_log.txt"),
+        b"half\n",
+        "what was written before is collected"
+    );
     assert_eq!(run.host("h1").exit_status(), None);
 }
 
 #[test]
-fn without_a_supervisor_a_script_beyond_its_time_is_left_running_and_that_is_told() {
+fn without_supervise_a_script_beyond_its_timeout_is_left_running_and_reported() {
     let lab = Lab::with(&["h1"]);
     let script = "#!/bin/sh\necho $$ >/tmp/pid; echo half >/tmp/fichier_log.txt; exec sleep 1000\n";
     let job = lab.job().script(script).set("script.timeout", "2s").set("script.supervise", false);

@@ -3,7 +3,7 @@
 use crate::lab::{Lab, ODD_ARGUMENT, WRITE_ARGUMENTS};
 
 #[test]
-fn hosts_with_little_or_odd_ssh_do_their_job_all_the_same() {
+fn the_job_succeeds_without_sftp_with_one_session_and_in_other_login_shells() {
     let shell = |shell: &str| format!("sed -i '/^User_/s|/bin/bash$|{shell}|' /etc/passwd");
     let hosts = ["nosftp", "onesession", "oneneither", "csh", "ksh", "dash"];
     let lab = Lab::builder(&hosts)
@@ -29,7 +29,7 @@ fn hosts_with_little_or_odd_ssh_do_their_job_all_the_same() {
 }
 
 #[test]
-fn a_login_shell_that_prints_is_told_and_nothing_runs() {
+fn a_login_shell_that_prints_is_reported_and_nothing_runs() {
     let noisy = "sed -i '1i echo Bienvenue' /home/User_VIP/.bashrc";
     let hosts = ["noisy", "noisycommands", "good"];
     let lab = Lab::builder(&hosts)

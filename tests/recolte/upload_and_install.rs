@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::lab::{Lab, SCRIPT, WRITE_ONE_FILE};
 
 #[test]
-fn the_script_lies_in_its_folder_as_supplied_with_the_mode_asked_for() {
+fn the_script_is_installed_unchanged_with_the_given_mode() {
     let lab = Lab::builder(&["h1"]).setup_all("install -d -o User_VIP '/srv/a b'").up();
-    // No newline at the end, no UTF-8, a line end of Windows: bytes are bytes.
+    // No newline at the end, no UTF-8, CRLF, a NUL: each byte must arrive unchanged.
     let script = b"#!/bin/sh\n# \xff\xfe \r\necho x >/tmp/fichier_log.txt\nexit 0 # \x00 the end";
     for (folder, mode) in
         [("/home/User_VIP/script", None), ("/srv/a b", Some("755")), ("/srv/a b", Some("0705"))]
@@ -26,7 +26,7 @@ fn the_script_lies_in_its_folder_as_supplied_with_the_mode_asked_for() {
 }
 
 #[test]
-fn the_staging_folder_is_the_jobs_and_the_copy_there_goes_again() {
+fn the_staged_copy_is_made_in_script_staging_and_removed() {
     let lab = Lab::builder(&["h1"])
         .setup_all("install -d -o User_VIP /srv/staging; chmod 555 /tmp; ls /srv/staging")
         .up();
@@ -34,13 +34,13 @@ fn the_staging_folder_is_the_jobs_and_the_copy_there_goes_again() {
     let job = lab.job().script(script).set("script.staging", "/srv/staging");
     let run = lab.run_checked(&job.set("collect.files", &["/home/User_DollarU/fichier_*"]));
     run.assert_succeeded();
-    // The copy goes as soon as the script is installed; in /tmp it could not have been made.
+    // The staged copy is removed before the script runs. /tmp is not writable here.
     assert_eq!(run.read_collected("h1", "fichier_log.txt"), b"");
     assert_eq!(fs::read_dir(lab.host_path("h1", "/srv/staging")).unwrap().count(), 0);
 }
 
 #[test]
-fn an_older_and_longer_script_in_the_install_folder_is_replaced_as_a_whole() {
+fn an_older_and_longer_script_in_the_install_folder_is_replaced() {
     let old = "yes 'touch /tmp/old' | head -1000 >/home/User_VIP/script/Fichier_fourni.sh; \
                chown User_VIP /home/User_VIP/script/Fichier_fourni.sh";
     let lab = Lab::builder(&["h1"]).setup_all(old).up();
@@ -49,7 +49,7 @@ fn an_older_and_longer_script_in_the_install_folder_is_replaced_as_a_whole() {
 }
 
 #[test]
-fn a_link_that_waits_in_the_install_folder_is_not_written_through() {
+fn a_symbolic_link_in_the_install_folder_is_not_followed() {
     let setup = "echo precious >/srv/precious; chmod 666 /srv/precious; \
                  ln -s /srv/precious /home/User_VIP/script/Fichier_fourni.sh";
     let lab = Lab::builder(&["linked", "good"]).setup("linked", setup).up();
@@ -59,8 +59,8 @@ fn a_link_that_waits_in_the_install_folder_is_not_written_through() {
 }
 
 #[test]
-fn a_script_that_is_not_what_was_supplied_is_not_run() {
-    // A cp that does what a full disk, a virus or a colleague may do.
+fn an_installed_script_that_differs_from_the_supplied_one_is_not_run() {
+    // A cp whose copy differs from the original.
     let cp = "printf '#!/bin/sh\\n/bin/cp \"$@\"; for to; do :; done; echo \"touch /tmp/ran\" >>\"$to\"\\n'";
     let lab = Lab::builder(&["tampers", "good"])
         .setup("tampers", &format!("{cp} >/usr/local/bin/cp; chmod 755 /usr/local/bin/cp"))
@@ -78,7 +78,7 @@ fn a_script_that_is_not_what_was_supplied_is_not_run() {
 }
 
 #[test]
-fn folders_that_are_missing_locked_full_or_read_only_are_told_by_name() {
+fn folders_that_are_missing_locked_full_or_read_only_are_named() {
     let full = "mount -t tmpfs -o size=64k,mode=1777 none";
     let lab = Lab::builder(&[
         "noinstall",
@@ -120,7 +120,7 @@ fn folders_that_are_missing_locked_full_or_read_only_are_told_by_name() {
 }
 
 #[test]
-fn without_sftp_the_same_folders_are_told_the_same_way() {
+fn without_sftp_the_same_folders_have_the_same_causes() {
     let full = "mount -t tmpfs -o size=64k,mode=1777 none";
     let lab = Lab::builder(&["fullstaging", "rostaging", "good"])
         .setup_all("sed -i /sftp/d /etc/ssh/sshd_config")

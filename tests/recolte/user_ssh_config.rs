@@ -12,7 +12,7 @@ fn a_host_is_visited_over_one_connection() {
 }
 
 #[test]
-fn the_users_live_master_is_adopted_and_lives_on() {
+fn the_users_live_master_is_used_and_left_alive() {
     let lab = Lab::with(&["h1", "h2"]);
     lab.prepend_ssh_config(&format!("Host h?\n  ControlPath {}\n", lab.path("own-%C").display()));
     let ssh = format!("ssh -F {} -o BatchMode=yes", lab.ssh_config().display());
@@ -28,7 +28,7 @@ fn the_users_live_master_is_adopted_and_lives_on() {
 }
 
 #[test]
-fn a_script_that_is_ended_over_the_users_master_leaves_that_master_alive() {
+fn a_script_timeout_over_the_users_master_leaves_the_master_alive() {
     let lab = Lab::with(&["h1"]);
     lab.prepend_ssh_config(&format!("Host h1\n  ControlPath {}\n", lab.path("own").display()));
     let ssh = format!("ssh -F {} -o BatchMode=yes", lab.ssh_config().display());
@@ -48,7 +48,7 @@ fn a_script_that_is_ended_over_the_users_master_leaves_that_master_alive() {
 }
 
 #[test]
-fn a_stale_socket_where_the_users_master_was_is_harmless() {
+fn a_stale_control_socket_is_reported_and_left() {
     let lab = Lab::with(&["h1"]);
     let socket = lab.path("stale");
     lab.prepend_ssh_config(&format!("Host h1\n  ControlPath {}\n  ControlMaster auto\n", socket.display()));
@@ -70,7 +70,7 @@ fn a_stale_socket_where_the_users_master_was_is_harmless() {
 }
 
 #[test]
-fn a_host_key_is_learned_only_where_the_user_says_so() {
+fn a_host_key_is_added_only_if_ssh_config_says_so() {
     let lab = Lab::with(&["h1"]);
     let known = lab.path("lab/known_hosts");
     let own = fs::read_to_string(lab.ssh_config()).unwrap();
@@ -101,7 +101,7 @@ fn a_jump_host_is_used_as_ssh_config_says() {
 }
 
 #[test]
-fn a_jump_host_that_lets_few_knock_at_once_lets_all_through_in_the_end() {
+fn a_jump_host_with_max_startups_2_serves_all_hosts_in_the_end() {
     let names = ["h1", "h2", "h3", "h4", "h5", "h6", "h7", "h8"];
     let all: Vec<&str> = names.into_iter().chain(["jump"]).collect();
     let lab = Lab::builder(&all).setup("jump", "echo MaxStartups 2 >>/etc/ssh/sshd_config").up();
@@ -112,7 +112,7 @@ fn a_jump_host_that_lets_few_knock_at_once_lets_all_through_in_the_end() {
 }
 
 #[test]
-fn options_meant_for_a_person_at_a_terminal_do_no_harm() {
+fn interactive_options_of_ssh_config_have_no_effect() {
     let lab = Lab::with(&["h1", "h2"]);
     let touched = lab.path("touched");
     lab.prepend_ssh_config(&format!(
@@ -144,7 +144,7 @@ fn the_key_of_the_job_and_the_config_of_the_command_line_are_used() {
 }
 
 #[test]
-fn a_key_with_a_passphrase_is_never_asked_for() {
+fn a_passphrase_is_never_asked_for() {
     let lab = Lab::with(&["h1"]);
     lab.sh(&format!("ssh-keygen -q -p -N secret -P '' -f {}", lab.path("lab/id_ed25519").display()));
     let run = lab.run_checked(&lab.job());

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::lab::{Lab, ODD_ARGUMENT, OLD_SCRIPT_HOSTS, Run, WRITE_ARGUMENTS, unpack};
 
-fn keys(value: &Value) -> Vec<&str> {
+fn sorted_keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
     keys
@@ -42,20 +42,20 @@ fn twelve_servers_give_twelve_files_in_one_archive() {
     assert_eq!(manifest["hosts"], run.report()["hosts"]);
     let text = String::from_utf8(archive["JGE/report.txt"].bytes.clone()).unwrap();
     assert!(OLD_SCRIPT_HOSTS.iter().all(|host| text.contains(host)), "{text}");
-    the_report_is_as_the_contract_has_it(&lab, &run);
-    the_journal_has_a_line_a_host(&run);
-    the_last_word_is_a_table(&run);
+    assert_report(&lab, &run);
+    assert_journal(&run);
+    assert_table(&run);
 }
 
-fn the_report_is_as_the_contract_has_it(lab: &Lab, run: &Run) {
+fn assert_report(lab: &Lab, run: &Run) {
     let report = run.report();
     let top = ["ended", "hosts", "job", "mail", "run", "schema", "script", "started", "totals"];
-    assert_eq!(keys(&report), top);
+    assert_eq!(sorted_keys(&report), top);
     assert_eq!((&report["schema"], &report["job"]), (&Value::from(1), &Value::from("JGE")));
     assert_eq!(report["run"], run.path("").file_name().unwrap().to_str().unwrap());
-    assert_eq!(keys(&report["script"]), ["file", "sha256"]);
+    assert_eq!(sorted_keys(&report["script"]), ["file", "sha256"]);
     let totals = ["cancelled", "failed", "not_started", "succeeded", "timed_out", "unreachable"];
-    assert_eq!(keys(&report["totals"]), totals);
+    assert_eq!(sorted_keys(&report["totals"]), totals);
     assert_eq!(report["totals"]["succeeded"], 12);
     let of_host = [
         "cause",
@@ -75,14 +75,14 @@ fn the_report_is_as_the_contract_has_it(lab: &Lab, run: &Run) {
         report["hosts"].as_array().unwrap().iter().map(|h| h["host"].as_str().unwrap()).collect();
     assert_eq!(names, OLD_SCRIPT_HOSTS, "in the order named");
     for host in report["hosts"].as_array().unwrap() {
-        assert_eq!(keys(host), of_host);
+        assert_eq!(sorted_keys(host), of_host);
         assert_eq!(host["exit_status"], 0);
         let steps = host["steps"].as_array().unwrap();
         let named: Vec<&str> = steps.iter().map(|s| s["step"].as_str().unwrap()).collect();
         assert_eq!(named, ["connect", "upload", "install", "execute", "collect"]);
-        assert!(steps.iter().all(|step| keys(step) == ["ms", "step"] && step["ms"].is_u64()));
+        assert!(steps.iter().all(|step| sorted_keys(step) == ["ms", "step"] && step["ms"].is_u64()));
         let file = &host["files"][0];
-        assert_eq!(keys(file), ["bytes", "path", "remote", "sha256"]);
+        assert_eq!(sorted_keys(file), ["bytes", "path", "remote", "sha256"]);
         let name = host["host"].as_str().unwrap();
         assert_eq!(file["remote"], "/tmp/fichier_log.txt");
         assert_eq!(file["path"], format!("JGE/{name}/fichier_log.txt"));
@@ -95,7 +95,7 @@ fn the_report_is_as_the_contract_has_it(lab: &Lab, run: &Run) {
     }
 }
 
-fn the_journal_has_a_line_a_host(run: &Run) {
+fn assert_journal(run: &Run) {
     let text = run.text("journal.jsonl");
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for host in run.report()["hosts"].as_array().unwrap() {
@@ -107,7 +107,7 @@ fn the_journal_has_a_line_a_host(run: &Run) {
     }
 }
 
-fn the_last_word_is_a_table(run: &Run) {
+fn assert_table(run: &Run) {
     for host in OLD_SCRIPT_HOSTS {
         let row = run
             .stdout
@@ -124,7 +124,7 @@ fn the_last_word_is_a_table(run: &Run) {
 }
 
 #[test]
-fn in_a_flat_folder_the_twelve_files_of_one_name_are_told_apart() {
+fn in_a_flat_layout_twelve_files_of_one_name_get_different_names() {
     let lab = Lab::with(&OLD_SCRIPT_HOSTS);
     let run = lab.run_checked(&lab.job().set("collect.layout", "flat"));
     run.assert_succeeded();

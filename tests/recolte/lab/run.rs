@@ -157,7 +157,7 @@ impl Run {
         self
     }
 
-    /// Checks that the run did not succeed as a whole, while these hosts, and no others, succeeded with all their files.
+    /// Checks that exactly these hosts succeeded, with their files, and that the exit code is 1.
     #[track_caller]
     pub fn assert_others_unharmed(&self, hosts: &[&str]) {
         self.assert_exit_code(1);
