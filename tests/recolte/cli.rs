@@ -19,8 +19,8 @@ fn output_on_the_command_line_overrides_the_job_file() {
 fn the_default_output_folder_is_the_users_state_folder() {
     let lab = Lab::with(&["h1"]);
     lab.run_checked(&lab.job().without("output")).assert_exit_code(0);
-    let home = lab.path("home/.local/state/recolte/latest");
-    assert!(home.join("report.json").exists());
+    let latest = lab.path("home/.local/state/recolte/latest");
+    assert!(latest.join("report.json").exists());
     let state = lab.path("state");
     lab.run_checked(&lab.job().without("output").env("XDG_STATE_HOME", state.to_str().unwrap()))
         .assert_exit_code(0);

@@ -1,8 +1,8 @@
 //! recolte as its users meet it: the built program, against real hosts of `scripts/lab`.
 //!
 //! Each test has a lab of its own, so tests run in parallel. Where no lab can be started the tests fail: none is
-//! skipped. After each run it is checked that nothing is left behind on the gateway and on the hosts, but where a test says
-//! otherwise.
+//! skipped. After each run it is checked that nothing is left behind on the gateway and on the hosts, except
+//! where a test expects something to be left.
 
 #![allow(
     clippy::unwrap_used,

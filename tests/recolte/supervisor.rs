@@ -63,11 +63,12 @@ fn a_signal_is_reported_by_its_number_through_every_shell() {
         let run = lab.run_checked(&lab.job().script(unusual_output(&format!("kill -{signal} $$"))));
         run.assert_exit_code(1);
         for host in SHELLS {
-            let told = run.host(host);
-            told.assert_ended("failed", "execute", "script_failed")
+            let report = run.host(host);
+            report
+                .assert_ended("failed", "execute", "script_failed")
                 .assert_message(&format!("signal {number}"))
                 .assert_hint("");
-            assert_eq!(told.exit_status(), Some(128 + number), "{host}: {run}");
+            assert_eq!(report.exit_status(), Some(128 + number), "{host}: {run}");
             assert_streams(&run, host);
         }
     }
