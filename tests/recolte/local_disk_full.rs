@@ -1,6 +1,6 @@
-//! A full disk on the gateway: it is said, what was there stays, and `resume` finishes once there is room.
+//! A full disk on the gateway: it is reported, nothing is lost, and `recolte resume` finishes once there is space.
 //!
-//! The runs live on a small file system that only these processes see.
+//! The run folder is on a small file system that only the processes of the test see.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::lab::{Job, Lab, Running, unpack, wait};
+use crate::lab::{HostReport, Job, Lab, Running, files, unpack, wait};
 
-/// A file system of a certain size, seen by those who enter its process's mounts. It ends with the value.
+/// A tmpfs of a given size in a mount namespace of its own. Ends with the value.
 struct Disk {
     holder: Child,
     at: PathBuf,
@@ -36,7 +36,7 @@ impl Disk {
         Self { holder, at: at.to_owned() }
     }
 
-    /// A path on it, as those outside see it.
+    /// Returns the path by which processes outside the namespace see a file on the disk.
     fn path(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{}/{name}", self.holder.id(), self.at.display()))
     }
@@ -45,7 +45,7 @@ impl Disk {
         format!("--mount=/proc/{}/ns/mnt", self.holder.id())
     }
 
-    /// Makes room.
+    /// Enlarges the disk.
     fn grow(&self, size: &str) {
         let options = format!("remount,size={size}");
         let mount =
@@ -53,38 +53,38 @@ impl Disk {
         assert!(mount.unwrap().success());
     }
 
-    /// Takes all of its room.
+    /// Fills the disk.
     fn fill(&self) {
         let filler = File::create(self.path("filler"));
         let full = std::io::copy(&mut std::io::repeat(b'x'), &mut filler.unwrap()).unwrap_err();
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     }
 
-    /// Starts recolte where this file system is seen.
+    /// Starts recolte in the mount namespace.
     fn start(&self, lab: &Lab, job: &Job) -> Running {
-        let said = lab.folder("said");
+        let streams = lab.new_folder("streams");
         let mut command = lab.command("nsenter");
         command.args([&self.mounts(), "--", env!("CARGO_BIN_EXE_recolte")]).args(job.arguments());
-        command.stdout(File::create(said.join("stdout")).unwrap());
-        command.stderr(File::create(said.join("stderr")).unwrap());
-        Running::new(command, job, &said)
+        command.stdout(File::create(streams.join("stdout")).unwrap());
+        command.stderr(File::create(streams.join("stderr")).unwrap());
+        Running::new(command, job, &streams)
     }
 
-    /// `recolte resume` of the latest run.
+    /// Starts `recolte resume` for the latest run.
     fn resume(&self, lab: &Lab) -> Running {
-        self.start(lab, &lab.job_for(&[]).words(&["resume", "--output", self.at.to_str().unwrap()]))
+        self.start(lab, &lab.job_for(&[]).raw_args(&["resume", "--output", self.at.to_str().unwrap()]))
     }
 
     fn report(&self) -> Value {
         serde_json::from_slice(&fs::read(self.path("latest/report.json")).unwrap()).unwrap()
     }
 
-    /// An entry of the report.
+    /// Returns the entry of a host in `report.json`.
     #[track_caller]
-    fn host(&self, name: &str) -> crate::lab::Host {
+    fn host(&self, name: &str) -> HostReport {
         let report = self.report();
         let host = report["hosts"].as_array().unwrap().iter().find(|host| host["host"] == name);
-        crate::lab::Host(host.unwrap().clone())
+        HostReport(host.unwrap().clone())
     }
 }
 
@@ -95,98 +95,100 @@ impl Drop for Disk {
     }
 }
 
-fn count(lab: &Lab, host: &str) -> usize {
-    fs::read_to_string(lab.on(host, "/tmp/count")).unwrap_or_default().lines().count()
+fn count_script_runs(lab: &Lab, host: &str) -> usize {
+    fs::read_to_string(lab.host_path(host, "/tmp/count")).unwrap_or_default().lines().count()
 }
 
-/// Counts its runs, and writes so many random bytes.
-fn writes(bytes: &str) -> String {
+/// Returns a script that adds a line to /tmp/count and writes random bytes.
+fn write_random(bytes: &str) -> String {
     format!("#!/bin/bash\necho ran >>/tmp/count\nhead -c {bytes} /dev/urandom >/tmp/fichier_log.txt\n")
 }
 
-/// A file is here as it is there.
+/// Checks that the collected file is equal to the one on the host.
 #[track_caller]
-fn is_home(disk: &Disk, lab: &Lab, host: &str) {
+fn assert_collected(disk: &Disk, lab: &Lab, host: &str) {
     let here = fs::read(disk.path(&format!("latest/JGE/{host}/fichier_log.txt"))).unwrap();
     assert!(
-        here == fs::read(lab.on(host, "/tmp/fichier_log.txt")).unwrap(),
-        "{host}: another file came home"
+        here == fs::read(lab.host_path(host, "/tmp/fichier_log.txt")).unwrap(),
+        "{host}: the collected file differs"
     );
 }
 
 #[test]
-fn full_while_collecting_one_host_fails_and_resume_fetches_its_files_once_there_is_room() {
-    let lab = Lab::of(&["big", "small"]).up();
+fn a_disk_full_while_collecting_fails_one_host_and_resume_collects_its_files() {
+    let lab = Lab::builder(&["big", "small"]).up();
     let disk = Disk::new(&lab.path("disk"), "1m");
-    let job = lab.job().script(writes("$([ $(hostname) = big ] && echo 3000000 || echo 100000)"));
+    let job = lab.job().script(write_random("$([ $(hostname) = big ] && echo 3000000 || echo 100000)"));
     let job = job.set("output", lab.path("disk").as_path());
-    let run = lab.tidy_after(disk.start(&lab, &job));
-    run.exits(1);
-    disk.host("small").succeeded();
+    let run = lab.wait_checked(disk.start(&lab, &job));
+    run.assert_exit_code(1);
+    disk.host("small").assert_succeeded();
     let big = disk.host("big");
-    big.ended("failed", "collect", "local_disk_full").says("No space left").hints("make room");
-    assert!(big.files().is_empty() && big.exit_status() == Some(0), "{run}");
-    is_home(&disk, &lab, "small");
+    big.assert_ended("failed", "collect", "local_disk_full")
+        .assert_message("No space left")
+        .assert_hint("make room");
+    assert!(big.remote_files().is_empty() && big.exit_status() == Some(0), "{run}");
+    assert_collected(&disk, &lab, "small");
     assert_eq!(unpack(&disk.path("latest/JGE.tar.gz")).len(), 3);
-    let left = crate::lab::files(&disk.path("latest/JGE"));
-    assert_eq!(left, ["small/fichier_log.txt"], "no half copy stays");
+    let left = files(&disk.path("latest/JGE"));
+    assert_eq!(left, ["small/fichier_log.txt"], "a partial copy is left");
     disk.grow("64m");
-    let run = lab.tidy_after(disk.resume(&lab));
-    run.exits(0);
+    let run = lab.wait_checked(disk.resume(&lab));
+    run.assert_exit_code(0);
     for host in ["big", "small"] {
-        is_home(&disk, &lab, host);
+        assert_collected(&disk, &lab, host);
     }
     for host in ["big", "small"] {
-        disk.host(host).succeeded().exit_status();
+        disk.host(host).assert_succeeded().exit_status();
     }
-    assert_eq!(["big", "small"].map(|host| count(&lab, host)), [1, 1]);
+    assert_eq!(["big", "small"].map(|host| count_script_runs(&lab, host)), [1, 1]);
     assert_eq!(unpack(&disk.path("latest/JGE.tar.gz")).len(), 4);
 }
 
 #[test]
-fn full_while_archiving_the_files_stay_and_resume_makes_the_archive() {
+fn a_disk_full_while_archiving_keeps_the_files_and_resume_makes_the_archive() {
     let lab = Lab::with(&["h1"]);
     let disk = Disk::new(&lab.path("disk"), "1m");
-    let job = lab.job().script(writes("600000")).set("output", lab.path("disk").as_path());
-    let run = lab.tidy_after(disk.start(&lab, &job));
-    run.exits(3);
-    disk.host("h1").succeeded();
-    is_home(&disk, &lab, "h1");
+    let job = lab.job().script(write_random("600000")).set("output", lab.path("disk").as_path());
+    let run = lab.wait_checked(disk.start(&lab, &job));
+    run.assert_exit_code(3);
+    disk.host("h1").assert_succeeded();
+    assert_collected(&disk, &lab, "h1");
     assert!(run.stderr.contains("JGE.tar.gz: the archive could not be made: No space left"), "{run}");
     let left = fs::read_dir(disk.path("latest")).unwrap().flatten();
     let left: Vec<String> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     assert!(
         !left.iter().any(|name| name.contains("tar") || name.starts_with(".tmp")),
-        "half an archive: {left:?}"
+        "a partial archive: {left:?}"
     );
     disk.grow("64m");
-    lab.tidy_after(disk.resume(&lab)).exits(0);
+    lab.wait_checked(disk.resume(&lab)).assert_exit_code(0);
     let archive = unpack(&disk.path("latest/JGE.tar.gz"));
     assert_eq!(archive["JGE/h1/fichier_log.txt"].bytes.len(), 600_000);
-    assert_eq!(count(&lab, "h1"), 1);
+    assert_eq!(count_script_runs(&lab, "h1"), 1);
 }
 
 #[test]
-fn full_while_packing_the_archive_is_made_at_the_end_if_there_is_room_again() {
+fn a_disk_full_while_packing_makes_the_archive_at_the_end_if_space_is_free_again() {
     let stay = ": >/tmp/stay";
-    let lab = Lab::of(&["quick", "slow"]).setup("quick", stay).setup("slow", stay).up();
+    let lab = Lab::builder(&["quick", "slow"]).setup("quick", stay).setup("slow", stay).up();
     let disk = Disk::new(&lab.path("disk"), "1m");
-    let script = writes("600000") + ": >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done\n";
+    let script = write_random("600000") + ": >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done\n";
     let running = disk.start(&lab, &lab.job().script(script).set("output", lab.path("disk").as_path()));
-    lab.appears("quick", "/tmp/up");
-    let passing = || {
+    lab.wait_for_file("quick", "/tmp/up");
+    let temporary_archive = || {
         let entries = fs::read_dir(disk.path("latest")).unwrap().flatten();
         let mut entries = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".part-"));
         let meta = entries.next().unwrap().metadata().unwrap();
         (meta.len(), meta.modified().unwrap())
     };
-    let (_, begun) = passing();
-    lab.on_host("quick", "rm /tmp/stay");
-    let given_up = || matches!(passing(), (0, changed) if changed != begun);
-    wait::until("the half archive to make room", || given_up().then_some(()));
+    let (_, begun) = temporary_archive();
+    lab.host_sh("quick", "rm /tmp/stay");
+    let given_up = || matches!(temporary_archive(), (0, changed) if changed != begun);
+    wait::until("the partial archive to be truncated", || given_up().then_some(()));
     disk.grow("64m");
-    lab.on_host("slow", "rm /tmp/stay");
-    lab.tidy_after(running).exits(0);
+    lab.host_sh("slow", "rm /tmp/stay");
+    lab.wait_checked(running).assert_exit_code(0);
     let archive = unpack(&disk.path("latest/JGE.tar.gz"));
     for host in ["quick", "slow"] {
         assert_eq!(archive[&format!("JGE/{host}/fichier_log.txt")].bytes.len(), 600_000);
@@ -194,57 +196,57 @@ fn full_while_packing_the_archive_is_made_at_the_end_if_there_is_room_again() {
 }
 
 #[test]
-fn full_while_a_script_runs_its_output_is_lost_but_neither_its_files_nor_the_account() {
+fn a_disk_full_while_a_script_runs_loses_its_output_but_no_file() {
     let lab = Lab::with(&["h1"]);
     let disk = Disk::new(&lab.path("disk"), "4m");
     let script = "#!/bin/bash\necho ran >>/tmp/count; echo whole >/tmp/fichier_log.txt; : >/tmp/up\n\
                   until [ -e /tmp/go ]; do sleep 0.1; done; head -c 300000 /dev/zero\n";
     let job = lab.job().script(script).set("output", lab.path("disk").as_path());
     let running = disk.start(&lab, &job);
-    lab.appears("h1", "/tmp/up");
+    lab.wait_for_file("h1", "/tmp/up");
     disk.fill();
-    lab.on_host("h1", "touch /tmp/go");
-    let run = lab.tidy_after(running);
-    // Not even the report can be written; the terminal still has the whole account.
-    run.exits(3);
+    lab.host_sh("h1", "touch /tmp/go");
+    let run = lab.wait_checked(running);
+    // The report cannot be written either; the terminal still shows the result of each host.
+    run.assert_exit_code(3);
     assert!(run.stdout.contains("h1") && run.stdout.contains("No space left"), "{run}");
     assert!(run.stderr.contains("the reports could not be written"), "{run}");
     fs::remove_file(disk.path("filler")).unwrap();
-    let run = lab.tidy_after(disk.resume(&lab));
-    is_home(&disk, &lab, "h1");
-    assert_eq!(count(&lab, "h1"), 1, "the script began: it does not run again");
+    let run = lab.wait_checked(disk.resume(&lab));
+    assert_collected(&disk, &lab, "h1");
+    assert_eq!(count_script_runs(&lab, "h1"), 1, "the script began: it does not run again");
     assert_eq!(disk.report()["resumed"].as_array().map(Vec::len), Some(1));
-    run.exits(0);
-    // How it ended is known, its file is here: it succeeded. That its output is not whole is said all the same.
-    disk.host("h1").succeeded();
-    assert!(!disk.host("h1").why_skipped("stdout").is_empty());
+    run.assert_exit_code(0);
+    // Its exit status is known and its file is here: it succeeded. That its output is incomplete is reported as well.
+    disk.host("h1").assert_succeeded();
+    assert!(!disk.host("h1").skip_reason("stdout").is_empty());
 }
 
 #[test]
-fn full_from_the_beginning_no_host_is_touched() {
+fn a_disk_full_from_the_beginning_contacts_no_host() {
     let lab = Lab::with(&["h1"]);
     let disk = Disk::new(&lab.path("disk"), "256k");
     disk.fill();
     let job = lab.job().set("output", lab.path("disk").as_path());
-    let run = disk.start(&lab, &job).end();
-    run.exits(2);
+    let run = disk.start(&lab, &job).wait();
+    run.assert_exit_code(2);
     assert!(run.stderr.contains("No space left"), "{run}");
     let log = lab.path("lab/hosts/h1/sshd.log");
     assert!(!fs::read_to_string(log).unwrap().contains("Connection from"), "{run}");
-    wait::until("nothing left", || lab.connections().is_empty().then_some(()));
+    wait::until("nothing left", || lab.open_connections().is_empty().then_some(()));
 }
 
 #[test]
-fn a_copy_that_finds_no_room_leaves_the_earlier_one_and_is_told() {
+fn a_copy_that_does_not_fit_leaves_the_earlier_one_and_is_reported() {
     let lab = Lab::with(&["h1"]);
     let disk = Disk::new(&lab.path("disk"), "256k");
     fs::write(disk.path("copy.tar.gz"), "the earlier one").unwrap();
     let copy = lab.path("disk/copy.tar.gz");
-    let job = lab.job().script(writes("600000")).set("archive.copy_to", copy.as_path());
-    let run = lab.tidy_after(disk.start(&lab, &job));
-    run.exits(3);
+    let job = lab.job().script(write_random("600000")).set("archive.copy_to", copy.as_path());
+    let run = lab.wait_checked(disk.start(&lab, &job));
+    run.assert_exit_code(3);
     assert!(run.stderr.contains("copy.tar.gz: the archive could not be put there: No space left"), "{run}");
     assert_eq!(fs::read(disk.path("copy.tar.gz")).unwrap(), b"the earlier one");
-    assert_eq!(fs::read_dir(disk.path("")).unwrap().count(), 1, "no half copy");
+    assert_eq!(fs::read_dir(disk.path("")).unwrap().count(), 1, "a partial copy is left");
     assert_eq!(unpack(&run.path("JGE.tar.gz")).len(), 3);
 }

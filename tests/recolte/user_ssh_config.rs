@@ -1,90 +1,90 @@
-//! OpenSSH is law: the user's own connections, options, keys and jump hosts, and what is left of ours.
+//! The user's ssh_config counts: live masters, options, keys, host keys, jump hosts.
 
 use std::fs;
 
 use crate::lab::Lab;
 
-/// How many logins a host has seen.
-pub fn logins(lab: &Lab, host: &str) -> usize {
-    let log = fs::read_to_string(lab.path(&format!("lab/hosts/{host}/sshd.log"))).unwrap();
-    log.lines().filter(|line| line.contains("Accepted publickey")).count()
-}
-
 #[test]
 fn a_host_is_visited_over_one_connection() {
     let lab = Lab::with(&["h1", "h2"]);
-    lab.recolte(&lab.job()).succeeded();
-    assert_eq!((logins(&lab, "h1"), logins(&lab, "h2")), (1, 1));
+    lab.run_checked(&lab.job()).assert_succeeded();
+    assert_eq!((lab.count_logins("h1"), lab.count_logins("h2")), (1, 1));
 }
 
 #[test]
-fn the_users_live_master_is_adopted_and_lives_on() {
+fn the_users_live_master_is_used_and_left_alive() {
     let lab = Lab::with(&["h1", "h2"]);
-    lab.configure(&format!("Host h?\n  ControlPath {}\n", lab.path("own-%C").display()));
-    let ssh = format!("ssh -F {} -o BatchMode=yes", lab.config().display());
+    lab.prepend_ssh_config(&format!("Host h?\n  ControlPath {}\n", lab.path("own-%C").display()));
+    let ssh = format!("ssh -F {} -o BatchMode=yes", lab.ssh_config().display());
     lab.sh(&format!("{ssh} -MNf h2 >/dev/null 2>&1"));
-    let run = lab.start(&lab.job()).end();
-    run.succeeded();
-    assert_eq!((logins(&lab, "h1"), logins(&lab, "h2")), (1, 1), "no second login beside the master");
-    lab.gateway_is_tidy(&run);
+    let run = lab.start(&lab.job()).wait();
+    run.assert_succeeded();
+    assert_eq!((lab.count_logins("h1"), lab.count_logins("h2")), (1, 1), "no second login beside the master");
+    lab.assert_gateway_clean(&run);
     lab.sh(&format!("{ssh} -O check h2 2>&1"));
     assert_eq!(lab.sh(&format!("{ssh} h2 hostname")), "h2");
     lab.sh(&format!("{ssh} -O exit h2 2>&1"));
-    lab.hosts_are_tidy(&run);
+    lab.assert_hosts_clean(&run);
 }
 
 #[test]
-fn a_script_that_is_ended_over_the_users_master_leaves_that_master_alive() {
+fn a_script_timeout_over_the_users_master_leaves_the_master_alive() {
     let lab = Lab::with(&["h1"]);
-    lab.configure(&format!("Host h1\n  ControlPath {}\n", lab.path("own").display()));
-    let ssh = format!("ssh -F {} -o BatchMode=yes", lab.config().display());
+    lab.prepend_ssh_config(&format!("Host h1\n  ControlPath {}\n", lab.path("own").display()));
+    let ssh = format!("ssh -F {} -o BatchMode=yes", lab.ssh_config().display());
     lab.sh(&format!("{ssh} -MNf h1 >/dev/null 2>&1"));
     let job = lab.job().script("#!/bin/sh\nsleep 1000\n").set("script.timeout", "1s");
-    let run = lab.start(&job).end();
-    run.exits(1);
-    run.host("h1").ended("timed_out", "execute", "script_timeout");
+    let run = lab.start(&job).wait();
+    run.assert_exit_code(1);
+    run.host("h1").assert_ended("timed_out", "execute", "script_timeout");
     lab.sh(&format!("{ssh} -O check h1 2>&1"));
-    assert!(!lab.processes("h1").iter().any(|line| line.contains("sleep")), "{:?}", lab.processes("h1"));
+    assert!(
+        !lab.host_processes("h1").iter().any(|line| line.contains("sleep")),
+        "{:?}",
+        lab.host_processes("h1")
+    );
     lab.sh(&format!("{ssh} -O exit h1 2>&1"));
-    lab.hosts_are_tidy(&run);
+    lab.assert_hosts_clean(&run);
 }
 
 #[test]
-fn a_stale_socket_where_the_users_master_was_is_harmless() {
+fn a_stale_control_socket_is_reported_and_left() {
     let lab = Lab::with(&["h1"]);
     let socket = lab.path("stale");
-    lab.configure(&format!("Host h1\n  ControlPath {}\n  ControlMaster auto\n", socket.display()));
+    lab.prepend_ssh_config(&format!("Host h1\n  ControlPath {}\n  ControlMaster auto\n", socket.display()));
     lab.sh(&format!(
         "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"{}\")'",
         socket.display()
     ));
-    let run = lab.recolte(&lab.job());
-    run.succeeded();
+    let run = lab.run_checked(&lab.job());
+    run.assert_succeeded();
     let note = format!(
         "h1: nobody answers at your control socket; a connection of our own was made; rm {}",
         socket.display()
     );
     assert!(run.stderr.contains(&note), "{run}");
-    let check = lab.recolte(&lab.job().command("check"));
-    check.exits(0);
+    let check = lab.run_checked(&lab.job().subcommand("check"));
+    check.assert_exit_code(0);
     assert!(check.stdout.contains("connect: nobody answers at your control socket"), "{check}");
     assert!(socket.exists(), "what is the user's stays");
 }
 
 #[test]
-fn a_host_key_is_learned_only_where_the_user_says_so() {
+fn a_host_key_is_added_only_if_ssh_config_says_so() {
     let lab = Lab::with(&["h1"]);
     let known = lab.path("lab/known_hosts");
-    let own = fs::read_to_string(lab.config()).unwrap();
+    let own = fs::read_to_string(lab.ssh_config()).unwrap();
     for (checking, learned) in [("yes", false), ("ask", false), ("accept-new", true)] {
         fs::write(&known, "").unwrap();
-        fs::write(lab.config(), format!("Host *\n  StrictHostKeyChecking {checking}\n{own}")).unwrap();
-        let run = lab.recolte(&lab.job().set("ssh.retries", 0));
+        fs::write(lab.ssh_config(), format!("Host *\n  StrictHostKeyChecking {checking}\n{own}")).unwrap();
+        let run = lab.run_checked(&lab.job().set("ssh.retries", 0));
         if learned {
-            run.succeeded();
+            run.assert_succeeded();
         } else {
-            run.exits(1);
-            run.host("h1").ended("unreachable", "connect", "host_key_unknown").hints("ssh h1 true");
+            run.assert_exit_code(1);
+            run.host("h1")
+                .assert_ended("unreachable", "connect", "host_key_unknown")
+                .assert_hint("ssh h1 true");
         }
         assert_eq!(!fs::read(&known).unwrap().is_empty(), learned, "StrictHostKeyChecking {checking}");
     }
@@ -93,35 +93,35 @@ fn a_host_key_is_learned_only_where_the_user_says_so() {
 #[test]
 fn a_jump_host_is_used_as_ssh_config_says() {
     let lab = Lab::with(&["inner", "jump"]);
-    lab.configure("Host inner\n  ProxyJump jump\n");
-    lab.recolte(&lab.job_for(&["inner"])).succeeded();
-    let log = fs::read_to_string(lab.path("lab/hosts/inner/sshd.log")).unwrap();
+    lab.prepend_ssh_config("Host inner\n  ProxyJump jump\n");
+    lab.run_checked(&lab.job_for(&["inner"])).assert_succeeded();
+    let log = lab.sshd_log("inner");
     let jump = fs::read_to_string(lab.path("lab/hosts/jump/address")).unwrap();
     assert!(log.contains(&format!("Connection from {} ", jump.trim())), "{log}");
 }
 
 #[test]
-fn a_jump_host_that_lets_few_knock_at_once_lets_all_through_in_the_end() {
+fn a_jump_host_with_max_startups_2_serves_all_hosts_in_the_end() {
     let names = ["h1", "h2", "h3", "h4", "h5", "h6", "h7", "h8"];
     let all: Vec<&str> = names.into_iter().chain(["jump"]).collect();
-    let lab = Lab::of(&all).setup("jump", "echo MaxStartups 2 >>/etc/ssh/sshd_config").up();
-    lab.configure("Host h?\n  ProxyJump jump\n");
-    lab.recolte(&lab.job_for(&names).options(&["--parallel", "8"])).succeeded();
-    let log = fs::read_to_string(lab.path("lab/hosts/jump/sshd.log")).unwrap();
+    let lab = Lab::builder(&all).setup("jump", "echo MaxStartups 2 >>/etc/ssh/sshd_config").up();
+    lab.prepend_ssh_config("Host h?\n  ProxyJump jump\n");
+    lab.run_checked(&lab.job_for(&names).options(&["--parallel", "8"])).assert_succeeded();
+    let log = lab.sshd_log("jump");
     assert!(log.contains("MaxStartups"), "nobody was refused: {log}");
 }
 
 #[test]
-fn options_meant_for_a_person_at_a_terminal_do_no_harm() {
+fn interactive_options_of_ssh_config_have_no_effect() {
     let lab = Lab::with(&["h1", "h2"]);
     let touched = lab.path("touched");
-    lab.configure(&format!(
+    lab.prepend_ssh_config(&format!(
         "Host *\n  RemoteCommand sleep 1000\n  RequestTTY force\n  LocalForward 127.0.0.1:7007 127.0.0.1:22\n  \
          RemoteForward 7008 127.0.0.1:22\n  ExitOnForwardFailure yes\n  PermitLocalCommand yes\n  LocalCommand touch {}\n  \
          ForwardAgent yes\n  ControlMaster auto\n  ControlPersist yes\n  SessionType none\n  ForkAfterAuthentication yes\n",
         touched.display()
     ));
-    lab.recolte(&lab.job()).succeeded();
+    lab.run_checked(&lab.job()).assert_succeeded();
     assert!(!touched.exists());
 }
 
@@ -134,20 +134,20 @@ fn the_key_of_the_job_and_the_config_of_the_command_line_are_used() {
         address.trim(),
         lab.path("lab/known_hosts").display()
     );
-    let config = lab.write("other_config", config);
+    let config = lab.write_file("other_config", config);
     let job = lab.job().without("ssh.config").options(&["-F", config.to_str().unwrap()]);
     let job = job.set("ssh.identity", lab.path("lab/id_ed25519").as_path());
-    lab.recolte(&job).succeeded();
-    let run = lab.recolte(&job.without("ssh.identity"));
-    run.exits(1);
-    run.host("h1").ended("unreachable", "connect", "auth_denied");
+    lab.run_checked(&job).assert_succeeded();
+    let run = lab.run_checked(&job.without("ssh.identity"));
+    run.assert_exit_code(1);
+    run.host("h1").assert_ended("unreachable", "connect", "auth_denied");
 }
 
 #[test]
-fn a_key_with_a_passphrase_is_never_asked_for() {
+fn a_passphrase_is_never_asked_for() {
     let lab = Lab::with(&["h1"]);
     lab.sh(&format!("ssh-keygen -q -p -N secret -P '' -f {}", lab.path("lab/id_ed25519").display()));
-    let run = lab.recolte(&lab.job());
-    run.exits(1);
-    run.host("h1").ended("unreachable", "connect", "auth_denied").hints("");
+    let run = lab.run_checked(&lab.job());
+    run.assert_exit_code(1);
+    run.host("h1").assert_ended("unreachable", "connect", "auth_denied").assert_hint("");
 }

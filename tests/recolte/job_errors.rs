@@ -1,8 +1,8 @@
-//! What was typed wrong: refused before any host is touched, by file, line and way out.
+//! Invalid job files and command lines: refused with exit code 2 before any host is contacted.
 
 use crate::lab::{Gateway, IntoValue, Job, Run};
 
-/// A value as it stands in a job file.
+/// A value in TOML syntax.
 struct Toml(&'static str);
 
 impl IntoValue for Toml {
@@ -12,10 +12,10 @@ impl IntoValue for Toml {
     }
 }
 
-/// Refused before anything was touched: exit code 2, nothing answered, no folder made, one message on stderr.
+/// Checks for a refusal before any host is contacted: exit code 2, a message, no stdout, no output folder.
 #[track_caller]
-fn refused(run: &Run, job: &Job) {
-    run.exits(2);
+fn assert_refused(run: &Run, job: &Job) {
+    run.assert_exit_code(2);
     assert_eq!(run.stdout, "", "{run}");
     assert!(
         !run.stderr.is_empty() && !run.stderr.contains('\x1b') && !run.stderr.contains("panicked"),
@@ -24,16 +24,16 @@ fn refused(run: &Run, job: &Job) {
     assert!(!job.output().exists(), "no host was touched, so there is no run");
 }
 
-/// The line of a job file that begins with a key, counted from 1.
-fn line_of(job: &Job, key: &str) -> usize {
+/// Returns the line number of a key in a job file, counted from 1.
+fn line_number(job: &Job, key: &str) -> usize {
     let text = job.text();
     let at =
         text.lines().position(|line| line.starts_with(&format!("{key} =")) || line == format!("[{key}]"));
     at.unwrap_or_else(|| panic!("no {key} in {text}")) + 1
 }
 
-/// Key, what it is set to, what the message must hold besides the line.
-const WRONG: [(&str, &str, &str); 54] = [
+/// Key, value, and what the message must hold besides the line number.
+const INVALID: [(&str, &str, &str); 54] = [
     ("script.instal", "\"/opt\"", "install"),
     ("scripts.file", "\"x\"", "script"),
     ("colour", "true", "unknown field"),
@@ -91,32 +91,32 @@ const WRONG: [(&str, &str, &str); 54] = [
 ];
 
 #[test]
-fn a_wrong_job_is_refused_by_file_line_and_way_out() {
+fn an_invalid_value_is_refused_with_file_line_and_hint() {
     let gateway = Gateway::new();
     let mut wrong = Vec::new();
-    for (key, value, said) in WRONG {
+    for (key, value, expected) in INVALID {
         let mut job = gateway.job_for(&["host1"]);
         if key.starts_with("mail.") {
             job = job.set("mail.to", &["a@example.fr"]).set("mail.from", "b@example.fr");
         }
         let job = job.set(key, Toml(value));
         let run = gateway.run(&job);
-        refused(&run, &job);
+        assert_refused(&run, &job);
         let (table, last) = key.rsplit_once('.').unwrap_or(("", key));
-        let line = if table == "scripts" { line_of(&job, table) } else { line_of(&job, last) };
-        let place = format!("JGE.toml:{line}: ");
+        let line = if table == "scripts" { line_number(&job, table) } else { line_number(&job, last) };
+        let location = format!("JGE.toml:{line}: ");
         let rust = ["usize", "u64", "i64"].iter().any(|word| run.stderr.contains(word));
-        if !run.stderr.contains(&place) || !run.stderr.contains(said) || rust {
-            wrong.push(format!("{key} = {value}: wanted {place:?} and {said:?}, got {}", run.stderr));
+        if !run.stderr.contains(&location) || !run.stderr.contains(expected) || rust {
+            wrong.push(format!("{key} = {value}: wanted {location:?} and {expected:?}, got {}", run.stderr));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn a_job_that_lacks_what_is_needed_is_refused_by_the_name_of_what_it_lacks() {
+fn a_missing_key_is_refused_by_its_name() {
     let gateway = Gateway::new();
-    for (key, said) in [
+    for (key, expected) in [
         ("script.file", "file"),
         ("script.install", "install"),
         ("collect.files", "files"),
@@ -127,12 +127,12 @@ fn a_job_that_lacks_what_is_needed_is_refused_by_the_name_of_what_it_lacks() {
     ] {
         let job = gateway.job_for(&["host1"]).without(key);
         let run = gateway.run(&job);
-        refused(&run, &job);
-        assert!(run.stderr.contains(said), "{key}: {run}");
+        assert_refused(&run, &job);
+        assert!(run.stderr.contains(expected), "{key}: {run}");
         assert!(run.stderr.contains("JGE.toml") || key.starts_with("targets"), "{run}");
     }
     let job = gateway.job_for(&[]);
-    refused(&gateway.run(&job), &job);
+    assert_refused(&gateway.run(&job), &job);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_password_in_clear_is_refused() {
         .set("mail.user", "moi")
         .env("RECOLTE_SMTP_PASSWORD", "s3cret");
     let run = gateway.run(&job);
-    refused(&run, &job);
+    assert_refused(&run, &job);
     assert!(
         run.stderr.contains("JGE.toml:") && run.stderr.contains("starttls") && !run.stderr.contains("s3cret"),
         "{run}"
@@ -152,30 +152,30 @@ fn a_password_in_clear_is_refused() {
 }
 
 #[test]
-fn a_job_file_that_is_none_is_refused() {
+fn a_job_file_that_is_missing_or_no_toml_is_refused() {
     let gateway = Gateway::new();
-    let torn = gateway.write("torn.toml", "name = \"JGE\"\n[script\n");
-    let binary = gateway.write("binary.toml", b"name = \"\xff\"\n");
-    for (file, said) in [
+    let torn = gateway.write_file("torn.toml", "name = \"JGE\"\n[script\n");
+    let binary = gateway.write_file("binary.toml", b"name = \"\xff\"\n");
+    for (file, expected) in [
         (torn.to_str().unwrap(), "torn.toml:2: "),
         (binary.to_str().unwrap(), "binary.toml"),
         ("nowhere.toml", "nowhere.toml"),
         ("/tmp", "not a regular file"),
         ("/dev/zero", "not a regular file"),
     ] {
-        let run = gateway.words(&["run", file]);
-        run.exits(2);
-        assert!(run.stderr.contains(said), "{run}");
+        let run = gateway.run_args(&["run", file]);
+        run.assert_exit_code(2);
+        assert!(run.stderr.contains(expected), "{run}");
     }
-    let run = gateway.words(&["run"]);
-    run.exits(2);
+    let run = gateway.run_args(&["run"]);
+    run.assert_exit_code(2);
     assert!(run.stderr.contains("recolte.toml"), "the job that was looked for: {run}");
 }
 
 #[test]
-fn a_wrong_command_line_is_refused() {
+fn invalid_arguments_are_refused() {
     let gateway = Gateway::new();
-    for (options, said) in [
+    for (options, expected) in [
         (&["--hosts", "-x"][..], "begins with `-`"),
         (&["--hosts", "@/nowhere"], "/nowhere"),
         (&["--hosts", "machine[1-x]"], "machine[1-x]"),
@@ -189,23 +189,23 @@ fn a_wrong_command_line_is_refused() {
     ] {
         let job = gateway.job_for(&["host1"]).options(options);
         let run = gateway.run(&job);
-        refused(&run, &job);
-        assert!(run.stderr.contains(said), "{options:?}: {run}");
+        assert_refused(&run, &job);
+        assert!(run.stderr.contains(expected), "{options:?}: {run}");
     }
     let job = gateway.job_for(&["host1"]).env("LIST_SERVEUR", "a;b");
     let run = gateway.run(&job);
-    refused(&run, &job);
-    for words in [&["harvest"][..], &[], &["run", "a", "b"]] {
-        gateway.words(words).exits(2);
+    assert_refused(&run, &job);
+    for args in [&["harvest"][..], &[], &["run", "a", "b"]] {
+        gateway.run_args(args).assert_exit_code(2);
     }
 }
 
 #[test]
-fn a_place_where_no_run_can_be_kept_is_refused() {
+fn an_output_folder_that_cannot_be_made_is_refused() {
     let gateway = Gateway::new();
-    let file = gateway.write("file", "");
+    let file = gateway.write_file("file", "");
     let job = gateway.job_for(&["host1"]).set("output", file.join("runs").as_path());
     let run = gateway.run(&job);
-    refused(&run, &job);
+    assert_refused(&run, &job);
     assert!(run.stderr.contains("file/runs") && run.stderr.contains("output"), "{run}");
 }

@@ -1,9 +1,9 @@
-//! Names that hosts give their files: odd, hostile, as long as names can be.
+//! Names of remote files: odd, hostile, and as long as names can be.
 
-use crate::lab::{Lab, unpack};
+use crate::lab::{Lab, files, unpack};
 
-/// Makes one file of each odd name below /tmp/odd; each holds its own name.
-const WRITES_ODD_NAMES: &str = r#"#!/usr/bin/env python3
+/// Writes files with unusual names into /tmp/odd; each holds its own name.
+const WRITE_ODD_NAMES: &str = r#"#!/usr/bin/env python3
 import os
 os.mkdir("/tmp/odd")
 os.chdir(b"/tmp/odd")
@@ -15,63 +15,62 @@ for name in names:
         file.write(name)
 "#;
 
-/// How many names those are; `*` does not match those that begin with a dot.
-const ODD: usize = 21;
+/// The number of these names.
+const ODD_NAMES: usize = 21;
 
-fn harmless(name: &str) -> bool {
+fn is_safe_name(name: &str) -> bool {
     let bad = |c: char| c.is_control() || c == '\u{202e}' || c == '\u{fffd}';
     !name.contains(bad) && name.len() <= 255 && name != ".." && name != "."
 }
 
 #[test]
-fn odd_names_come_home_under_harmless_ones_each_with_its_own_content() {
-    let lab = Lab::of(&["h1", "nosftp"]).setup("nosftp", "sed -i /sftp/d /etc/ssh/sshd_config").up();
+fn files_with_unusual_names_get_safe_names_and_keep_their_content() {
+    let lab = Lab::builder(&["h1", "nosftp"]).setup("nosftp", "sed -i /sftp/d /etc/ssh/sshd_config").up();
     for layout in ["by-host", "flat"] {
-        let job = lab.job().script(WRITES_ODD_NAMES).set("collect.layout", layout);
-        let run = lab.recolte(&job.set("collect.files", &["/tmp/odd/*", "/tmp/odd/.*"]));
-        run.succeeded();
+        let job = lab.job().script(WRITE_ODD_NAMES).set("collect.layout", layout);
+        let run = lab.run_checked(&job.set("collect.files", &["/tmp/odd/*", "/tmp/odd/.*"]));
+        run.assert_succeeded();
         for host in ["h1", "nosftp"] {
             let host = run.host(host);
             let files = host.0["files"].as_array().unwrap();
-            assert_eq!(files.len(), ODD, "{:#}", host.0);
+            assert_eq!(files.len(), ODD_NAMES, "{:#}", host.0);
             for file in files {
                 let (path, remote) = (file["path"].as_str().unwrap(), file["remote"].as_str().unwrap());
                 assert!(
-                    path.rsplit('/').next().is_some_and(harmless) && harmless_text(remote),
+                    path.rsplit('/').next().is_some_and(is_safe_name) && is_printable(remote),
                     "{path:?} {remote:?}"
                 );
                 let (content, bytes) = (run.read(path), file["bytes"].as_u64().unwrap());
                 assert_eq!(content.len() as u64, bytes);
                 if let Ok(text) = std::str::from_utf8(&content)
-                    && harmless_text(text)
+                    && is_printable(text)
                     && !text.contains('\\')
                 {
                     assert_eq!(remote, format!("/tmp/odd/{text}"), "each file under its own name");
                 }
             }
-            // The folder itself and its parent are under `.*`.
         }
         let packed = unpack(&run.path("JGE.tar.gz"));
-        assert_eq!(packed.len(), 2 * ODD + 2);
+        assert_eq!(packed.len(), 2 * ODD_NAMES + 2);
         assert!(packed.keys().all(|path| path.starts_with("JGE/") && !path.contains("/../")));
-        lab.on_host("h1", "rm -r /tmp/odd");
-        lab.on_host("nosftp", "rm -r /tmp/odd");
+        lab.host_sh("h1", "rm -r /tmp/odd");
+        lab.host_sh("nosftp", "rm -r /tmp/odd");
     }
 }
 
-fn harmless_text(text: &str) -> bool {
+fn is_printable(text: &str) -> bool {
     !text.contains(|c: char| c.is_control() || c == '\u{202e}' || c == '\u{fffd}')
 }
 
 #[test]
-fn what_a_terminal_would_obey_in_a_name_is_shown_in_print() {
+fn control_characters_in_file_names_are_escaped() {
     let lab = Lab::with(&["h1"]);
     let script = "#!/bin/sh\ncd /tmp; touch \"$(printf 'fichier_\\033[31m\\nlog.txt')\"; \
                   ln -s x \"$(printf 'fichier_\\033]0;x\\007log.txt')\"\n";
-    let run = lab.recolte(&lab.job().script(script).options(&["-v"]));
-    run.succeeded();
-    assert_eq!(run.host("h1").files(), ["/tmp/fichier_\\x1b[31m\\nlog.txt"]);
-    assert!(run.host("h1").why_skipped("/tmp/fichier_\\x1b]0;x\\x07log.txt").contains("link"));
+    let run = lab.run_checked(&lab.job().script(script).options(&["-v"]));
+    run.assert_succeeded();
+    assert_eq!(run.host("h1").remote_files(), ["/tmp/fichier_\\x1b[31m\\nlog.txt"]);
+    assert!(run.host("h1").skip_reason("/tmp/fichier_\\x1b]0;x\\x07log.txt").contains("link"));
     for text in [
         &run.stdout,
         &run.stderr,
@@ -84,8 +83,8 @@ fn what_a_terminal_would_obey_in_a_name_is_shown_in_print() {
 }
 
 #[test]
-fn a_name_that_tries_to_leave_its_folder_stays_in_it() {
-    // A shell that answers the listing with names of its own choice: a host can say anything.
+fn a_remote_path_with_dot_dot_stays_inside_the_run_folder() {
+    // A login shell that answers the listing with paths of its own choice, as a hostile host could.
     let setup = r#"cat >/usr/local/bin/evil <<'E'
 #!/bin/bash
 [ "$2" = 'exec sh' ] || exec /bin/bash "$@"
@@ -105,17 +104,17 @@ done
 E
 chmod 755 /usr/local/bin/evil
 sed -i 's|^\(User_VIP:.*:\)/bin/bash$|\1/usr/local/bin/evil|' /etc/passwd; echo /usr/local/bin/evil >>/etc/shells"#;
-    let lab = Lab::of(&["evil", "h2"]).setup("evil", setup).up();
+    let lab = Lab::builder(&["evil", "h2"]).setup("evil", setup).up();
     for layout in ["by-host", "flat"] {
         let job = lab.job().set("collect.layout", layout).set("collect.fresh", false);
-        let run = lab.recolte(&job);
-        let seen = run.harvest();
+        let run = lab.run_checked(&job);
+        let seen = run.collected_files();
         assert!(
             seen.iter().any(|name| name.ends_with("hostname")),
             "the listing was the evil one: {seen:?} {run}"
         );
-        run.host("h2").succeeded();
-        let top = crate::lab::files(&job.output());
+        run.host("h2").assert_succeeded();
+        let top = files(&job.output());
         let id = run.path("").file_name().unwrap().to_str().unwrap().to_owned();
         let outside = |name: &&String| !name.starts_with(&format!("{id}/")) && !name.starts_with("latest");
         assert!(
