@@ -98,7 +98,7 @@ def table(rows):
 
 
 def quote_in(page, mark, text):
-    """Replaces the block of the page between the two comments that name `mark`, so that it shows the latest results."""
+    """Replaces the block of the page between the two comments that name `mark`."""
     if not page.exists():
         return
     begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"

@@ -1,11 +1,12 @@
 """big: the scenario of big files: how fast they are collected, and how soon after that the archive is ready.
 
-The supplied script writes one file of the given size on each host. In every round recolte does the job. With one host,
-`sftp` then copies the same file, once in the usual way (`-p`) and once until it is on disk (`-pf`), as recolte does. It
-also connects and copies nothing, since its time includes connecting, and that of recolte's step `collect` does not. With
-any number of hosts, `tar -czf` packs what recolte collected. Every copy is compared with the host's file by SHA-256.
-recolte's times come from its own files: `collect` is the time of the step in report.json; `archive` is the time from the
-last `ended` in journal.jsonl until the archive, which is on disk by then, gets its final name.
+The supplied script writes one file of the given size on each host. In every round recolte does the job. With one
+host, `sftp` then copies the same file, once in the usual way (`-p`) and once until it is on disk (`-pf`), as
+recolte does. It also connects and copies nothing, since its time includes connecting, and that of recolte's step
+`collect` does not. With any number of hosts, `tar -czf` packs what recolte collected. Every copy is compared with
+the host's file by SHA-256. recolte's times come from its own files: `collect` is the time of the step in
+report.json; `archive` is the time from the last `ended` in journal.jsonl until the archive, which is on disk by
+then, gets its final name.
 Limits: with several hosts only the archive is compared, since collecting overlaps with the work of other hosts.
 """
 
@@ -105,7 +106,7 @@ def collecting(run):
 
 
 def archiving(run):
-    """Returns the time from the end of the last host, by recolte's journal, until the archive was renamed (its ctime)."""
+    """Returns the time from the last host's end, by the journal, until the archive was renamed (its ctime)."""
     lines = map(json.loads, (run / "journal.jsonl").read_text().splitlines())
     last = max(datetime.datetime.fromisoformat(line["ended"]) for line in lines if line["event"] == "ended")
     return (run / "JGE.tar.gz").stat().st_ctime - last.timestamp()

@@ -1,7 +1,7 @@
 """chart: a bar chart of medians, with whiskers from the smallest to the largest value, as one self-contained SVG.
 
-Readable on light and dark pages: it has a background of its own, and follows the reader's colour scheme. Limits: the axis
-is linear, so a very short bar beside a very long one can be read only by its label.
+Readable on light and dark pages: it has a background of its own, and follows the reader's colour scheme. Limits:
+the axis is linear, so a very short bar beside a very long one can be read only by its label.
 """
 
 import statistics

@@ -1,10 +1,11 @@
 """competitors: each tool does the same job in the best way that it offers, and writes FOLDER/.../JGE.tar.gz.
 
-A competitor is a function (bench, folder) that returns the command to be timed. A preparation that must not be timed is
-done by a second function, which is called before. Masters whose sockets are in FOLDER/masters, and those that recolte
-keeps, are ended after the timed part, so that no round makes the next one faster. docs/bench/README.md describes each
-competitor in words: change both together.
-Limits: a competitor that fails on one host fails altogether; how the tools handle faulty hosts is not compared here.
+A competitor is a function (bench, folder) that returns the command to be timed. A preparation that must not be
+timed is done by a second function, which is called before. Masters whose sockets are in FOLDER/masters, and those
+that recolte keeps, are ended after the timed part, so that no round makes the next one faster. docs/bench/README.md
+describes each competitor in words: change both together.
+Limits: a competitor that fails on one host fails altogether; how the tools handle faulty hosts is not compared
+here.
 """
 
 import json
@@ -148,7 +149,7 @@ def clush(bench, out, config=None):
 
 
 def ansible(bench, out):
-    """Does the job by a playbook with pipelining, shared connections, strategy free, no facts and as few tasks as possible."""
+    """Does the job by a playbook: pipelining, shared connections, strategy free, no facts, few tasks."""
     path = pathlib.PurePosixPath(GLOB)
     tasks = [
         {"copy": {"src": str(bench.script), "dest": STAGED, "mode": "0700"}},

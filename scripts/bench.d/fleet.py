@@ -1,7 +1,7 @@
 """fleet: the scenario of many hosts and small files: every competitor does the whole job.
 
-Every round runs each competitor once, one after the other, in an order that changes from round to round. A ratio is the
-median of the rounds' ratios: a disturbance that lasts longer than a round affects both sides.
+Every round runs each competitor once, one after the other, in an order that changes from round to round. A ratio is
+the median of the rounds' ratios: a disturbance that lasts longer than a round affects both sides.
 Limits: ansible and the old script take minutes on hundreds of hosts; leave them out there by --only.
 """
 

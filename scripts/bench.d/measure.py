@@ -1,10 +1,10 @@
 """measure: runs one competitor once on reset hosts, checks its result, and measures wall time and processor time.
 
-Wall time ends with the command. Processor time counts all that the command started, also what outlives it (ssh masters),
-and separately that of all hosts. If the command is recolte, its own processor time, without that of the programs that it
-starts, and its peak memory are measured too.
-Limits: of masters that were started before the timed part, only the time spent within it is counted. Hosts and gateway
-share this machine's processors. A memory peak within the last 20 ms of a command is missed.
+Wall time ends with the command. Processor time counts all that the command started, also what outlives it (ssh
+masters), and separately that of all hosts. If the command is recolte, its own processor time, without that of the
+programs that it starts, and its peak memory are measured too.
+Limits: of masters that were started before the timed part, only the time spent within it is counted. Hosts and
+gateway share this machine's processors. A memory peak within the last 20 ms of a command is missed.
 """
 
 import ctypes
@@ -37,7 +37,7 @@ def adopt_orphans():
 
 
 def rounds(bench, one_round):
-    """Returns all figures: name -> one dictionary per round. `one_round` yields pairs of a name and its dictionary."""
+    """Returns all figures: name -> one dictionary per round. `one_round` yields a name and its dictionary."""
     bench.idle = len(tree(bench.init))
     figures = {}
     for number in range(bench.options.runs + 1):
@@ -108,7 +108,7 @@ class Peak(threading.Thread):
 
 
 def own_cpu(pid):
-    """Returns the processor time of a process without its children; /proc/PID/stat has only hundredths of a second."""
+    """Returns the processor time of a process without its children, finer than /proc/PID/stat has it."""
     clock = ctypes.c_int()
     if error := LIBC.clock_getcpuclockid(pid, ctypes.byref(clock)):
         raise OSError(error, os.strerror(error))

@@ -39,7 +39,8 @@ def one_round(bench):
 
 def rows(options, figures):
     """Returns the table: the headings, then one row per fleet."""
-    table = [["hosts", "wall s", "min", "max", "wall ms / host", "own cpu ms / host", "peak MB", "time per host / small fleet"]]
+    per_host = ["wall ms / host", "own cpu ms / host", "peak MB", "time per host / small fleet"]
+    table = [["hosts", "wall s", "min", "max", *per_host]]
     few = options.against
     for number in (options.hosts, few):
         runs = figures[f"recolte {number}"]

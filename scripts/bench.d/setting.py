@@ -51,7 +51,7 @@ class Bench:
         return pathlib.Path("/proc", pid, "root")
 
     def each(self, line):
-        """Returns a command that runs `line` for every host, in a shell where $1 is the host, `parallel` at a time."""
+        """Returns a command that runs `line` for every host ($1), `parallel` at a time."""
         names = " ".join(self.hosts)
         return f"printf '%s\\n' {names} | xargs -P {self.options.parallel} -I{{}} sh -c {quote(line)} sh {{}}"
 

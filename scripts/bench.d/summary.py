@@ -1,8 +1,9 @@
 """summary: the table of goals and results at the top of a folder's README.md, from the JSON files in the folder.
 
-Each row uses the latest measurement of one name. Its reference is another competitor of that measurement, which does
-less, or does the same by hand: it shows how much of the time is not recolte's own.
-Limits: no row is marked as reached or missed. A measurement that is missing, or lacks a competitor, leaves cells empty.
+Each row uses the latest measurement of one name. Its reference is another competitor of that measurement, which
+does less, or does the same by hand: it shows how much of the time is not recolte's own.
+Limits: no row is marked as reached or missed. A measurement that is missing, or lacks a competitor, leaves cells
+empty.
 """
 
 import json
@@ -24,7 +25,7 @@ class Goal(NamedTuple):
 
 
 def ratio(sitting, name, other, wanted, limit=None, what=None, less=None):
-    """Returns the goal for the ratio of the times of `name` and `other`; the reference is a ratio to the same `other`."""
+    """Returns the goal for the ratio of the times of `name` and `other`; the reference uses the same `other`."""
     measured = lambda figures: median_ratio(figures, name, other, less)
     told = (limit, lambda figures: median_ratio(figures, limit, other)) if limit else None
     return Goal(f"{what or 'whole job'}: `{name}` / `{other}`", sitting, measured, wanted, told)
