@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::connect::{reach, stale};
 use super::execute::{run_line, script_line};
 use super::{ConnectLimiter, failure};
-use crate::escape::summary;
+use crate::escape::escape_tail;
 use crate::event::Stop;
 use crate::job::{Job, Script};
 use crate::outcome::{Cause, Failure, HostReport, Step};
@@ -232,7 +232,7 @@ async fn clock(remote: &Remote) -> CheckResult {
         (Some(there), Some(here)) if (there - here).abs() <= CLOCK => CheckResult::Passed,
         (Some(there), Some(here)) => CheckResult::Noted(format!("its clock differs by {} s", there - here)),
         _ => {
-            let said = summary(&done.stdout, 100);
+            let said = escape_tail(&done.stdout, 100);
             let message = format!("its clock cannot be read: date +%s says \"{said}\"");
             CheckResult::Failed(failure::new(
                 Step::Install,
