@@ -15,6 +15,12 @@ messages! {
         ByName => "by name",
         ByAlias { pattern, file, line: u64 } => "{pattern} ({file}, line {line})",
 
+        // Places.
+        AtLine { file, line: u64 } => "{file}, line {line}",
+        AtRow { place, unit, number: u64 } => "{place}, {unit} {number}",
+        Line => "line",
+        Row => "row",
+
         // Files of any kind.
         FileUnreadable => "cannot be read",
 

@@ -127,7 +127,7 @@ pub fn install(script: &Script, stderr: &[u8]) -> Failure {
 /// What lies installed is not what was supplied.
 pub fn tampered(script: &Script) -> Failure {
     let hint = "find out who else writes there; nothing was run";
-    new(Step::Install, Cause::Tampered, format!("{} is not what was supplied", script.installed()), hint)
+    new(Step::Install, Cause::Tampered, format!("{} is not what was supplied", script.installed_path()), hint)
 }
 
 /// What the end of the script's run means; none if it went well.

@@ -163,7 +163,7 @@ async fn sftp(remote: &Remote) -> CheckResult {
 
 /// What the upload does, taken back.
 async fn staging(remote: &Remote, script: &Script, host: &str) -> CheckResult {
-    let path = script.staged(&shell_quoting::mark(), host);
+    let path = script.staged_path(&shell_quoting::mark(), host);
     let uploaded = remote.upload(&path, &script.bytes).await;
     let removed = remote.remove(&path).await;
     match uploaded.and(removed) {
@@ -174,7 +174,8 @@ async fn staging(remote: &Remote, script: &Script, host: &str) -> CheckResult {
 
 /// The install folder is there, can be written, and has room.
 async fn install(remote: &Remote, script: &Script) -> CheckResult {
-    let (folder, file) = (shell_quoting::quote(&script.install), shell_quoting::quote(&script.installed()));
+    let (folder, file) =
+        (shell_quoting::quote(&script.install), shell_quoting::quote(&script.installed_path()));
     let program = format!(
         "( LC_ALL=C; export LC_ALL; if [ -d {folder} ]; then :; else echo \"No such folder\" >&2; exit 1; fi; \
          if [ -e {file} ]; then t={file}; else t={folder}; fi; \
