@@ -1,7 +1,7 @@
 //! Ranges of host names: expands `srv[01-12]` to its names. [`fold_names`] does the reverse.
 //!
-//! Pure. A name holds any number of brackets, each a list of numbers and ranges; the last one varies fastest. Limits: a
-//! word gives at most [`MAX_NAMES`] names of at most [`MAX_NAME_BYTES`] bytes, and brackets hold numbers only: no
+//! Pure. A name holds any number of brackets, each a list of numbers and ranges; the last one varies fastest. Limits:
+//! a word gives at most [`MAX_NAMES`] names of at most [`MAX_NAME_BYTES`] bytes, and brackets hold numbers only: no
 //! letters, no nesting. The one exception is an IPv6 address, `[2001:db8::1]`: ssh takes it without its brackets.
 
 mod fold;
@@ -11,7 +11,7 @@ pub mod pattern;
 use std::net::Ipv6Addr;
 
 pub use self::fold::fold_names;
-pub use self::host_name::{HostName, join_names};
+pub use self::host_name::HostName;
 use crate::escape::escape_head;
 use crate::located::Located;
 use crate::message::InventoryMessage;
@@ -41,8 +41,8 @@ struct NumberRange {
     width: usize,
 }
 
-/// Expands a word to the names that it stands for, in the order written. A word without brackets is its own name, and a
-/// number written twice gives its name twice.
+/// Expands a word to the names that it stands for, in the order written. A word without brackets is its own name, and
+/// a number written twice gives its name twice.
 ///
 /// # Errors
 /// The brackets hold anything but numbers and ranges, or the names are more than [`MAX_NAMES`] or longer than

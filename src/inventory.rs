@@ -1,7 +1,7 @@
 //! Selects the hosts to visit: by names, ranges, patterns over the aliases of ssh_config, and a register of machines.
 //!
-//! Limits: reads files and runs nothing, so whether a host exists is not known here. Names are compared as written; two
-//! names of one machine are two targets.
+//! Limits: reads files and runs nothing, so whether a host exists is not known here. Names are compared as written;
+//! two names of one machine are two targets.
 
 mod filter;
 pub mod host_list;
@@ -24,7 +24,7 @@ use crate::ssh_config::{self, Alias};
 pub struct Target {
     /// An alias of ssh_config, a host or `user@host`.
     pub host: HostName,
-    /// Where the name came from, for people: `by name`, a range, a pattern and its line, or the register.
+    /// The origin of the name, for people: `by name`, a range, a pattern and its line, or the register.
     pub source: String,
 }
 
@@ -68,8 +68,7 @@ pub enum InventoryError {
 /// # Errors
 /// It is a broken range, or no name.
 pub fn validate_entry(entry: &str) -> Result<(), Located> {
-    let names = expand_ranges(entry.trim())?;
-    names.iter().filter(|name| !is_pattern(name)).try_for_each(|name| HostName::parse(name).map(drop))
+    Filter::new(&[entry.to_owned()]).map(drop)
 }
 
 /// Selects the hosts to visit.

@@ -1,8 +1,8 @@
 //! The job: everything that a run will do, checked before any host is touched, and unchangeable afterwards.
 //!
-//! `file` holds the tables of the TOML file; `build`, `targets_table` and `mail_table` make a [`Job`] of them and of the
-//! command line's [`Overrides`]; `source` makes errors with the file and the line. Limits: what only a host can tell
-//! (whether a folder exists there) is not asked here.
+//! `file` holds the tables of the TOML file; `build`, `targets_table` and `mail_table` make a [`Job`] of them and of
+//! the command line's [`Overrides`]; `source` makes errors with the file and the line. Limits: what only a host can
+//! tell (whether a folder exists there) is not asked here.
 
 mod build;
 mod file;
@@ -40,7 +40,7 @@ pub struct Overrides {
     pub parallel: Option<usize>,
     /// The folder of runs.
     pub output: Option<PathBuf>,
-    /// Whether no mail is sent.
+    /// Sends no mail.
     pub no_mail: bool,
     /// The script of an earlier run, in place of the content of `script.file`; its name stays.
     pub script: Option<PathBuf>,
@@ -63,19 +63,19 @@ pub struct Job {
     pub handshakes: usize,
     /// The longest time of the whole run.
     pub deadline: Option<Duration>,
-    /// How many hosts may fail before no more are started.
+    /// The number of hosts that may fail before no more are started.
     pub max_failures: Option<MaxFailures>,
-    /// How many hosts are visited first; the others only if all of these succeed.
+    /// The number of hosts that are visited first; the others only if all of these succeed.
     pub canary: usize,
     /// The hosts to visit.
     pub targets: Selection,
-    /// How to reach the hosts.
+    /// The settings of ssh.
     pub ssh: Ssh,
     /// The script to run.
     pub script: Script,
     /// The files to collect.
     pub collect: Collect,
-    /// Where the archive is copied to.
+    /// The path of a copy of the archive.
     pub copy_to: Option<PathBuf>,
     /// The settings of the mail; none if the job or the command line leaves it out.
     pub mail: Option<mail::Settings>,
@@ -90,9 +90,9 @@ pub struct Ssh {
     pub identity: Option<PathBuf>,
     /// The longest time for TCP, key exchange and authentication together.
     pub connect_timeout: Duration,
-    /// How many times a connection is tried again that failed for a transient cause.
+    /// The most retries of a connection that failed for a transient cause.
     pub retries: usize,
-    /// How long masters persist after their last use, for the next command; none ends them with this one.
+    /// The time that masters persist after their last use; none ends them with this command.
     pub keep: Option<Duration>,
 }
 
@@ -119,7 +119,7 @@ pub struct Script {
     pub run_as: Option<String>,
     /// The longest time that it may run.
     pub timeout: Option<Duration>,
-    /// Whether it is ended when its connection ends.
+    /// Ends the script when its connection ends.
     pub supervise: bool,
 }
 
@@ -158,9 +158,9 @@ pub struct Collect {
     pub files: Vec<String>,
     /// The layout of the files in the archive.
     pub layout: Layout,
-    /// Whether only files of this run are collected.
+    /// Collects only files of this run.
     pub fresh: bool,
-    /// Whether no file at all is a failure.
+    /// Makes it a failure if there is no file at all.
     pub required: bool,
     /// The most bytes of one file, and of each stream that the script prints.
     pub max_file: u64,

@@ -12,7 +12,7 @@ use crate::message::Message;
 pub struct Located {
     /// The file, with its line, sheet or row where they are known, or the word that is wrong.
     pub place: String,
-    /// What is wrong, and the way out. Boxed, since every `Result` is as large as its error.
+    /// The fault, and the way out. Boxed, since every `Result` is as large as its error.
     pub kind: Box<Message>,
     /// The cause, if there is one.
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -31,10 +31,5 @@ impl Located {
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self { source: Some(source.into()), ..Self::new(place, kind) }
-    }
-
-    /// Puts the file and line in front of the place.
-    pub fn within(self, outer: &str) -> Self {
-        Self { place: format!("{outer}: {}", self.place), ..self }
     }
 }

@@ -1,8 +1,8 @@
 //! The `Host` aliases of the ssh_config in use, those that a pattern matches, and the questions to `ssh -G`.
 //!
-//! Limits: a line's meaning for one host is asked of `ssh -G`, never worked out here. Aliases are listed whatever block
-//! their `Include` stands in. Patterns, negated entries and names that ssh would refuse as an argument are left out.
-//! `${VAR}` and `%` tokens in `Include`, new in OpenSSH 10, are not expanded. At most [`MAX_FILES`] files and
+//! Limits: a line's meaning for one host is asked of `ssh -G`, never worked out here. Aliases are listed whatever
+//! block their `Include` stands in. Patterns, negated entries and names that ssh would refuse as an argument are left
+//! out. `${VAR}` and `%` tokens in `Include`, new in OpenSSH 10, are not expanded. At most [`MAX_FILES`] files and
 //! [`MAX_BYTES`] are read in all.
 
 mod host;

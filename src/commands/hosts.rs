@@ -6,7 +6,6 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{CommandResult, QUESTIONS_PER_CORE, load, print, say};
 use crate::cli;
 use crate::escape::escape;
-use crate::hostset::join_names;
 use crate::inventory::{self, Selected};
 use crate::outcome::ExitStatus;
 use crate::run::per_core;
@@ -46,7 +45,7 @@ pub async fn hosts(args: cli::HostsArgs) -> CommandResult {
     } else {
         print(&table(&listed));
         for names in find_duplicates(&hosts) {
-            print(&format!("same machine: {}\n", join_names(&names)));
+            print(&format!("same machine: {}\n", names.join(", ")));
         }
     }
     Ok(ExitStatus::Success)

@@ -1,7 +1,8 @@
-//! Folds a list of names into one short line, `machine[1-3],test2`; [`expand_ranges`](super::expand_ranges) undoes it.
+//! Folds a list of names into one short line, `machine[1-3],test2`; [`expand_ranges`](super::expand_ranges) undoes
+//! it.
 //!
-//! Pure. Each name counts once, in natural order (`n9` before `n10`); padding is kept. Limits: only consecutive numbers
-//! are joined, no steps, and only the last few numbers of a name are looked at.
+//! Pure. Each name counts once, in natural order (`n9` before `n10`); padding is kept. Limits: only consecutive
+//! numbers are joined, no steps, and only the last few numbers of a name are looked at.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,8 +13,8 @@ const FOLDED_NUMBERS: usize = 4;
 
 /// Folds names into one line, in natural order and each once: `machine[1-3],test2`.
 ///
-/// [`super::split_list`] and [`super::expand_ranges`] give the names back, unless one holds brackets, commas or blanks
-/// itself, which no [`super::HostName`] does.
+/// [`super::split_list`] and [`super::expand_ranges`] give the names back, unless one holds brackets, commas or
+/// blanks itself, which no [`super::HostName`] does.
 pub fn fold_names<S: AsRef<str>>(names: &[S]) -> String {
     let names: BTreeSet<NameParts> = names.iter().map(|name| NameParts::new(name.as_ref())).collect();
     let mut names: Vec<NameParts> = names.into_iter().collect();
@@ -32,7 +33,7 @@ struct NameParts(Vec<Piece>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Piece {
     Text(String),
-    /// The value, then the digits, which tell 1 from 01.
+    /// The value, then the digits: 1 and 01 are two numbers.
     Number(u64, String),
     /// Several numbers that [`fold_number`] joined; empty where it has taken the number out.
     Folded(String),

@@ -25,19 +25,14 @@ impl HostName {
     /// Checks that ssh takes a name as one plain argument.
     ///
     /// # Errors
-    /// OpenSSH 9.6 and later refuse the name (shell characters, a leading `-`), it is more than one word or stands for
-    /// more than one host, or no folder of the archive can have it.
+    /// OpenSSH 9.6 and later refuse the name (shell characters, a leading `-`), it is more than one word or stands
+    /// for more than one host, or no folder of the archive can have it.
     pub fn parse(name: &str) -> Result<Self, Located> {
         match find_fault(name) {
             Some(kind) => Err(Located::new(escape_head(name), kind)),
             None => Ok(Self(Arc::from(name))),
         }
     }
-}
-
-/// Joins names with commas: `a, b, c`.
-pub fn join_names(names: &[HostName]) -> String {
-    names.iter().map(HostName::as_ref).collect::<Vec<_>>().join(", ")
 }
 
 impl Deref for HostName {

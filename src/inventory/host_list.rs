@@ -68,7 +68,10 @@ fn parse_entries(source: &str, content: Vec<u8>) -> Result<Vec<String>, Located>
     let mut entries = Vec::new();
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         for word in split_list(line).take_while(|word| !word.starts_with('#')) {
-            expand_ranges(word).map_err(|error| error.within(&at_line(number)))?;
+            expand_ranges(word).map_err(|error| {
+                let place = format!("{}: {}", at_line(number), error.place);
+                Located { place, ..error }
+            })?;
             entries.push(word.to_owned());
         }
     }

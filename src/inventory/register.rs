@@ -1,7 +1,7 @@
 //! Reads the register of machines, a spreadsheet or a CSV file with one machine a row, and selects its rows.
 //!
-//! The content of a file decides what it is, not its name. Limits: a file has at most [`MAX_BYTES`] and is read within
-//! [`TIME_LIMIT`]. Every row of the sheet counts, also one that a filter of the office hides.
+//! The content of a file decides what it is, not its name. Limits: a file has at most [`MAX_BYTES`] and is read
+//! within [`TIME_LIMIT`]. Every row of the sheet counts, also one that a filter of the office hides.
 
 mod csv;
 mod package;

@@ -114,19 +114,15 @@ impl JobBuilder<'_> {
         let path = self.resolve_path(named.get_ref());
         match fs::File::open(&path).and_then(|file| file.metadata()) {
             Ok(meta) if meta.is_file() => Ok(path),
-            Ok(_) => Err(self.unreadable(key, named, &path, not_regular())),
-            Err(error) => Err(self.unreadable(key, named, &path, error)),
+            Ok(_) => Err(self.unreadable(key, named, not_regular())),
+            Err(error) => Err(self.unreadable(key, named, error)),
         }
     }
 
-    pub(super) fn unreadable(
-        &self,
-        key: &str,
-        named: &Spanned<PathBuf>,
-        path: &Path,
-        error: io::Error,
-    ) -> Located {
-        let kind = JobMessage::FileUnreadable { key: key.to_owned(), file: path.display().to_string() };
+    /// Makes an error about a file that the job names.
+    pub(super) fn unreadable(&self, key: &str, named: &Spanned<PathBuf>, error: io::Error) -> Located {
+        let file = self.resolve_path(named.get_ref()).display().to_string();
+        let kind = JobMessage::FileUnreadable { key: key.to_owned(), file };
         Located { source: Some(error.into()), ..self.source.error_at(&named.span(), kind) }
     }
 

@@ -245,7 +245,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 /// Parses a number of bytes.
 fn parse_size(text: &str) -> Result<u64, String> {
     let size = text.parse::<bytesize::ByteSize>().map(|size| size.as_u64());
-    size.map_err(|error| JobMessage::SizeInvalid { error: error.to_string() }.to_string())
+    size.map_err(|error| JobMessage::SizeInvalid { error }.to_string())
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

@@ -52,7 +52,7 @@ impl JobBuilder<'_> {
     fn read_password(&self, file: &Spanned<PathBuf>) -> Result<Password, Located> {
         const KEY: &str = "mail.password_file";
         let path = self.resolve_readable(KEY, file)?;
-        let text = fs::read_to_string(&path).map_err(|error| self.unreadable(KEY, file, &path, error))?;
+        let text = fs::read_to_string(path).map_err(|error| self.unreadable(KEY, file, error))?;
         Ok(Password::new(&text))
     }
 }

@@ -1,4 +1,4 @@
-//! What a visit needs to know of a host, asked of ssh only where the ssh_config may hold any of it.
+//! Asks ssh what a visit needs to know of its hosts, and only where the ssh_config may hold any of it.
 //!
 //! Limits: commands that show hosts to people ask ssh about each of them, by [`resolve`].
 
@@ -15,9 +15,9 @@ pub struct Host {
     pub alias: HostName,
     /// The jump hosts on the way, if any.
     pub jump: Option<String>,
-    /// Where the user's own master would listen, if there may be one.
+    /// The control socket of a master of the user's own, if there may be one.
     pub control_path: Option<PathBuf>,
-    /// After how many seconds ssh gives a dead link up; none if it never does.
+    /// The seconds after which ssh gives up a dead connection; none if it never does.
     pub notices_dead_link_within: Option<u64>,
 }
 

@@ -1,6 +1,6 @@
 //! Parses one line of an ssh_config as ssh does.
 //!
-//! Pure. Limits: bytes that are no UTF-8 become U+FFFD; keywords that nothing here depends on are not told apart.
+//! Pure. Limits: bytes that are no UTF-8 become U+FFFD; keywords that nothing here depends on are one variant.
 
 /// A parsed line.
 #[derive(Debug, PartialEq, Eq)]

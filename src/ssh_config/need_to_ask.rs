@@ -11,7 +11,7 @@ use crate::hostset::pattern::is_pattern;
 /// The lines of an ssh_config that make it necessary to ask ssh about every host.
 #[derive(Debug, Default)]
 pub(super) struct AskRule {
-    /// Whether there is a line whose meaning for a host only ssh knows.
+    /// Set by a line whose meaning for a host only ssh knows.
     pub(super) left_to_ssh: bool,
     /// The values of `HostName` in blocks for one host.
     addresses: Vec<String>,
@@ -35,8 +35,8 @@ impl AskRule {
         }
     }
 
-    /// Checks whether ssh must be asked about all targets: a setting that a visit needs may be there for one of them, or
-    /// two names may be one machine.
+    /// Checks whether ssh must be asked about all targets: a setting that a visit needs may be there for one of them,
+    /// or two names may be one machine.
     pub(super) fn applies_to(&self, targets: &[HostName]) -> bool {
         let hosts = targets.iter().map(|target| target.rsplit_once('@').map_or(&**target, |(_, host)| host));
         let names = self.addresses.iter().map(String::as_str).chain(hosts);

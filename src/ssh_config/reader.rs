@@ -19,7 +19,7 @@ use crate::hostset::pattern::is_pattern;
 use crate::located::Located;
 use crate::message::InventoryMessage;
 
-/// How deep includes nest: as in ssh.
+/// The deepest nesting of includes, as in ssh.
 const MAX_DEPTH: usize = 16;
 
 /// The files being read, and their content so far.
@@ -70,7 +70,8 @@ impl Reader {
         Self { home, ..Self::default() }
     }
 
-    /// Reads a file as [`Reader::read_file`] does, if it exists: ssh ignores a missing file unless it is that of `-F`.
+    /// Reads a file as [`Reader::read_file`] does, if it exists: ssh ignores a missing file unless it is that of
+    /// `-F`.
     fn read_if_exists(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), Located> {
         let is_missing = |error: &Located| {
             let cause = error.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());

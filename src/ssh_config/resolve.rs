@@ -19,7 +19,7 @@ use crate::hostset::HostName;
 use crate::located::Located;
 use crate::message::InventoryMessage;
 
-/// How long one `ssh -G` may take: a `Match exec` may ask a server.
+/// The longest time of one `ssh -G`: a `Match exec` may ask a server.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The most bytes of a refusal that are shown.
@@ -30,18 +30,18 @@ const MAX_SHOWN: usize = 400;
 pub struct Resolved {
     /// The name as it was chosen.
     pub alias: HostName,
-    /// Who logs in.
+    /// The user who logs in.
     pub user: String,
-    /// What ssh connects to: `HostName`.
+    /// The address that ssh connects to: `HostName`.
     pub address: String,
     /// The port.
     pub port: u16,
     /// The jump hosts, if any.
     pub jump: Option<String>,
-    /// Where the user's own master would listen.
+    /// The control socket of a master of the user's own, which may not be running.
     #[serde(skip)]
     pub(super) control_path: Option<PathBuf>,
-    /// After how many seconds ssh gives a dead link up; none if it never does.
+    /// The seconds after which ssh gives up a dead connection; none if it never does.
     #[serde(skip)]
     pub(super) notices_dead_link_within: Option<u64>,
 }

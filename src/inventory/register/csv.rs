@@ -1,7 +1,7 @@
 //! Parses CSV as French offices write it: separated by `;`, `,` or tab, in UTF-8, UTF-16 or Windows-1252.
 //!
-//! The separator is the one with which the header is found. Limits: text that is no Unicode is taken for Windows-1252,
-//! where every byte is a character.
+//! The separator is the one with which the header is found. Limits: text that is no Unicode is taken for
+//! Windows-1252, where every byte is a character.
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
@@ -9,8 +9,6 @@ use super::rows::Rows;
 use super::{Register, RegisterHosts};
 use crate::located::Located;
 use crate::message::{InventoryMessage, Message};
-
-const SEPARATORS: [u8; 3] = [b';', b',', b'\t'];
 
 /// A last row that is appended to the text: a quoted cell that is never closed contains it. No text holds a NUL.
 const END: &str = "\n\0end\0";
@@ -25,13 +23,13 @@ pub(super) fn parse_csv(register: &Register, place: &str, content: &[u8]) -> Res
         return Err(Located::new(place, InventoryMessage::RegisterBinary));
     }
     text.push_str(END);
-    let attempts = SEPARATORS.into_iter().map(|separator| try_separator(register, place, &text, separator));
-    let best = attempts.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.map_or_else(|| Rows::new(register, place, InventoryMessage::Line).finish(), |(_, result)| result)
+    let attempt = |separator| try_separator(register, place, &text, separator);
+    let others = [b',', b'\t'].into_iter().map(attempt);
+    others.fold(attempt(b';'), |best, next| if next.0 > best.0 { next } else { best }).1
 }
 
-/// Parses the text with one separator. The rank tells how well it fits: whether the headings are found, then the number
-/// of columns.
+/// Parses the text with one separator. The rank says how well it fits: whether the headings are found, then the
+/// number of columns.
 fn try_separator(
     register: &Register,
     place: &str,

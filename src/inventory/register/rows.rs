@@ -1,7 +1,7 @@
 //! Selects the machines of a register from its rows of cells, one row at a time.
 //!
-//! The first row among [`HEADER_ROWS`] that holds every heading asked for is the header; rows above it (titles, dates)
-//! are skipped. Limits: knows no file format, and keeps no more of a row than the name.
+//! The first row among [`HEADER_ROWS`] that holds every heading asked for is the header; rows above it (titles,
+//! dates) are skipped. Limits: knows no file format, and keeps no more of a row than the name.
 
 use std::collections::HashMap;
 
@@ -28,17 +28,17 @@ pub(super) struct Rows<'a> {
     register: &'a Register,
     /// The file and its sheet, for messages.
     place: String,
-    /// How the file's editor calls a row: `row` or `line`.
+    /// The file editor's word for a row: `row` or `line`.
     unit: InventoryMessage,
     /// Text for an error about a missing column: the other sheets.
     pub(super) hint: String,
-    /// The cells that are merged downwards; none where merged cells cannot be told from empty ones.
+    /// The cells that are merged downwards; none if the format does not say which are merged.
     pub(super) merges: Option<Merges>,
     /// The rows before the header.
     head: Vec<Vec<String>>,
     /// The column of the machines, then those of the filters; empty until the header is found.
     columns: Vec<RegisterColumn>,
-    /// How many rows below the header are not empty.
+    /// The number of rows below the header that are not empty.
     read: u64,
     hosts: Vec<HostName>,
     /// The numbers of selected rows without a name.
@@ -54,7 +54,7 @@ struct RegisterColumn {
     values: Vec<(String, bool)>,
     /// The last row and the text of the last merged cell.
     merged: Option<(u64, String)>,
-    /// How many rows have nothing in it.
+    /// The number of rows with nothing in it.
     empty: u64,
 }
 
@@ -168,8 +168,10 @@ impl<'a> Rows<'a> {
             return Ok(());
         }
         self.read += 1;
-        let (place, unit) = (self.place.clone(), self.unit.to_string());
-        let fail = |kind| Located::new(InventoryMessage::AtRow { place, unit, number }.to_string(), kind);
+        let fail = |kind| {
+            let (place, unit) = (self.place.clone(), self.unit.to_string());
+            Located::new(InventoryMessage::AtRow { place, unit, number }.to_string(), kind)
+        };
         let mut selected = true;
         let mut host = String::new();
         for (nth, column) in self.columns.iter_mut().enumerate() {

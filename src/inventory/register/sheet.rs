@@ -1,7 +1,7 @@
 //! Parses XLSX and ODS, through calamine.
 //!
 //! XLSX is read cell by cell, so a register of 100,000 rows is never in memory as a whole. Limits: ODS is read whole,
-//! and its merged cells cannot be told from empty ones, since calamine does not keep them. A formula counts by the value
+//! and its merged cells look like empty ones, since calamine does not keep them. A formula counts by the value
 //! that the office stored; nothing is computed here.
 
 use std::io::Cursor;
