@@ -68,7 +68,7 @@ fn load(job_args: &JobArgs, no_mail: bool) -> Result<Job, BoxError> {
         no_mail,
         ..Overrides::default()
     };
-    Ok(job::load(&job_args.job, overrides)?)
+    Ok(job::load_job(&job_args.job, overrides)?)
 }
 
 /// The hosts that the command line names, else those of `$LIST_SERVEUR`, else none.
@@ -85,7 +85,7 @@ fn named(typed: &[String]) -> Result<Option<Vec<String>>, BoxError> {
 fn all_words(lists: &[String]) -> Result<Vec<String>, BoxError> {
     let mut all = Vec::new();
     for list in lists {
-        all.extend(host_list::words(list, read_stdin)?);
+        all.extend(host_list::read_host_list(list, read_stdin)?);
     }
     Ok(all)
 }
@@ -99,7 +99,7 @@ fn read_stdin() -> io::Result<String> {
 /// The ways to the targets, by the job's ssh_config, and the names that lead to the same machine, in groups.
 async fn ways(job: &Job, hosts: Vec<HostName>) -> Result<(Vec<Host>, Vec<Vec<HostName>>), BoxError> {
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
-    Ok(ssh_config::ways(hosts, config, identity, per_core(QUESTIONS_PER_CORE)).await?)
+    Ok(ssh_config::resolve_for_visit(hosts, config, identity, per_core(QUESTIONS_PER_CORE)).await?)
 }
 
 /// An earlier run: by its folder, by its id, or the latest.
@@ -111,6 +111,6 @@ fn earlier(run: Option<&Path>, output: Option<&Path>) -> Result<EarlierRun, BoxE
 fn output_folder(typed: Option<&Path>) -> PathBuf {
     typed
         .map(Path::to_owned)
-        .or_else(|| job::output_of(Path::new(cli::JOB)))
+        .or_else(|| job::read_output(Path::new(cli::JOB)))
         .unwrap_or_else(job::default_output)
 }

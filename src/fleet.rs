@@ -139,7 +139,7 @@ fn broken(host: &HostName, error: JoinError) -> HostReport {
     report.end(Some(Failure {
         step: Step::Connect,
         cause: Cause::Other,
-        message: format!("a fault of recolte itself: {}", crate::escape::summary(text.as_bytes(), 200)),
+        message: format!("a fault of recolte itself: {}", crate::escape::escape_tail(text.as_bytes(), 200)),
         hint: Some("please report it, with the run folder's journal".to_owned()),
     }));
     report

@@ -26,7 +26,7 @@ pub use settings::{Password, Settings};
 use smtp::SmtpError;
 pub use transport::Transport;
 
-use crate::escape::{error_chain, summary};
+use crate::escape::{error_chain, escape_tail};
 
 /// What became of a letter that left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -113,7 +113,7 @@ pub struct CauseText(String);
 impl CauseText {
     /// The error's own words, on one line.
     pub fn new(error: impl std::fmt::Display) -> Self {
-        Self(summary(error.to_string().as_bytes(), 600))
+        Self(escape_tail(error.to_string().as_bytes(), 600))
     }
 }
 

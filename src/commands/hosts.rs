@@ -6,11 +6,10 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{CommandResult, QUESTIONS_PER_CORE, load, print, say};
 use crate::cli;
 use crate::escape::escape;
-use crate::hostset::list_names;
 use crate::inventory::{self, Selected};
 use crate::outcome::ExitStatus;
 use crate::run::per_core;
-use crate::ssh_config::{self, Resolved, same_machine};
+use crate::ssh_config::{self, Resolved, find_duplicates};
 
 /// The JSON answer.
 #[derive(Serialize)]
@@ -45,8 +44,8 @@ pub async fn hosts(args: cli::HostsArgs) -> CommandResult {
         print(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: listed })?));
     } else {
         print(&table(&listed));
-        for names in same_machine(&hosts) {
-            print(&format!("same machine: {}\n", list_names(&names)));
+        for names in find_duplicates(&hosts) {
+            print(&format!("same machine: {}\n", names.join(", ")));
         }
     }
     Ok(ExitStatus::Success)

@@ -54,12 +54,12 @@ pub(super) fn job_of(earlier: &EarlierRun, parallel: Option<usize>, no_mail: boo
         name: Some(begin.name.clone()),
         ..Overrides::default()
     };
-    Ok(job::load(&begin.job_file, overrides)?)
+    Ok(job::load_job(&begin.job_file, overrides)?)
 }
 
 /// What will be done, in a line each.
 fn notes(left: &[(Host, Task)], done: &[HostReport]) -> Vec<String> {
-    let fold = |hosts: Vec<&str>| crate::hostset::fold(&hosts);
+    let fold = |hosts: Vec<&str>| crate::hostset::fold_names(&hosts);
     let collect: Vec<&str> = left
         .iter()
         .filter(|(_, task)| matches!(task, Task::Collect { .. }))

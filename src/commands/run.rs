@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::output::run_attempt;
 use super::{CommandResult, load, print, ways};
 use crate::cli;
-use crate::hostset::{HostName, list_names};
+use crate::hostset::HostName;
 use crate::inventory::{self, Selected};
 use crate::job::Job;
 use crate::outcome::ExitStatus;
@@ -49,7 +49,7 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
 
 /// The script must not run twice on one machine, whatever names lead there.
 fn refuse_duplicates(duplicates: &[Vec<HostName>]) -> Result<(), String> {
-    let groups: Vec<String> = duplicates.iter().map(|names| list_names(names)).collect();
+    let groups: Vec<String> = duplicates.iter().map(|names| names.join(", ")).collect();
     if groups.is_empty() {
         return Ok(());
     }

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{Delivery, settings::Settings};
-use crate::escape::{escape, summary};
+use crate::escape::{escape, escape_tail};
 
 /// Where the command is on systems whose users do not have it in `PATH`, as under cron.
 const PLACES: [&str; 2] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];
@@ -143,7 +143,7 @@ pub async fn run(
     };
     let mut said = Vec::new();
     let ended = timeout(within, converse(&mut child, message, &mut said)).await;
-    let said = if said.trim_ascii().is_empty() { SILENT.to_owned() } else { summary(&said, SAID) };
+    let said = if said.trim_ascii().is_empty() { SILENT.to_owned() } else { escape_tail(&said, SAID) };
     match ended {
         Err(_elapsed) => {
             kill(&mut child).await;

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::layout;
 use super::style::View;
 use crate::escape::escape;
-use crate::hostset::fold;
+use crate::hostset::fold_names;
 use crate::outcome::Outcome;
 
 /// What is shown of one host.
@@ -62,7 +62,7 @@ fn alike(rows: &[Row]) -> Vec<(String, &Row)> {
         }
     }
     groups.sort_by_key(|(_, row)| row.outcome == Outcome::Succeeded);
-    groups.into_iter().map(|(hosts, row)| (escape(fold(&hosts).as_bytes()), row)).collect()
+    groups.into_iter().map(|(hosts, row)| (escape(fold_names(&hosts).as_bytes()), row)).collect()
 }
 
 #[cfg(test)]

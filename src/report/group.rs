@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::words;
-use crate::hostset::fold;
+use crate::hostset::fold_names;
 use crate::outcome::{HostReport, Outcome};
 
 /// Hosts of one outcome, step, cause, message, hint and exit status; never empty.
@@ -31,7 +31,7 @@ impl<'a> Group<'a> {
     /// The names, folded.
     pub(crate) fn names(&self) -> String {
         let names: Vec<&str> = self.hosts.iter().map(|host| &*host.host).collect();
-        words::clean(&fold(&names), usize::MAX)
+        words::clean(&fold_names(&names), usize::MAX)
     }
 
     /// How many files they gave.

@@ -173,7 +173,7 @@ async fn send(
         }
     }
     if !left_out.is_empty() {
-        troubles.push(format!("too large for any mail, fetch by hand: {}", hostset::fold(&left_out)));
+        troubles.push(format!("too large for any mail, fetch by hand: {}", hostset::fold_names(&left_out)));
     }
     troubles.dedup();
     let error = (!troubles.is_empty()).then(|| troubles.join("; "));

@@ -36,7 +36,7 @@ fn of_host(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> S
     let ends = kept.is_none();
     let plan = kept.unwrap_or(plan);
     let script = &job.script;
-    let staged = script.staged(&shell_quoting::mark(), &host.alias);
+    let staged = script.staged_path(&shell_quoting::mark(), &host.alias);
     let mark = script.supervise.then(shell_quoting::mark);
     let here = shell_quoting::quote(&script.file.to_string_lossy());
     let home = format!("{}/{}", job.name, host.alias);

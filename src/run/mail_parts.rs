@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::archive::{self, ArchiveEntry};
 use crate::escape::escape;
-use crate::hostset::{HostName, fold};
+use crate::hostset::{HostName, fold_names};
 use crate::mail::{self, Attachment, EmailMessage, Settings};
 use crate::outcome::HostReport;
 use crate::report::RunReport;
@@ -141,7 +141,7 @@ fn split<'a>(
 /// The hosts of a part, in words.
 fn named(hosts: &[&HostReport]) -> String {
     let names: Vec<&str> = hosts.iter().map(|host| &*host.host).collect();
-    let text = escape(fold(&names).as_bytes());
+    let text = escape(fold_names(&names).as_bytes());
     match text.char_indices().nth(HOSTS / 5) {
         Some((end, _)) => format!("{}… ({} hosts)", text.get(..end).unwrap_or_default(), hosts.len()),
         None => text,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::folder::private;
-use crate::escape::summary;
+use crate::escape::escape_tail;
 
 /// The lock, held as long as this lives.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Lock {
                 let mut holder = Vec::new();
                 // Who holds it may not have signed yet.
                 let _partial = file.take(200).read_to_end(&mut holder);
-                Err(LockError::Held { job: name.to_owned(), holder: summary(&holder, 200) })
+                Err(LockError::Held { job: name.to_owned(), holder: escape_tail(&holder, 200) })
             }
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }

@@ -9,7 +9,7 @@ use lettre::transport::smtp::{self, response::Severity};
 use thiserror::Error;
 
 use super::super::{CauseText, Refused};
-use crate::escape::summary;
+use crate::escape::escape_tail;
 
 /// Bytes of an answer that are kept.
 const TEXT: usize = 500;
@@ -220,7 +220,12 @@ impl SmtpError {
     pub fn read(server: String, stage: Stage, error: &smtp::Error) -> Self {
         if let Some(code) = error.status() {
             let text = error.source().map(ToString::to_string).unwrap_or_default();
-            return Self::Answer { server, stage, code: code.into(), text: summary(text.as_bytes(), TEXT) };
+            return Self::Answer {
+                server,
+                stage,
+                code: code.into(),
+                text: escape_tail(text.as_bytes(), TEXT),
+            };
         }
         let source = CauseText::new(error);
         match system_error(error) {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use super::Mode;
 use crate::escape::escape;
 use crate::event::Event;
-use crate::hostset::fold;
+use crate::hostset::fold_names;
 use crate::outcome::{HostReport, Outcome};
 use crate::report::style::Style;
 use crate::report::{units, words};
@@ -31,7 +31,7 @@ pub(super) fn of(event: &Event, mode: Mode, style: Style) -> Option<String> {
 fn text(event: &Event, mode: Mode, style: Style) -> String {
     match event {
         Event::Started { run, hosts } => {
-            let names = words::clean(&fold(hosts), NAMES);
+            let names = words::clean(&fold_names(hosts), NAMES);
             format!("run {}: visiting {}: {names}", words::path(run), words::count(hosts.len(), "host"))
         }
         Event::Step { host, step } => format!("{}: {step}", words::path(host)),

@@ -1,20 +1,24 @@
-//! How many hosts may fail before a run starts no more of them.
+//! The threshold of `max_failures`: how many hosts may fail before a run starts no more of them.
+//!
+//! Pure. Limits: which outcomes count as failures is decided by the caller.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::message::JobMessage;
+
 /// A count of hosts, or a share of those that the run visits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxFailures {
-    /// So many hosts.
+    /// A number of hosts.
     Count(usize),
-    /// So many of a hundred.
+    /// A percentage of all hosts.
     Percent(usize),
 }
 
 impl MaxFailures {
-    /// Whether `failed` of `all` hosts are more than may fail.
+    /// Checks whether `failed` of `all` hosts are more than may fail.
     pub fn exceeded(self, failed: usize, all: usize) -> bool {
         match self {
             Self::Count(max) => failed > max,
@@ -25,27 +29,27 @@ impl MaxFailures {
 
 impl<'de> Deserialize<'de> for MaxFailures {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Takes a whole number, or a text that ends in a percent sign.
+        /// Accepts a whole number, or a text that ends in a percent sign.
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
             type Value = MaxFailures;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a count like 5 or a share like \"20%\"")
+                f.write_str(&JobMessage::MaxFailuresExpected.to_string())
             }
             fn visit_i64<E: de::Error>(self, count: i64) -> Result<MaxFailures, E> {
-                usize::try_from(count).map(MaxFailures::Count).map_err(|_negative| wrong(count))
+                usize::try_from(count).map(MaxFailures::Count).map_err(|_negative| invalid(count))
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<MaxFailures, E> {
                 let share = text.strip_suffix('%').and_then(|share| share.trim().parse().ok());
-                share.filter(|share| *share <= 100).map(MaxFailures::Percent).ok_or_else(|| wrong(text))
+                share.filter(|share| *share <= 100).map(MaxFailures::Percent).ok_or_else(|| invalid(text))
             }
         }
         deserializer.deserialize_any(Visitor)
     }
 }
 
-fn wrong<E: de::Error>(value: impl fmt::Display) -> E {
-    E::custom(format_args!("max_failures {value} is neither a count like 5 nor a share like \"20%\""))
+fn invalid<E: de::Error>(value: impl fmt::Display) -> E {
+    E::custom(JobMessage::MaxFailuresInvalid { value: value.to_string() })
 }
 
 #[cfg(test)]
@@ -53,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_threshold_is_passed_only_beyond_it() {
+    fn a_threshold_is_exceeded_only_beyond_it() {
         assert!(!MaxFailures::Count(2).exceeded(2, 10));
         assert!(MaxFailures::Count(2).exceeded(3, 10));
         assert!(!MaxFailures::Percent(20).exceeded(2, 10));
