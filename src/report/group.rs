@@ -1,90 +1,69 @@
-//! Hosts that ended alike, gathered: 500 hosts that failed for one reason are one line.
+//! Groups of hosts that ended alike: 500 hosts that failed for one reason are one line of a report.
 //!
-//! Pure. Those that did not succeed come first, by outcome, then in the order visited.
+//! Pure. Hosts that did not succeed come first, by outcome, then in the order in which they were visited.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::words;
+use super::phrases::{bounded_text, visit_duration};
 use crate::hostset::fold;
 use crate::outcome::{HostReport, Outcome};
 
-/// Hosts of one outcome, step, cause, message, hint and exit status; never empty.
+/// Hosts that share outcome, step, cause, message, hint and exit status; at least one.
 pub(crate) struct Group<'a> {
-    /// The first of them speaks for all.
-    pub(crate) head: &'a HostReport,
-    /// All of them, in the order visited.
+    /// The first host: what it says of its end holds for all.
+    pub(crate) first: &'a HostReport,
+    /// All of the hosts, in the order in which they were visited.
     pub(crate) hosts: Vec<&'a HostReport>,
 }
 
-impl<'a> Group<'a> {
-    /// A group of one.
-    fn of(head: &'a HostReport) -> Self {
-        Self { head, hosts: vec![head] }
-    }
-
-    /// Whether these hosts succeeded.
+impl Group<'_> {
+    /// Checks whether the hosts succeeded.
     pub(crate) fn succeeded(&self) -> bool {
-        self.head.outcome == Outcome::Succeeded
+        self.first.outcome == Outcome::Succeeded
     }
 
-    /// The names, folded.
-    pub(crate) fn names(&self) -> String {
+    /// Returns the folded names of the hosts.
+    pub(crate) fn folded_names(&self) -> String {
         let names: Vec<&str> = self.hosts.iter().map(|host| &*host.host).collect();
-        words::clean(&fold(&names), usize::MAX)
+        bounded_text(&fold(&names), usize::MAX)
     }
 
-    /// How many files they gave.
-    pub(crate) fn files(&self) -> usize {
-        self.hosts.iter().map(|host| host.files.len()).sum()
-    }
-
-    /// How many bytes they gave.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.hosts.iter().map(|host| words::size(host)).fold(0, u64::saturating_add)
-    }
-
-    /// The longest visit.
-    pub(crate) fn longest(&self) -> Option<Duration> {
-        self.hosts.iter().filter_map(|host| words::took(host)).max()
+    /// Returns the duration of the longest visit.
+    pub(crate) fn longest_visit(&self) -> Option<Duration> {
+        self.hosts.iter().filter_map(|host| visit_duration(host)).max()
     }
 }
 
-/// The hosts in the order reports have them: those that did not succeed first.
-pub(crate) fn ordered(hosts: &[HostReport]) -> Vec<&HostReport> {
+/// Sorts hosts as reports list them: those that did not succeed first.
+pub(crate) fn sort_hosts(hosts: &[HostReport]) -> Vec<&HostReport> {
     let mut hosts: Vec<&HostReport> = hosts.iter().collect();
-    hosts.sort_by_key(|host| rank(host.outcome));
+    hosts.sort_by_key(|host| (host.outcome == Outcome::Succeeded, host.outcome));
     hosts
 }
 
-/// The hosts gathered; those that succeeded stay one by one while there are at most `alone` of them.
-pub(crate) fn groups(hosts: &[HostReport], alone: usize) -> Vec<Group<'_>> {
-    let few = hosts.iter().filter(|host| host.outcome == Outcome::Succeeded).count() <= alone;
+/// Groups hosts that ended alike. Hosts that succeeded stay single while they are at most `max_single`.
+pub(crate) fn group_hosts(hosts: &[HostReport], max_single: usize) -> Vec<Group<'_>> {
+    let single = hosts.iter().filter(|host| host.outcome == Outcome::Succeeded).count() <= max_single;
     let mut groups: Vec<Group> = Vec::new();
-    let mut places = HashMap::new();
-    for host in ordered(hosts) {
-        if few && host.outcome == Outcome::Succeeded {
-            groups.push(Group::of(host));
-            continue;
-        }
-        let fresh = groups.len();
-        let key = (host.outcome, host.step, host.cause, &host.message, &host.hint, host.exit_status);
-        match groups.get_mut(*places.entry(key).or_insert(fresh)) {
+    let mut positions = HashMap::new();
+    for host in sort_hosts(hosts) {
+        // With its own name in the key, a host shares its group with no other.
+        let name = (single && host.outcome == Outcome::Succeeded).then_some(&host.host);
+        let key = (name, host.outcome, host.step, host.cause, &host.message, &host.hint, host.exit_status);
+        let position = *positions.entry(key).or_insert(groups.len());
+        match groups.get_mut(position) {
             Some(group) => group.hosts.push(host),
-            None => groups.push(Group::of(host)),
+            None => groups.push(Group { first: host, hosts: vec![host] }),
         }
     }
     groups
 }
 
-/// Where an outcome stands in a report.
-fn rank(outcome: Outcome) -> (bool, Outcome) {
-    (outcome == Outcome::Succeeded, outcome)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::phrases::{count_files, sum_bytes};
     use crate::report::samples;
 
     #[test]
@@ -96,11 +75,12 @@ mod tests {
             samples::failed("t", 3),
             samples::refused("m2"),
         ];
-        let names = |alone| groups(&hosts, alone).iter().map(Group::names).collect::<Vec<_>>();
+        let names =
+            |max_single| group_hosts(&hosts, max_single).iter().map(Group::folded_names).collect::<Vec<_>>();
         assert_eq!(names(0), ["t", "m[1-2]", "a[1-2]"]);
         assert_eq!(names(2), ["t", "m[1-2]", "a1", "a2"]);
-        let all = groups(&hosts, 0);
-        assert_eq!((all[2].files(), all[2].bytes()), (3, 3 * 3482));
-        assert_eq!(all[2].longest(), Some(Duration::from_millis(1200)));
+        let all = group_hosts(&hosts, 0);
+        assert_eq!((count_files(&all[2].hosts), sum_bytes(&all[2].hosts)), (3, 3 * 3482));
+        assert_eq!(all[2].longest_visit(), Some(Duration::from_millis(1200)));
     }
 }

@@ -1,18 +1,18 @@
-//! The page's text, and that nothing foreign becomes a part of it.
+//! The page's text, and that foreign text never becomes a part of its structure.
 
 use super::*;
 use crate::outcome::{CollectedFile, HostReport, MailReport, SkippedFile};
 use crate::report::samples;
 
-fn shown(hosts: Vec<HostReport>) -> String {
-    page(&samples::run(hosts), &TimeZone::UTC)
+fn page_of(hosts: Vec<HostReport>) -> String {
+    render_page(&samples::run(hosts), &TimeZone::UTC)
 }
 
 #[test]
-fn the_page_begins_with_what_it_came_to() {
+fn the_page_begins_with_the_totals() {
     let mut run = samples::twelve();
     run.mail = Some(MailReport { sent: true, parts: 3, error: None });
-    let html = page(&run, &TimeZone::UTC);
+    let html = render_page(&run, &TimeZone::UTC);
     assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"));
     assert!(html.ends_with("</body>\n</html>\n"));
     for part in [
@@ -27,14 +27,14 @@ fn the_page_begins_with_what_it_came_to() {
     ] {
         assert!(html.contains(part), "{part}");
     }
-    let place = |part| html.find(part).unwrap();
-    assert!(place("<span>test1</span>") < place("<span>machine2</span>"));
-    assert!(place("<span>machine2</span>") < place("<span>exemple1</span>"));
+    let position = |part| html.find(part).unwrap();
+    assert!(position("<span>test1</span>") < position("<span>machine2</span>"));
+    assert!(position("<span>machine2</span>") < position("<span>exemple1</span>"));
 }
 
 #[test]
 fn nothing_comes_from_elsewhere() {
-    let html = shown(vec![samples::failed("a", 1)]);
+    let html = page_of(vec![samples::failed("a", 1)]);
     for forbidden in ["<script", "<link", "<img", "http:", "https:", "url(", "@import", "<a "] {
         assert!(!html.contains(forbidden), "{forbidden}");
     }
@@ -55,7 +55,7 @@ fn hostile_text_stays_text() {
     run.script.file = text();
     run.script.sha256 = text();
     run.mail = Some(MailReport { sent: false, parts: 0, error: Some(text()) });
-    let html = page(&run, &TimeZone::UTC);
+    let html = render_page(&run, &TimeZone::UTC);
     assert!(!html.contains("<script") && !html.contains(['\u{202e}', '\u{1b}']));
     assert_eq!(html.matches(SAFE).count(), 17);
 }
@@ -65,7 +65,7 @@ fn a_thousand_hosts_and_ten_thousand_files_are_a_page() {
     let mut hosts: Vec<_> = (1..=960).map(|n| samples::good(&format!("srv{n:04}"), 1)).collect();
     hosts.extend((961..=1000).map(|n| samples::refused(&format!("srv{n:04}"))));
     hosts[0] = samples::good("srv0001", 10_000);
-    let html = shown(hosts);
+    let html = page_of(hosts);
     assert_eq!(html.matches("<details").count(), 1000);
     assert!(
         html.contains("<span class=\"names\">srv[0961-1000]</span><span class=\"quiet\">40 hosts</span>")
@@ -76,6 +76,6 @@ fn a_thousand_hosts_and_ten_thousand_files_are_a_page() {
 
 #[test]
 fn no_host_is_a_page_too() {
-    let html = shown(Vec::new());
+    let html = page_of(Vec::new());
     assert!(html.contains("No host was visited.") && !html.contains("<section"));
 }
