@@ -5,15 +5,13 @@
 use std::iter;
 
 use super::columns::{Align, Column, join_cells, title_line};
-use super::layout::{join_lines, wrap};
+use super::group::group_by_key;
+use super::layout;
 use super::style::TextFormat;
 use crate::escape::escape;
 use crate::hostset::fold;
 use crate::message::ReportMessage;
 use crate::outcome::Outcome;
-
-/// The blanks before a line of details.
-const INDENT: &str = "    ";
 
 /// The result of all checks on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,42 +28,27 @@ pub struct CheckRow {
 
 /// Returns the table, and below it the number of hosts that are ready.
 pub fn check_table(checks: &[&str], rows: &[CheckRow], format: TextFormat) -> String {
-    let groups = group_rows(rows);
-    let names = groups.iter().map(|(hosts, _)| escape(fold(hosts).as_bytes()));
+    let mut groups = group_by_key(&rows.iter().collect::<Vec<_>>(), |row| (&row.cells, &row.details));
+    groups.sort_by_key(|(row, _)| row.outcome == Outcome::Succeeded);
+    let names = groups.iter().map(|(_, rows)| fold(&rows.iter().map(|row| &row.host).collect::<Vec<_>>()));
+    let names = names.map(|names| escape(names.as_bytes()));
     let mut hosts = Column::new(ReportMessage::Host, Align::Left, names);
     hosts.width = hosts.width.min(format.width / 2);
-    let cells = |check| groups.iter().filter_map(move |(_, row)| row.cells.get(check).cloned());
+    let cells = |check| groups.iter().filter_map(move |(row, _)| row.cells.get(check).cloned());
     let columns: Vec<Column> =
         checks.iter().enumerate().map(|(nth, check)| Column::new(check, Align::Left, cells(nth))).collect();
 
     let mut lines = vec![title_line(iter::once(&hosts).chain(&columns))];
-    for (nth, (_, row)) in groups.iter().enumerate() {
+    for (nth, (row, _)) in groups.iter().enumerate() {
         let cells = columns.iter().map(|column| format.style.outcome(row.outcome, &column.cell(nth)));
         lines.push(join_cells(iter::once(hosts.cell(nth)).chain(cells)));
         let details = row.details.iter().map(|detail| escape(detail.as_bytes()));
-        let details = details.flat_map(|detail| wrap(&detail, format.width - INDENT.len()));
-        lines.extend(details.map(|line| format!("{INDENT}{line}")));
+        lines.extend(details.flat_map(|detail| layout::wrap_indented("    ", &detail, format.width)));
     }
     let ready = rows.iter().filter(|row| row.outcome == Outcome::Succeeded).count();
     lines.push(String::new());
     lines.push(ReportMessage::HostsReady { ready, total: rows.len() }.to_string());
-    join_lines(&lines)
-}
-
-/// Groups hosts whose rows are equal; those that are not ready come first.
-fn group_rows(rows: &[CheckRow]) -> Vec<(Vec<&str>, &CheckRow)> {
-    let mut groups: Vec<(Vec<&str>, &CheckRow)> = Vec::new();
-    for row in rows {
-        let equal = |group: &&mut (Vec<&str>, &CheckRow)| {
-            (&group.1.cells, &group.1.details) == (&row.cells, &row.details)
-        };
-        match groups.iter_mut().find(equal) {
-            Some((hosts, _)) => hosts.push(&row.host),
-            None => groups.push((vec![&row.host], row)),
-        }
-    }
-    groups.sort_by_key(|(_, row)| row.outcome == Outcome::Succeeded);
-    groups
+    layout::join_lines(&lines)
 }
 
 #[cfg(test)]
@@ -85,7 +68,7 @@ mod tests {
             row("db", Outcome::Failed, "NO", "sudo: refused"),
             row("h2", Outcome::Succeeded, "ok", ""),
         ];
-        let text = check_table(&["connect", "sudo"], &rows, TextFormat { width: 80, style: Style::PLAIN });
+        let text = check_table(&["connect", "sudo"], &rows, TextFormat { width: 80, style: Style::Plain });
         let expected = "HOST    CONNECT  SUDO\ndb      ok       NO\n    sudo: refused\nh[1-2]  ok       ok\n\n2 of 3 hosts are ready\n";
         assert_eq!(text, expected);
     }

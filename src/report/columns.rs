@@ -6,8 +6,6 @@ use std::fmt::Display;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::layout::{pad_end, pad_start};
-
 /// The blanks between two columns.
 pub(crate) const GAP: &str = "  ";
 
@@ -41,9 +39,10 @@ impl Column {
 
     /// Pads a text to the column's width.
     pub(crate) fn pad(&self, text: &str) -> String {
+        let blanks = " ".repeat(self.width.saturating_sub(text.width()));
         match self.align {
-            Align::Left => pad_end(text, self.width),
-            Align::Right => pad_start(text, self.width),
+            Align::Left => format!("{text}{blanks}"),
+            Align::Right => format!("{blanks}{text}"),
         }
     }
 
@@ -61,4 +60,16 @@ pub(crate) fn title_line<'a>(columns: impl IntoIterator<Item = &'a Column>) -> S
 /// Joins padded cells to a line without blanks at its end.
 pub(crate) fn join_cells(cells: impl Iterator<Item = String>) -> String {
     cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_padded_by_the_columns_of_a_terminal() {
+        let column = |align, width| Column { width, ..Column::new("", align, std::iter::empty()) };
+        assert_eq!(column(Align::Left, 6).pad("語").width(), 6);
+        assert_eq!(column(Align::Right, 3).pad("é"), "  é");
+    }
 }

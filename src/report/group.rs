@@ -3,9 +3,10 @@
 //! Pure. Hosts that did not succeed come first, by outcome, then in the order in which they were visited.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
-use super::phrases::{bounded_text, visit_duration};
+use super::phrases;
 use crate::hostset::fold;
 use crate::outcome::{HostReport, Outcome};
 
@@ -26,12 +27,12 @@ impl Group<'_> {
     /// Returns the folded names of the hosts.
     pub(crate) fn folded_names(&self) -> String {
         let names: Vec<&str> = self.hosts.iter().map(|host| &*host.host).collect();
-        bounded_text(&fold(&names), usize::MAX)
+        phrases::bounded_text(&fold(&names), usize::MAX)
     }
 
     /// Returns the duration of the longest visit.
     pub(crate) fn longest_visit(&self) -> Option<Duration> {
-        self.hosts.iter().filter_map(|host| visit_duration(host)).max()
+        self.hosts.iter().filter_map(|host| phrases::visit_duration(host)).max()
     }
 }
 
@@ -45,16 +46,23 @@ pub(crate) fn sort_hosts(hosts: &[HostReport]) -> Vec<&HostReport> {
 /// Groups hosts that ended alike. Hosts that succeeded stay single while they are at most `max_single`.
 pub(crate) fn group_hosts(hosts: &[HostReport], max_single: usize) -> Vec<Group<'_>> {
     let single = hosts.iter().filter(|host| host.outcome == Outcome::Succeeded).count() <= max_single;
-    let mut groups: Vec<Group> = Vec::new();
-    let mut positions = HashMap::new();
-    for host in sort_hosts(hosts) {
+    let groups = group_by_key(&sort_hosts(hosts), |host| {
         // With its own name in the key, a host shares its group with no other.
         let name = (single && host.outcome == Outcome::Succeeded).then_some(&host.host);
-        let key = (name, host.outcome, host.step, host.cause, &host.message, &host.hint, host.exit_status);
-        let position = *positions.entry(key).or_insert(groups.len());
+        (name, host.outcome, host.step, host.cause, &host.message, &host.hint, host.exit_status)
+    });
+    groups.into_iter().map(|(first, hosts)| Group { first, hosts }).collect()
+}
+
+/// Groups items with equal keys, in the order of their first items; returns these with their groups.
+pub(crate) fn group_by_key<T: Copy, K: Hash + Eq>(items: &[T], key: impl Fn(T) -> K) -> Vec<(T, Vec<T>)> {
+    let mut groups: Vec<(T, Vec<T>)> = Vec::new();
+    let mut positions = HashMap::new();
+    for &item in items {
+        let position = *positions.entry(key(item)).or_insert(groups.len());
         match groups.get_mut(position) {
-            Some(group) => group.hosts.push(host),
-            None => groups.push(Group { first: host, hosts: vec![host] }),
+            Some((_, items)) => items.push(item),
+            None => groups.push((item, vec![item])),
         }
     }
     groups

@@ -11,9 +11,8 @@ use jiff::tz::TimeZone;
 
 use super::group::{Group, group_hosts, sort_hosts};
 use super::json::RunReport;
-use super::phrases::{bounded_path, describe_files};
 use super::text::describe_mail;
-use super::units::{elapsed, format_duration, format_time};
+use super::{phrases, units};
 use crate::message::ReportMessage;
 use crate::outcome::Outcome;
 
@@ -42,7 +41,7 @@ pub fn render_page(run: &RunReport, zone: &TimeZone) -> String {
 fn escape_text(foreign: &str) -> String {
     // The ampersand comes first: it is part of what the others become.
     let escapes = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
-    escapes.into_iter().fold(bounded_path(foreign), |text, (c, escaped)| text.replace(c, escaped))
+    escapes.into_iter().fold(phrases::bounded_path(foreign), |text, (c, escaped)| text.replace(c, escaped))
 }
 
 /// Returns an outcome in words, on a background of its colour.
@@ -53,6 +52,10 @@ fn outcome_badge(outcome: Outcome) -> String {
 /// Returns a text of less weight.
 fn quiet(text: impl Display) -> String {
     format!("<span class=\"quiet\">{text}</span>")
+}
+
+fn paragraph(class: &str, html: impl Display) -> String {
+    format!("<p class=\"{class}\">{html}</p>\n")
 }
 
 fn code(foreign: &str) -> String {
@@ -82,25 +85,25 @@ fn header(run: &RunReport, zone: &TimeZone) -> String {
     let facts: String =
         facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>\n")).collect();
     format!(
-        "<header>\n<p class=\"quiet\">{}</p>\n<h1>{}</h1>\n{}<dl class=\"facts\">\n{facts}</dl>\n</header>\n",
-        ReportMessage::PageSubtitle,
+        "<header>\n{}<h1>{}</h1>\n{}<dl class=\"facts\">\n{facts}</dl>\n</header>\n",
+        paragraph("quiet", ReportMessage::PageSubtitle),
         escape_text(&run.job),
         totals(run),
     )
 }
 
 fn run_facts(run: &RunReport, zone: &TimeZone) -> Vec<(ReportMessage, String)> {
-    let duration = format_duration(elapsed(run.started, run.ended));
+    let duration = units::format_duration(units::elapsed(run.started, run.ended));
     let after = quiet(ReportMessage::AfterDuration { duration });
     let mut facts = vec![
         (ReportMessage::Run, code(&run.run)),
         (ReportMessage::Script, code(&run.script.file)),
         (ReportMessage::Sha256Heading, code(&run.script.sha256)),
-        (ReportMessage::Started, format_time(run.started, zone)),
+        (ReportMessage::Started, units::format_time(run.started, zone)),
     ];
-    facts.extend(run.resumed.iter().map(|time| (ReportMessage::Resumed, format_time(*time, zone))));
-    facts.push((ReportMessage::Ended, format!("{} {after}", format_time(run.ended, zone))));
-    facts.push((ReportMessage::Collected, describe_files(&run.hosts)));
+    facts.extend(run.resumed.iter().map(|time| (ReportMessage::Resumed, units::format_time(*time, zone))));
+    facts.push((ReportMessage::Ended, format!("{} {after}", units::format_time(run.ended, zone))));
+    facts.push((ReportMessage::Collected, phrases::describe_files(&run.hosts)));
     facts.extend(run.mail.as_ref().map(|mail| (ReportMessage::Mail, escape_text(&describe_mail(mail)))));
     facts
 }
@@ -115,7 +118,7 @@ fn totals(run: &RunReport) -> String {
         shares += &format!("<span class=\"{class}\" style=\"flex-grow:{count}\"></span>");
     }
     let list = match run.totals.sum() {
-        0 => format!("<p class=\"quiet\">{}</p>\n", ReportMessage::NoHostVisited),
+        0 => paragraph("quiet", ReportMessage::NoHostVisited),
         sum => {
             let of_hosts = ReportMessage::OfHosts { hosts: ReportMessage::count_hosts(sum) };
             format!("<ul class=\"totals\">\n{items}<li class=\"quiet\">{of_hosts}</li>\n</ul>\n")

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
-use super::phrases::list_counts;
+use super::phrases;
 use crate::escape::escape;
 use crate::message::ReportMessage;
 use crate::outcome::{HostReport, MailReport, Outcome};
@@ -98,9 +98,7 @@ impl RunReport {
     /// # Errors
     /// A value cannot be written as JSON.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut text = escape_json(&serde_json::to_string_pretty(self)?);
-        text.push('\n');
-        Ok(text.into_bytes())
+        Ok((escape_json(&serde_json::to_string_pretty(self)?) + "\n").into_bytes())
     }
 
     /// Parses the bytes that [`RunReport::to_json`] returned.
@@ -137,7 +135,9 @@ impl Totals {
     pub fn describe(self) -> String {
         match self.sum() {
             0 => ReportMessage::count_hosts(0),
-            _ => list_counts(Outcome::ALL.into_iter().map(|outcome| (self.get(outcome), outcome.words()))),
+            _ => phrases::list_counts(
+                Outcome::ALL.into_iter().map(|outcome| (self.get(outcome), outcome.words())),
+            ),
         }
     }
 

@@ -1,8 +1,10 @@
-//! Lines of text of a given width: truncated, padded, wrapped and indented by the columns that a terminal gives each
+//! Lines of text of a given width: truncated, wrapped and indented by the columns that a terminal gives each
 //! character.
 //!
 //! Pure. Wide characters take two columns and are never split; combining characters take none and stay with the
 //! character before them. Columns of a table are in `columns`.
+
+use std::iter;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -13,16 +15,6 @@ pub(crate) fn truncate(text: &str, max: usize) -> String {
     }
     let (start, _) = split_at_column(text, max.saturating_sub(1));
     format!("{start}…")
-}
-
-/// Returns `text` followed by blanks up to `columns`.
-pub(crate) fn pad_end(text: &str, columns: usize) -> String {
-    format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))
-}
-
-/// Returns `text` preceded by blanks up to `columns`.
-pub(crate) fn pad_start(text: &str, columns: usize) -> String {
-    format!("{}{text}", " ".repeat(columns.saturating_sub(text.width())))
 }
 
 /// Wraps `text` to lines of at most `max` columns, broken at blanks.
@@ -41,13 +33,15 @@ pub(crate) fn wrap_hosts(list: &str, max: usize) -> Vec<String> {
 }
 
 /// Puts `marker` before the first line and as many blanks before each of the others.
-pub(crate) fn hanging_indent(marker: &str, lines: Vec<String>) -> impl Iterator<Item = String> {
+pub(crate) fn hanging_indent(marker: &str, lines: &[String]) -> Vec<String> {
     let blanks = " ".repeat(marker.width());
-    let first = marker.to_owned();
-    lines.into_iter().enumerate().map(move |(index, line)| {
-        let indent = if index == 0 { &first } else { &blanks };
-        format!("{indent}{line}")
-    })
+    let markers = iter::once(marker).chain(iter::repeat(blanks.as_str()));
+    markers.zip(lines).map(|(marker, line)| format!("{marker}{line}")).collect()
+}
+
+/// Wraps `text` to lines of at most `max` columns, `marker` before the first and as many blanks before the others.
+pub(crate) fn wrap_indented(marker: &str, text: &str, max: usize) -> Vec<String> {
+    hanging_indent(marker, &wrap(text, max.saturating_sub(marker.width())))
 }
 
 /// Keeps at most `max` lines; an ellipsis on the last one stands for those left out.
@@ -105,8 +99,6 @@ mod tests {
         assert_eq!(truncate("日本語テキスト", 8), "日本語…");
         assert_eq!(truncate("日本語", 6), "日本語");
         assert_eq!(wrap("日本語テキスト", 5), ["日本", "語テ", "キス", "ト"]);
-        assert_eq!(pad_end("語", 6).width(), 6);
-        assert_eq!(pad_start("é", 3), "  é");
     }
 
     #[test]
@@ -114,10 +106,7 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("", 7), Vec::<String>::new());
         assert_eq!(wrap_hosts("m[1-3,7,9],test2,x", 12), ["m[1-3,7,9],", "test2,x"]);
-        assert_eq!(
-            hanging_indent("- ", wrap("one two three", 7)).collect::<Vec<_>>(),
-            ["- one two", "  three"]
-        );
+        assert_eq!(hanging_indent("- ", &wrap("one two three", 7)), ["- one two", "  three"]);
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::slice;
 use std::time::Duration;
 
-use super::units::{elapsed, format_duration, format_size};
+use super::units;
 use crate::escape::escape;
 use crate::message::ReportMessage;
 use crate::outcome::{HostReport, Outcome};
@@ -36,6 +36,11 @@ pub(crate) fn bounded_message(text: &str) -> String {
     bounded_text(text, MAX_MESSAGE)
 }
 
+/// Returns a value's text; nothing where there is no value.
+pub(crate) fn optional(value: Option<impl Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
 /// Returns the first digits of a SHA-256.
 pub(crate) fn short_digest(sha256: &str) -> String {
     bounded_path(sha256).chars().take(DIGEST_DIGITS).collect()
@@ -61,7 +66,7 @@ pub(crate) fn sum_bytes(hosts: &[impl AsRef<HostReport>]) -> u64 {
 /// Describes the files collected from hosts: `12 files, 3.4 KiB`.
 pub(crate) fn describe_files(hosts: &[impl AsRef<HostReport>]) -> String {
     let files = count_files(hosts);
-    let size = if files > 0 { format!(", {}", format_size(sum_bytes(hosts))) } else { String::new() };
+    let size = if files > 0 { format!(", {}", units::format_size(sum_bytes(hosts))) } else { String::new() };
     format!("{}{size}", ReportMessage::count_files(files))
 }
 
@@ -95,7 +100,7 @@ pub(crate) fn describe_host(host: &HostReport) -> String {
         let hint = host.hint.as_deref().map(|hint| format!("; {}", bounded_message(hint)));
         return format!("{}{}", describe_failure(host, slice::from_ref(host)), hint.unwrap_or_default());
     }
-    let duration = visit_duration(host).map(format_duration);
+    let duration = visit_duration(host).map(units::format_duration);
     let duration = duration.map(|duration| format!(" {}", ReportMessage::InDuration { duration }));
     let files = describe_files(slice::from_ref(host));
     format!("{}{}, {files}", describe_end(host), duration.unwrap_or_default())
@@ -109,12 +114,12 @@ pub(crate) fn describe_steps(host: &HostReport) -> String {
 
 /// Formats a duration in milliseconds.
 pub(crate) fn format_ms(ms: u64) -> String {
-    format_duration(Duration::from_millis(ms))
+    units::format_duration(Duration::from_millis(ms))
 }
 
 /// Returns the duration of a visit; none for a host that was not visited.
 pub(crate) fn visit_duration(host: &HostReport) -> Option<Duration> {
-    Some(elapsed(host.started?, host.ended?))
+    Some(units::elapsed(host.started?, host.ended?))
 }
 
 #[cfg(test)]

@@ -68,28 +68,20 @@ impl Progress {
         if let Some(live) = &self.live {
             live.update(event);
         }
-        if let Some(line) = event_line(event, self.mode, self.style) {
-            self.print(line);
+        let Some(line) = event_line(event, self.mode, self.style) else { return };
+        match &self.live {
+            Some(live) => live.bar.println(line),
+            // In one write, so that lines of other programs do not mix with it.
+            None => drop(self.writer.write_all(format!("{line}\n").as_bytes())),
         }
     }
 
     /// Ends the display: the live lines are cleared, the lines printed above them stay.
     pub fn finish(mut self) {
         if let Some(live) = self.live.take() {
-            live.finish();
+            live.bar.finish_and_clear();
         }
         drop(self.writer.flush());
-    }
-
-    /// Prints a line in one write, so that lines of other programs do not mix with it.
-    fn print(&mut self, mut line: String) {
-        match &self.live {
-            Some(live) => live.print(&line),
-            None => {
-                line.push('\n');
-                drop(self.writer.write_all(line.as_bytes()));
-            }
-        }
     }
 }
 

@@ -13,23 +13,19 @@ pub const DEFAULT_WIDTH: usize = 100;
 const MIN_WIDTH: usize = 40;
 
 /// A choice to colour text or not.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Style {
-    colour: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// No colour: for files, mails and pipes.
+    Plain,
+    /// Colours of a terminal.
+    Coloured,
 }
 
 impl Style {
-    /// No colour: for files, mails and pipes.
-    pub const PLAIN: Self = Self { colour: false };
-
-    /// Colours, whatever the terminal.
-    #[cfg(test)]
-    pub const COLOURED: Self = Self { colour: true };
-
     /// Returns the style for a stream: coloured on a terminal, unless `NO_COLOR` is set and not empty.
     pub fn for_stream(stream: &impl IsTerminal) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colour: is_terminal(stream) && !no_color }
+        if is_terminal(stream) && !no_color { Self::Coloured } else { Self::Plain }
     }
 
     /// Colours a text by an outcome.
@@ -52,7 +48,10 @@ impl Style {
     }
 
     fn wrap(self, code: &str, text: &str) -> String {
-        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        match self {
+            Self::Coloured if !text.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
+            _ => text.to_owned(),
+        }
     }
 }
 
@@ -77,9 +76,6 @@ pub struct TextFormat {
 }
 
 impl TextFormat {
-    /// Plain text in files.
-    pub const FILE: Self = Self { width: DEFAULT_WIDTH, style: Style::PLAIN };
-
     /// Returns the format for a stream; [`DEFAULT_WIDTH`] wide without a terminal.
     pub fn for_stream(stream: &(impl AsFd + IsTerminal)) -> Self {
         let width = terminal_size(stream).map_or(DEFAULT_WIDTH, |(width, _)| width);
@@ -93,15 +89,15 @@ mod tests {
 
     #[test]
     fn a_plain_style_adds_no_colour() {
-        assert_eq!(Style::PLAIN.outcome(Outcome::Failed, "failed"), "failed");
-        assert_eq!(Style::COLOURED.outcome(Outcome::Failed, "failed"), "\x1b[31mfailed\x1b[0m");
-        assert_eq!(Style::COLOURED.dim(""), "");
+        assert_eq!(Style::Plain.outcome(Outcome::Failed, "failed"), "failed");
+        assert_eq!(Style::Coloured.outcome(Outcome::Failed, "failed"), "\x1b[31mfailed\x1b[0m");
+        assert_eq!(Style::Coloured.dim(""), "");
     }
 
     #[test]
     fn a_file_is_no_terminal() {
         let file = std::fs::File::open("/dev/null").unwrap();
-        assert_eq!(Style::for_stream(&file), Style::PLAIN);
+        assert_eq!(Style::for_stream(&file), Style::Plain);
         assert_eq!(TextFormat::for_stream(&file).width, DEFAULT_WIDTH);
     }
 }

@@ -6,13 +6,10 @@ use std::slice;
 
 use jiff::tz::TimeZone;
 
-use super::{escape_text, outcome_badge, spans, table};
+use super::{escape_text, outcome_badge, paragraph, spans, table};
 use crate::message::ReportMessage;
 use crate::outcome::{CollectedFile, HostReport, Outcome, SkippedFile};
-use crate::report::phrases::{
-    bounded_message, describe_reason, format_ms, short_digest, sum_bytes, visit_duration,
-};
-use crate::report::units::{format_duration, format_size, format_time};
+use crate::report::{phrases, units};
 
 /// The most files shown of one host.
 const MAX_FILES: usize = 200;
@@ -35,33 +32,33 @@ fn cells(host: &HostReport) -> String {
     spans(&[
         escape_text(&host.host),
         outcome_badge(host.outcome),
-        host.step.map(|step| step.to_string()).unwrap_or_default(),
-        host.exit_status.map(|status| status.to_string()).unwrap_or_default(),
+        phrases::optional(host.step),
+        phrases::optional(host.exit_status),
         host.files.len().to_string(),
-        format_size(sum_bytes(slice::from_ref(host))),
-        visit_duration(host).map(format_duration).unwrap_or_default(),
+        units::format_size(phrases::sum_bytes(slice::from_ref(host))),
+        phrases::optional(phrases::visit_duration(host).map(units::format_duration)),
     ])
 }
 
 /// Returns the reason and the hint of a host that did not succeed.
 pub(super) fn reason(host: &HostReport) -> String {
     let cause = host.cause.map(|cause| format!(" <code class=\"quiet\">{cause}</code>")).unwrap_or_default();
-    let reason = describe_reason(host);
-    let reason = reason.map(|reason| format!("<p class=\"why\">{}{cause}</p>\n", escape_text(&reason)));
-    let hint = host.hint.as_deref().map(bounded_message);
-    let hint = hint.map(|hint| format!("<p class=\"hint\">{}</p>\n", escape_text(&hint)));
-    reason.into_iter().chain(hint).collect()
+    let reason = phrases::describe_reason(host).map(|reason| format!("{}{cause}", escape_text(&reason)));
+    let hint = host.hint.as_deref().map(|hint| escape_text(&phrases::bounded_message(hint)));
+    let reason = reason.map(|html| paragraph("why", html));
+    reason.into_iter().chain(hint.map(|html| paragraph("hint", html))).collect()
 }
 
 /// Returns the start and the end of the visit.
 fn period(host: &HostReport, zone: &TimeZone) -> String {
     let (Some(started), Some(ended)) = (host.started, host.ended) else { return String::new() };
-    format!("<p class=\"quiet\">{} – {}</p>\n", format_time(started, zone), format_time(ended, zone))
+    let (started, ended) = (units::format_time(started, zone), units::format_time(ended, zone));
+    paragraph("quiet", format!("{started} – {ended}"))
 }
 
 fn steps(host: &HostReport) -> String {
-    let item = |(step, ms)| format!("<li>{step} <b>{}</b></li>", format_ms(ms));
-    let items: String = host.steps.iter().map(|step| item((step.step, step.ms))).collect();
+    let items = host.steps.iter().map(|s| format!("<li>{} <b>{}</b></li>", s.step, phrases::format_ms(s.ms)));
+    let items: String = items.collect();
     if items.is_empty() { items } else { format!("<ol class=\"steps\">{items}</ol>\n") }
 }
 
@@ -71,9 +68,9 @@ fn collected_files(files: &[CollectedFile]) -> String {
             "<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td><td><code title=\"{}\">{}…</code></td></tr>\n",
             escape_text(&file.path),
             escape_text(&file.remote),
-            format_size(file.bytes),
+            units::format_size(file.bytes),
             escape_text(&file.sha256),
-            escape_text(&short_digest(&file.sha256)),
+            escape_text(&phrases::short_digest(&file.sha256)),
         )
     };
     use ReportMessage::{CollectedAs, From, Sha256Heading, Size};
@@ -95,7 +92,7 @@ fn file_table<T>(headings: &[ReportMessage], files: &[T], row: impl Fn(&T) -> St
     let rows: String = files.iter().take(MAX_FILES).map(row).collect();
     let more = match files.len().saturating_sub(MAX_FILES) {
         0 => String::new(),
-        count => format!("<p class=\"quiet\">{}</p>\n", ReportMessage::MoreInJson { count }),
+        count => paragraph("quiet", ReportMessage::MoreInJson { count }),
     };
     format!("{}{more}", table("files", headings, &rows))
 }

@@ -21,7 +21,8 @@ const DEFAULT_SIZE: (usize, usize) = (80, 24);
 /// The live lines.
 pub(super) struct LiveDisplay {
     state: Arc<Mutex<LiveState>>,
-    bar: ProgressBar,
+    /// The bar that draws the lines.
+    pub(super) bar: ProgressBar,
 }
 
 impl LiveDisplay {
@@ -49,16 +50,6 @@ impl LiveDisplay {
     /// Updates the state by an event.
     pub(super) fn update(&self, event: &Event) {
         lock(&self.state).update(event, Instant::now());
-    }
-
-    /// Prints a line above the live ones.
-    pub(super) fn print(&self, line: &str) {
-        self.bar.println(line);
-    }
-
-    /// Clears the live lines.
-    pub(super) fn finish(self) {
-        self.bar.finish_and_clear();
     }
 }
 

@@ -5,17 +5,14 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use unicode_width::UnicodeWidthStr as _;
-
 use crate::event::Event;
 use crate::hostset::HostName;
 use crate::message::ReportMessage;
 use crate::outcome::Step;
+use crate::report::columns::{Align, Column};
 use crate::report::json::Totals;
-use crate::report::layout::{pad_end, truncate};
-use crate::report::phrases::{bounded_path, list_counts};
 use crate::report::style::Style;
-use crate::report::units::{format_clock, format_size};
+use crate::report::{layout, phrases, units};
 
 /// The most hosts shown by name.
 const MAX_NAMED: usize = 6;
@@ -59,7 +56,7 @@ impl LiveState {
             }
             Event::Note(_) => (),
             Event::Archived { bytes, .. } => {
-                self.delivery = Some(ReportMessage::ArchiveMade { size: format_size(*bytes) });
+                self.delivery = Some(ReportMessage::ArchiveMade { size: units::format_size(*bytes) });
             }
             Event::Mailing => self.delivery = Some(ReportMessage::SendingMail),
         }
@@ -69,10 +66,12 @@ impl LiveState {
     pub(super) fn lines(&self, now: Instant, width: usize, height: usize, style: Style) -> Vec<String> {
         // The last column stays free: some terminals wrap a full line.
         let width = width.saturating_sub(1);
-        let mut lines = vec![style.bold(&truncate(&self.status_line(now), width))];
+        let mut lines = vec![style.bold(&layout::truncate(&self.status_line(now), width))];
         // Three lines are taken: the status, the count of visits not named, the cursor.
         let max_named = MAX_NAMED.min(height.saturating_sub(3));
-        lines.extend(self.long_visits(now, max_named).iter().map(|line| style.dim(&truncate(line, width))));
+        lines.extend(
+            self.long_visits(now, max_named).iter().map(|line| style.dim(&layout::truncate(line, width))),
+        );
         lines
     }
 
@@ -87,14 +86,14 @@ impl LiveState {
         let count = self.visits.len();
         if count > 0 {
             let at = |step| self.visits.values().filter(|visit| visit.step == step).count();
-            let steps = list_counts(Step::ALL.into_iter().map(|step| (at(step), step)));
+            let steps = phrases::list_counts(Step::ALL.into_iter().map(|step| (at(step), step)));
             parts.push(ReportMessage::HostsInFlight { count, steps }.to_string());
         }
         // The archive is packed while hosts are visited; what remains of it after the last one takes a while.
         let packing = self.total > 0 && count == 0 && done >= self.total;
         let packing = packing.then_some(&ReportMessage::PackingArchive);
         parts.extend(self.delivery.as_ref().or(packing).map(ToString::to_string));
-        parts.push(format_clock(now.saturating_duration_since(self.started)));
+        parts.push(units::format_clock(now.saturating_duration_since(self.started)));
         parts.join(" · ")
     }
 
@@ -105,13 +104,12 @@ impl LiveState {
         visits.sort_by_key(|(host, visit)| (visit.started, (*host).clone()));
         let more = visits.len().saturating_sub(max);
         visits.truncate(max);
-        let names: Vec<String> =
-            visits.iter().map(|(host, _)| truncate(&bounded_path(host), MAX_NAME)).collect();
-        let widest = names.iter().map(|name| name.width()).max().unwrap_or(0);
-        let line = |(name, (_, visit)): (&String, &(&HostName, &Visit))| {
-            format!("  {}  {:<7}  {}", pad_end(name, widest), visit.step, format_clock(age(visit)))
+        let names = visits.iter().map(|(host, _)| layout::truncate(&phrases::bounded_path(host), MAX_NAME));
+        let names = Column::new("", Align::Left, names);
+        let line = |(row, (_, visit)): (usize, &(&HostName, &Visit))| {
+            format!("  {}  {:<7}  {}", names.cell(row), visit.step, units::format_clock(age(visit)))
         };
-        let mut lines: Vec<String> = names.iter().zip(&visits).map(line).collect();
+        let mut lines: Vec<String> = visits.iter().enumerate().map(line).collect();
         if more > 0 {
             let more = ReportMessage::MoreLongVisits { count: more, seconds: LONG_VISIT.as_secs() };
             lines.push(format!("  {more}"));
@@ -150,7 +148,7 @@ mod tests {
         state.update(&step("h13", Step::Connect), now + LONG_VISIT * 13);
         let later = now + Duration::from_secs(42);
         assert_eq!(
-            state.lines(later, 100, 24, Style::PLAIN),
+            state.lines(later, 100, 24, Style::Plain),
             [
                 "11/200 done · 1 failed, 1 unreachable · 2 in flight: 1 connect, 1 execute · 00:42",
                 "  h12  execute  00:42",
@@ -158,7 +156,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            state.lines(later, 40, 3, Style::PLAIN),
+            state.lines(later, 40, 3, Style::Plain),
             ["11/200 done · 1 failed, 1 unreachable …", "  and 2 more for over 3 s"]
         );
     }
@@ -169,7 +167,7 @@ mod tests {
         for n in 1..=1000 {
             state.update(&step(&format!("host-\u{1b}[2J{n}"), Step::Execute), now);
         }
-        let lines = state.lines(now + Duration::from_secs(60), 80, 24, Style::PLAIN);
+        let lines = state.lines(now + Duration::from_secs(60), 80, 24, Style::Plain);
         assert_eq!(lines.len(), 1 + MAX_NAMED + 1);
         assert_eq!(lines[0], "0/1000 done · 1000 in flight: 1000 execute · 01:00");
         assert_eq!(lines[1], "  host-\\x1b[2J1     execute  01:00");
@@ -181,7 +179,7 @@ mod tests {
         let (mut state, now) = state(1);
         state.update(&step("h1", Step::Connect), now);
         state.update(&Event::Ended(Box::new(samples::good("h1", 1))), now);
-        let line = |state: &LiveState| state.lines(now, 80, 24, Style::PLAIN).concat();
+        let line = |state: &LiveState| state.lines(now, 80, 24, Style::Plain).concat();
         assert_eq!(line(&state), "1/1 done · packing the archive · 00:00");
         state.update(&Event::Archived { path: "/a".into(), bytes: 2048 }, now);
         assert_eq!(line(&state), "1/1 done · archive of 2.0 KiB made · 00:00");

@@ -53,7 +53,7 @@ fn progress(mode: Mode, style: Style, writer: Box<dyn Write + Send>) -> Progress
 
 fn output_of(mode: Mode) -> String {
     let writer = Shared::default();
-    let mut progress = progress(mode, Style::PLAIN, Box::new(writer.clone()));
+    let mut progress = progress(mode, Style::Plain, Box::new(writer.clone()));
     events().iter().for_each(|event| progress.handle(event));
     progress.finish();
     String::from_utf8(writer.0.lock().unwrap().clone()).unwrap()
@@ -100,7 +100,7 @@ sending the mail
 
 #[test]
 fn a_closed_pipe_stops_nothing() {
-    let mut progress = progress(Mode::Verbose, Style::COLOURED, Box::new(Closed));
+    let mut progress = progress(Mode::Verbose, Style::Coloured, Box::new(Closed));
     events().iter().for_each(|event| progress.handle(event));
     progress.finish();
 }
@@ -150,14 +150,14 @@ impl indicatif::TermLike for Gone {
 #[test]
 fn a_closed_terminal_stops_nothing() {
     let target = ProgressDrawTarget::term_like(Box::new(Gone));
-    let live = LiveDisplay::new(target, Style::COLOURED).unwrap();
+    let live = LiveDisplay::new(target, Style::Coloured).unwrap();
     let writer = Box::new(Shared::default());
-    let mut progress = Progress { mode: Mode::Live, style: Style::COLOURED, writer, live: Some(live) };
+    let mut progress = Progress { mode: Mode::Live, style: Style::Coloured, writer, live: Some(live) };
     events().iter().for_each(|event| progress.handle(event));
     progress.finish();
 }
 
 #[test]
 fn without_a_terminal_there_are_no_live_lines() {
-    assert!(LiveDisplay::new(ProgressDrawTarget::hidden(), Style::PLAIN).is_none());
+    assert!(LiveDisplay::new(ProgressDrawTarget::hidden(), Style::Plain).is_none());
 }

@@ -10,34 +10,33 @@ use crate::message::ReportMessage;
 use crate::outcome::{CollectedFile, HostReport};
 use crate::report::group::{group_hosts, sort_hosts};
 use crate::report::json::RunReport;
-use crate::report::layout::join_lines;
-use crate::report::phrases::{bounded_message, bounded_path, describe_host, describe_steps, short_digest};
-use crate::report::style::TextFormat;
-use crate::report::units::{format_size, format_time};
+use crate::report::style::{DEFAULT_WIDTH, Style, TextFormat};
+use crate::report::{layout, phrases, units};
 
 /// Returns the text of `report.txt`, its times in this time zone.
 pub fn full_report(run: &RunReport, zone: &TimeZone) -> String {
+    let format = TextFormat { width: DEFAULT_WIDTH, style: Style::Plain };
     let mut lines = run_lines(run, zone);
     lines.push(String::new());
-    lines.extend(host_table(&group_hosts(&run.hosts, 0), TextFormat::FILE, TableLimits::NONE));
+    lines.extend(host_table(&group_hosts(&run.hosts, 0), format, TableLimits::NONE));
     for host in sort_hosts(&run.hosts) {
         lines.push(String::new());
         lines.extend(host_lines(host));
     }
-    join_lines(&lines)
+    layout::join_lines(&lines)
 }
 
 /// Returns the fields of the run, one on a line.
 fn run_lines(run: &RunReport, zone: &TimeZone) -> Vec<String> {
     let mut fields = vec![
-        (ReportMessage::Job, bounded_path(&run.job)),
-        (ReportMessage::Run, bounded_path(&run.run)),
-        (ReportMessage::Script, bounded_path(&run.script.file)),
-        (ReportMessage::Sha256, bounded_path(&run.script.sha256)),
-        (ReportMessage::Started, format_time(run.started, zone)),
+        (ReportMessage::Job, phrases::bounded_path(&run.job)),
+        (ReportMessage::Run, phrases::bounded_path(&run.run)),
+        (ReportMessage::Script, phrases::bounded_path(&run.script.file)),
+        (ReportMessage::Sha256, phrases::bounded_path(&run.script.sha256)),
+        (ReportMessage::Started, units::format_time(run.started, zone)),
     ];
-    fields.extend(run.resumed.iter().map(|time| (ReportMessage::Resumed, format_time(*time, zone))));
-    fields.push((ReportMessage::Ended, format_time(run.ended, zone)));
+    fields.extend(run.resumed.iter().map(|time| (ReportMessage::Resumed, units::format_time(*time, zone))));
+    fields.push((ReportMessage::Ended, units::format_time(run.ended, zone)));
     fields.push((ReportMessage::Totals, describe_totals(run)));
     fields.extend(run.mail.as_ref().map(|mail| (ReportMessage::Mail, describe_mail(mail))));
     fields.iter().map(|(name, value)| field_line(name, value)).collect()
@@ -48,27 +47,23 @@ fn host_lines(host: &HostReport) -> Vec<String> {
     let mut fields = vec![
         (ReportMessage::Cause, host.cause.map(|cause| cause.to_string())),
         (ReportMessage::Exit, host.exit_status.map(|status| status.to_string())),
-        (ReportMessage::Steps, Some(describe_steps(host)).filter(|steps| !steps.is_empty())),
+        (ReportMessage::Steps, Some(phrases::describe_steps(host)).filter(|steps| !steps.is_empty())),
     ];
     fields.extend(host.files.iter().map(|file| (ReportMessage::File, Some(describe_file(file)))));
     fields.extend(host.skipped.iter().map(|file| {
-        let text = format!("{}: {}", bounded_path(&file.remote), bounded_message(&file.why));
-        (ReportMessage::Skipped, Some(text))
+        let (remote, reason) = (phrases::bounded_path(&file.remote), phrases::bounded_message(&file.why));
+        (ReportMessage::Skipped, Some(format!("{remote}: {reason}")))
     }));
     let field = |(name, value): (ReportMessage, Option<String>)| {
         Some(format!("  {:<7} {}", name.to_string().to_lowercase(), value?))
     };
-    let mut lines = vec![format!("{}: {}", bounded_path(&host.host), describe_host(host))];
+    let mut lines = vec![format!("{}: {}", phrases::bounded_path(&host.host), phrases::describe_host(host))];
     lines.extend(fields.into_iter().filter_map(field));
     lines
 }
 
 fn describe_file(file: &CollectedFile) -> String {
-    let message = ReportMessage::CollectedFile {
-        path: bounded_path(&file.path),
-        size: format_size(file.bytes),
-        digest: short_digest(&file.sha256),
-        remote: bounded_path(&file.remote),
-    };
-    message.to_string()
+    let (path, remote) = (phrases::bounded_path(&file.path), phrases::bounded_path(&file.remote));
+    let (size, digest) = (units::format_size(file.bytes), phrases::short_digest(&file.sha256));
+    ReportMessage::CollectedFile { path, size, digest, remote }.to_string()
 }

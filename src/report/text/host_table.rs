@@ -7,10 +7,8 @@ use std::iter;
 use crate::message::ReportMessage;
 use crate::report::columns::{Align, Column, GAP, join_cells, title_line};
 use crate::report::group::Group;
-use crate::report::layout::{hanging_indent, limit_lines, wrap, wrap_hosts};
-use crate::report::phrases::{bounded_message, count_files, describe_reason, sum_bytes};
 use crate::report::style::{Style, TextFormat};
-use crate::report::units::{format_duration, format_size};
+use crate::report::{layout, phrases, units};
 
 /// The width that hosts get, if they need it, before any other column.
 const MIN_HOSTS_WIDTH: usize = 20;
@@ -46,7 +44,7 @@ pub(crate) fn host_table(groups: &[Group], format: TextFormat, limits: TableLimi
     let mut lines = vec![format.style.dim(&title_line(iter::once(&hosts).chain(&columns)))];
     for (row, (group, names)) in shown.iter().zip(&hosts.cells).enumerate() {
         let max = if group.succeeded() { limits.succeeded_lines } else { limits.other_lines };
-        let mut names = limit_lines(wrap_hosts(names, hosts.width), max);
+        let mut names = layout::limit_lines(layout::wrap_hosts(names, hosts.width), max);
         if let Some(first) = names.first_mut() {
             *first = format!("{}{}", hosts.pad(first), row_cells(&columns, row, group, format.style));
         }
@@ -63,23 +61,16 @@ pub(crate) fn host_table(groups: &[Group], format: TextFormat, limits: TableLimi
 
 /// Returns the columns beside the hosts, without those that hold no text.
 fn columns(groups: &[Group]) -> Vec<Column> {
-    let step = |group: &Group| group.first.step.map(|step| step.to_string()).unwrap_or_default();
-    let exit = |group: &Group| group.first.exit_status.map(|status| status.to_string()).unwrap_or_default();
+    use ReportMessage::{Exit, Files, Outcome, Size, Step, Time};
+    let column =
+        |title, align, cell: fn(&Group) -> String| Column::new(title, align, groups.iter().map(cell));
     let columns = [
-        Column::new(ReportMessage::Outcome, Align::Left, groups.iter().map(outcome_cell)),
-        Column::new(ReportMessage::Step, Align::Left, groups.iter().map(step)),
-        Column::new(ReportMessage::Exit, Align::Right, groups.iter().map(exit)),
-        Column::new(
-            ReportMessage::Files,
-            Align::Right,
-            groups.iter().map(|g| count_files(&g.hosts).to_string()),
-        ),
-        Column::new(
-            ReportMessage::Size,
-            Align::Right,
-            groups.iter().map(|g| format_size(sum_bytes(&g.hosts))),
-        ),
-        Column::new(ReportMessage::Time, Align::Right, groups.iter().map(duration_cell)),
+        column(Outcome, Align::Left, outcome_cell),
+        column(Step, Align::Left, |group| phrases::optional(group.first.step)),
+        column(Exit, Align::Right, |group| phrases::optional(group.first.exit_status)),
+        column(Files, Align::Right, |group| phrases::count_files(&group.hosts).to_string()),
+        column(Size, Align::Right, |group| units::format_size(phrases::sum_bytes(&group.hosts))),
+        column(Time, Align::Right, duration_cell),
     ];
     columns.into_iter().filter(|column| column.cells.iter().any(|cell| !cell.is_empty())).collect()
 }
@@ -95,7 +86,8 @@ fn outcome_cell(group: &Group) -> String {
 /// Returns the duration of the visit; of several, the longest.
 fn duration_cell(group: &Group) -> String {
     let at_most = if group.hosts.len() > 1 { "≤ " } else { "" };
-    let longest = group.longest_visit().map(|longest| format!("{at_most}{}", format_duration(longest)));
+    let longest =
+        group.longest_visit().map(|longest| format!("{at_most}{}", units::format_duration(longest)));
     longest.unwrap_or_default()
 }
 
@@ -125,9 +117,10 @@ fn row_cells(columns: &[Column], row: usize, group: &Group, style: Style) -> Str
 
 /// Returns the reason and the hint that stand below a row.
 fn reason_lines(group: &Group, format: TextFormat) -> Vec<String> {
-    let wrapped = |text: &str| wrap(text, format.width.saturating_sub(4));
-    let reason = describe_reason(group.first).unwrap_or_default();
-    let hint = group.first.hint.as_deref().map(bounded_message).unwrap_or_default();
-    let hint = hanging_indent("  → ", wrapped(&hint)).map(|line| format.style.bold(&line));
-    hanging_indent("  ", wrapped(&reason)).chain(hint).collect()
+    let reason = phrases::describe_reason(group.first).unwrap_or_default();
+    let hint = group.first.hint.as_deref().map(phrases::bounded_message).unwrap_or_default();
+    // Both end at the same column, four before the last, whatever their indent.
+    let reason = layout::wrap_indented("  ", &reason, format.width.saturating_sub(2));
+    let hint = layout::wrap_indented("  → ", &hint, format.width);
+    reason.into_iter().chain(hint.iter().map(|line| format.style.bold(line))).collect()
 }

@@ -8,9 +8,7 @@ use super::summary::describe_totals;
 use crate::message::ReportMessage;
 use crate::report::group::{Group, group_hosts};
 use crate::report::json::RunReport;
-use crate::report::layout::{hanging_indent, join_lines, limit_lines, wrap, wrap_hosts};
-use crate::report::phrases::{bounded_message, bounded_path, describe_failure, describe_files};
-use crate::report::units::format_time;
+use crate::report::{layout, phrases, units};
 
 /// The columns of a line.
 const WIDTH: usize = 96;
@@ -21,14 +19,14 @@ const MAX_HOST_LINES: usize = 20;
 
 /// Returns the report for the mail's body, its times in this time zone.
 pub fn mail_body(run: &RunReport, zone: &TimeZone) -> String {
-    let mut lines = wrap(&format!("{}.", describe_totals(run)), WIDTH);
+    let mut lines = layout::wrap(&format!("{}.", describe_totals(run)), WIDTH);
     let groups = group_hosts(&run.hosts, 0);
     let (succeeded, others): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.succeeded());
     lines.extend(section(&ReportMessage::DidNotSucceed, &others));
     lines.extend(section(&ReportMessage::Succeeded, &succeeded));
     lines.push(String::new());
     lines.extend(run_lines(run, zone));
-    join_lines(&lines)
+    layout::join_lines(&lines)
 }
 
 fn section(heading: &ReportMessage, groups: &[&Group]) -> Vec<String> {
@@ -52,30 +50,27 @@ fn group_lines(group: &Group) -> Vec<String> {
         count => format!("{} ({})", group.folded_names(), ReportMessage::count_hosts(count)),
     };
     let end = if group.succeeded() {
-        describe_files(&group.hosts)
+        phrases::describe_files(&group.hosts)
     } else {
-        describe_failure(group.first, &group.hosts)
+        phrases::describe_failure(group.first, &group.hosts)
     };
-    let names = limit_lines(wrap_hosts(&names, WIDTH - 2), MAX_HOST_LINES);
-    let mut lines: Vec<String> = hanging_indent("- ", names).collect();
-    lines.extend(hanging_indent("  ", wrap(&end, WIDTH - 2)));
+    let names = layout::limit_lines(layout::wrap_hosts(&names, WIDTH - 2), MAX_HOST_LINES);
+    let mut lines = layout::hanging_indent("- ", &names);
+    lines.extend(layout::wrap_indented("  ", &end, WIDTH));
     if let Some(hint) = &group.first.hint {
-        lines.extend(hanging_indent("  -> ", wrap(&bounded_message(hint), WIDTH - 5)));
+        lines.extend(layout::wrap_indented("  -> ", &phrases::bounded_message(hint), WIDTH));
     }
     lines
 }
 
 fn run_lines(run: &RunReport, zone: &TimeZone) -> Vec<String> {
-    let period = ReportMessage::RunPeriod {
-        run: bounded_path(&run.run),
-        started: format_time(run.started, zone),
-        ended: format_time(run.ended, zone),
-    };
-    let script = format!("{} {}", ReportMessage::Script, bounded_path(&run.script.file));
-    let mut lines = wrap(&script, WIDTH);
-    lines.push(format!("{} {}", ReportMessage::Sha256, bounded_path(&run.script.sha256)));
-    lines.extend(wrap(&period.to_string(), WIDTH));
-    let resumed = |time| format!("{} {}", ReportMessage::Resumed, format_time(time, zone));
+    let (started, ended) = (units::format_time(run.started, zone), units::format_time(run.ended, zone));
+    let period = ReportMessage::RunPeriod { run: phrases::bounded_path(&run.run), started, ended };
+    let script = format!("{} {}", ReportMessage::Script, phrases::bounded_path(&run.script.file));
+    let mut lines = layout::wrap(&script, WIDTH);
+    lines.push(format!("{} {}", ReportMessage::Sha256, phrases::bounded_path(&run.script.sha256)));
+    lines.extend(layout::wrap(&period.to_string(), WIDTH));
+    let resumed = |time| format!("{} {}", ReportMessage::Resumed, units::format_time(time, zone));
     lines.extend(run.resumed.iter().copied().map(resumed));
     lines
 }

@@ -11,10 +11,8 @@ use crate::message::ReportMessage;
 use crate::outcome::MailReport;
 use crate::report::group::group_hosts;
 use crate::report::json::RunReport;
-use crate::report::layout::{join_lines, wrap};
-use crate::report::phrases::{bounded_message, describe_files};
 use crate::report::style::TextFormat;
-use crate::report::units::{elapsed, format_duration, format_size};
+use crate::report::{layout, phrases, units};
 
 /// The most hosts that succeeded with a row each; more share one row.
 const MAX_SINGLE: usize = 16;
@@ -38,10 +36,11 @@ pub fn run_summary(run: &RunReport, paths: &OutputPaths, format: TextFormat) -> 
     if !run.hosts.is_empty() {
         lines.push(String::new());
     }
-    lines.extend(wrap(&describe_totals(run), format.width).iter().map(|line| format.style.bold(line)));
+    let totals = layout::wrap(&describe_totals(run), format.width);
+    lines.extend(totals.iter().map(|line| format.style.bold(line)));
     lines.extend(count_skipped(run));
     lines.push(String::new());
-    let size = |(path, bytes): &(PathBuf, u64)| format!("{} ({})", shown(path), format_size(*bytes));
+    let size = |(path, bytes): &(PathBuf, u64)| format!("{} ({})", shown(path), units::format_size(*bytes));
     let fields = [
         (ReportMessage::Mail, run.mail.as_ref().map(describe_mail)),
         (ReportMessage::Archive, paths.archive.as_ref().map(size)),
@@ -50,7 +49,7 @@ pub fn run_summary(run: &RunReport, paths: &OutputPaths, format: TextFormat) -> 
         (ReportMessage::Folder, Some(shown(&paths.folder))),
     ];
     lines.extend(fields.into_iter().filter_map(|(name, value)| Some(field_line(&name, &value?))));
-    join_lines(&lines)
+    layout::join_lines(&lines)
 }
 
 /// Returns a field of a run on a line: its name in lower case, then its value.
@@ -60,29 +59,26 @@ pub(super) fn field_line(name: &ReportMessage, value: &str) -> String {
 
 /// Describes the totals of a run: `10 succeeded, 1 failed of 11 hosts · 12 files, 40.8 KiB · 3 min 05 s`.
 pub(super) fn describe_totals(run: &RunReport) -> String {
-    let duration = format_duration(elapsed(run.started, run.ended));
+    let duration = units::format_duration(units::elapsed(run.started, run.ended));
     let mut totals = run.totals.describe();
     if run.totals.sum() > 0 {
         let hosts = ReportMessage::count_hosts(run.totals.sum());
         totals = format!("{totals} {}", ReportMessage::OfHosts { hosts });
     }
-    format!("{totals} · {} · {duration}", describe_files(&run.hosts))
+    format!("{totals} · {} · {duration}", phrases::describe_files(&run.hosts))
 }
 
 /// Counts the files that were not collected, if there are any.
 fn count_skipped(run: &RunReport) -> Option<String> {
     let counts = run.hosts.iter().map(|host| host.skipped.len()).filter(|count| *count > 0);
     let (hosts, files) = counts.fold((0, 0), |(hosts, files), count| (hosts + 1, files + count));
-    let message = ReportMessage::FilesSkipped {
-        files: ReportMessage::count_files(files),
-        hosts: ReportMessage::count_hosts(hosts),
-    };
-    (files > 0).then(|| message.to_string())
+    let message = |hosts, files| ReportMessage::FilesSkipped { files, hosts }.to_string();
+    (files > 0).then(|| message(ReportMessage::count_hosts(hosts), ReportMessage::count_files(files)))
 }
 
 /// Describes what became of the mail, with a hint where it was not sent.
 pub(in crate::report) fn describe_mail(mail: &MailReport) -> String {
-    let error = mail.error.as_deref().map(|error| format!(": {}", bounded_message(error)));
+    let error = mail.error.as_deref().map(|error| format!(": {}", phrases::bounded_message(error)));
     let error = error.unwrap_or_default();
     let message = match (mail.sent, mail.parts) {
         (true, 0 | 1) => ReportMessage::MailSent { error },

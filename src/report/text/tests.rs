@@ -10,7 +10,7 @@ use crate::report::samples::{failed, good, refused, run, twelve};
 use crate::report::style::{Style, TextFormat};
 
 fn table(run: &RunReport, width: usize) -> String {
-    run_summary(run, &paths(), TextFormat { width, style: Style::PLAIN })
+    run_summary(run, &paths(), TextFormat { width, style: Style::Plain })
 }
 
 fn paths() -> OutputPaths {
@@ -78,7 +78,7 @@ folder   /var/recolte/r1
         report: Some("/var/recolte/r1/report.html".into()),
         ..paths()
     };
-    assert_eq!(run_summary(&run, &paths, TextFormat { width: 100, style: Style::PLAIN }), expected);
+    assert_eq!(run_summary(&run, &paths, TextFormat { width: 100, style: Style::Plain }), expected);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn no_line_of_the_mail_reaches_a_hundred_columns() {
 
 #[test]
 fn colours_change_no_text() {
-    let format = TextFormat { width: 100, style: Style::COLOURED };
+    let format = TextFormat { width: 100, style: Style::Coloured };
     let mut text = run_summary(&twelve(), &paths(), format);
     assert!(text.contains("\u{1b}[31m  failed"), "{text}");
     for code in ["0", "1", "2", "31", "32", "33"] {
