@@ -1,7 +1,7 @@
 //! Reports of a run, for people and for machines, and its progress on the terminal.
 //!
-//! Beside `main.rs` and `commands`, the only module that may write to the terminal. It listens to the events of `event` and
-//! reads the data of `outcome`; it decides nothing. Whatever came from a host is escaped and cut to a length once more
+//! Beside `main.rs` and `commands`, the only module that may write to the terminal. It is given the events of `event`
+//! and the data of `outcome`; it decides nothing. Whatever came from a host is escaped and cut to a length once more
 //! where it is shown.
 
 pub mod check_table;

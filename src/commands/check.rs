@@ -61,11 +61,8 @@ fn tell(output_options: &cli::OutputOptions, all: &[HostCheck]) -> Result<(), se
         print_answer(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "hosts": hosts }))?));
     } else {
         let rows: Vec<CheckRow> = all.iter().map(row).collect();
-        print_answer(&check_table(
-            &Check::ALL.map(Check::name),
-            &rows,
-            TextFormat::for_stream(&std::io::stdout()),
-        ));
+        let format = TextFormat::for_stream(&std::io::stdout());
+        print_answer(&check_table(&Check::ALL.map(Check::name), &rows, format));
     }
     Ok(())
 }

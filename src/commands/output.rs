@@ -50,10 +50,7 @@ fn tell(output_options: &OutputOptions, delivered: &Delivered, status: ExitStatu
             Err(error) => print_message(&format!("recolte: the report cannot be printed: {error}")),
         }
     } else if !output_options.quiet || status != ExitStatus::Success {
-        print_answer(&run_summary(
-            &delivered.report,
-            &delivered.places,
-            TextFormat::for_stream(&std::io::stdout()),
-        ));
+        let format = TextFormat::for_stream(&std::io::stdout());
+        print_answer(&run_summary(&delivered.report, &delivered.places, format));
     }
 }

@@ -33,6 +33,7 @@ pub fn check_table(checks: &[&str], rows: &[CheckRow], format: TextFormat) -> St
     let names = groups.iter().map(|(_, rows)| fold(&rows.iter().map(|row| &row.host).collect::<Vec<_>>()));
     let names = names.map(|names| escape(names.as_bytes()));
     let mut hosts = Column::new(ReportMessage::Host, Align::Left, names);
+    // A long list of hosts passes the column on its own row; it does not push the cells of all others aside.
     hosts.width = hosts.width.min(format.width / 2);
     let cells = |check| groups.iter().filter_map(move |(row, _)| row.cells.get(check).cloned());
     let columns: Vec<Column> =

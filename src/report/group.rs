@@ -12,7 +12,7 @@ use crate::outcome::{HostReport, Outcome};
 
 /// Hosts that share outcome, step, cause, message, hint and exit status; at least one.
 pub(crate) struct Group<'a> {
-    /// The first host: what it says of its end holds for all.
+    /// The first host: its outcome, reason and hint are those of all.
     pub(crate) first: &'a HostReport,
     /// All of the hosts, in the order in which they were visited.
     pub(crate) hosts: Vec<&'a HostReport>,
@@ -77,11 +77,11 @@ mod tests {
     #[test]
     fn hosts_that_ended_alike_are_one_group_and_failures_come_first() {
         let hosts = [
-            samples::good("a1", 1),
-            samples::refused("m1"),
-            samples::good("a2", 2),
-            samples::failed("t", 3),
-            samples::refused("m2"),
+            samples::succeeded_host("a1", 1),
+            samples::refused_host("m1"),
+            samples::succeeded_host("a2", 2),
+            samples::failed_host("t", 3),
+            samples::refused_host("m2"),
         ];
         let names =
             |max_single| group_hosts(&hosts, max_single).iter().map(Group::folded_names).collect::<Vec<_>>();

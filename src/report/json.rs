@@ -247,9 +247,9 @@ mod tests {
 "#;
 
     fn contract() -> RunReport {
-        let mut good = samples::good("exemple1", 1);
+        let mut good = samples::succeeded_host("exemple1", 1);
         good.steps.truncate(1);
-        let mut run = samples::run(vec![good, samples::failed("test1", 3)]);
+        let mut run = samples::run(vec![good, samples::failed_host("test1", 3)]);
         run.mail = Some(MailReport { sent: true, parts: 1, error: None });
         run
     }
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn totals_are_described_in_words() {
-        assert_eq!(samples::twelve().totals.describe(), "10 succeeded, 1 failed, 1 unreachable");
+        assert_eq!(samples::run_of_twelve().totals.describe(), "10 succeeded, 1 failed, 1 unreachable");
         assert_eq!(Totals::default().describe(), "no hosts");
     }
 }

@@ -3,6 +3,8 @@
 //! Pure. Foreign text is escaped and cut to a length here, before any report shows it.
 
 use std::fmt::Display;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::slice;
 use std::time::Duration;
 
@@ -29,6 +31,11 @@ pub(crate) fn bounded_text(text: &str, max: usize) -> String {
 /// Escapes and cuts a path or a name.
 pub(crate) fn bounded_path(text: &str) -> String {
     bounded_text(text, MAX_PATH)
+}
+
+/// Escapes a path of the gateway, whole.
+pub(crate) fn escape_path(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
 }
 
 /// Escapes and cuts a message or a hint.
@@ -130,13 +137,13 @@ mod tests {
 
     #[test]
     fn a_sentence_has_outcome_reason_and_hint() {
-        assert_eq!(describe_host(&samples::good("a", 1)), "succeeded in 1.2 s, 1 file, 3.4 KiB");
+        assert_eq!(describe_host(&samples::succeeded_host("a", 1)), "succeeded in 1.2 s, 1 file, 3.4 KiB");
         assert_eq!(
-            describe_host(&samples::refused("b")),
+            describe_host(&samples::refused_host("b")),
             "unreachable at connect: connection refused (port 22); is sshd running there?"
         );
-        let mut failed = samples::failed("c", 3);
-        failed.files = samples::good("c", 2).files;
+        let mut failed = samples::failed_host("c", 3);
+        failed.files = samples::succeeded_host("c", 2).files;
         assert_eq!(
             describe_host(&failed),
             "failed at execute: the script ended with status 3 (2 files, 6.8 KiB brought home)"
@@ -155,7 +162,7 @@ mod tests {
 
     #[test]
     fn foreign_text_is_bounded_and_escaped() {
-        let mut host = samples::refused("a");
+        let mut host = samples::refused_host("a");
         host.message = Some(format!("\x1b[2J{}", "x".repeat(5000)));
         host.hint = None;
         let text = describe_host(&host);

@@ -1,6 +1,6 @@
 //! Colours of the terminal, and the terminal's size.
 //!
-//! Colours only repeat what the words say.
+//! Colours add no information: text without them has the same words.
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -57,6 +57,7 @@ impl Style {
 
 /// Checks whether the stream is a terminal that can move its cursor.
 pub fn is_terminal(stream: &impl IsTerminal) -> bool {
+    // A dumb terminal, such as that of an editor, shows control sequences as text.
     stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 

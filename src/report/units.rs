@@ -24,6 +24,7 @@ pub fn format_size(bytes: u64) -> String {
 pub fn format_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     let (tenths, seconds) = ((ms + 50) / 100, (ms + 500) / 1000);
+    // The limits are those of the rounded figures: 95 ms is `0.1 s`, 59.95 s is `1 min 00 s`.
     match seconds {
         _ if ms < 95 => format!("{ms} ms"),
         _ if tenths < 600 => format!("{}.{} s", tenths / 10, tenths % 10),

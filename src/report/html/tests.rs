@@ -10,7 +10,7 @@ fn page_of(hosts: Vec<HostReport>) -> String {
 
 #[test]
 fn the_page_begins_with_the_totals() {
-    let mut run = samples::twelve();
+    let mut run = samples::run_of_twelve();
     run.mail = Some(MailReport { sent: true, parts: 3, error: None });
     let html = render_page(&run, &TimeZone::UTC);
     assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"));
@@ -34,7 +34,7 @@ fn the_page_begins_with_the_totals() {
 
 #[test]
 fn nothing_comes_from_elsewhere() {
-    let html = page_of(vec![samples::failed("a", 1)]);
+    let html = page_of(vec![samples::failed_host("a", 1)]);
     for forbidden in ["<script", "<link", "<img", "http:", "https:", "url(", "@import", "<a "] {
         assert!(!html.contains(forbidden), "{forbidden}");
     }
@@ -44,7 +44,7 @@ fn nothing_comes_from_elsewhere() {
 fn hostile_text_stays_text() {
     const HOSTILE: &str = "\"'></p><script>alert(1)</script>&\u{202e}\u{1b}[2J";
     const SAFE: &str = "&quot;&#39;&gt;&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;\\u{202e}\\x1b[2J";
-    let mut host = samples::failed(HOSTILE, 1);
+    let mut host = samples::failed_host(HOSTILE, 1);
     host.message = Some(HOSTILE.to_owned());
     host.hint = Some(HOSTILE.to_owned());
     let text = || HOSTILE.to_owned();
@@ -62,9 +62,9 @@ fn hostile_text_stays_text() {
 
 #[test]
 fn a_thousand_hosts_and_ten_thousand_files_are_a_page() {
-    let mut hosts: Vec<_> = (1..=960).map(|n| samples::good(&format!("srv{n:04}"), 1)).collect();
-    hosts.extend((961..=1000).map(|n| samples::refused(&format!("srv{n:04}"))));
-    hosts[0] = samples::good("srv0001", 10_000);
+    let mut hosts: Vec<_> = (1..=960).map(|n| samples::succeeded_host(&format!("srv{n:04}"), 1)).collect();
+    hosts.extend((961..=1000).map(|n| samples::refused_host(&format!("srv{n:04}"))));
+    hosts[0] = samples::succeeded_host("srv0001", 10_000);
     let html = page_of(hosts);
     assert_eq!(html.matches("<details").count(), 1000);
     assert!(

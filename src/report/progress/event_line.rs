@@ -2,10 +2,7 @@
 //!
 //! Pure. Foreign text is escaped and cut to a length.
 
-use std::os::unix::ffi::OsStrExt as _;
-
 use super::Mode;
-use crate::escape::escape;
 use crate::event::Event;
 use crate::hostset::fold;
 use crate::message::ReportMessage;
@@ -35,7 +32,7 @@ pub(super) fn event_line(event: &Event, mode: Mode, style: Style) -> Option<Stri
         }
         Event::Ended(host) => (detailed || host.outcome != Outcome::Succeeded, host_line(host, mode, style)),
         Event::Archived { path, bytes } => {
-            let (path, size) = (escape(path.as_os_str().as_bytes()), units::format_size(*bytes));
+            let (path, size) = (phrases::escape_path(path), units::format_size(*bytes));
             (detailed, ReportMessage::ArchivePath { path, size }.to_string())
         }
         Event::Mailing => (detailed, ReportMessage::SendingMail.to_string()),

@@ -26,13 +26,13 @@ pub(super) struct LiveState {
     started: Instant,
     total: usize,
     ended: Totals,
-    visits: HashMap<HostName, Visit>,
+    visits: HashMap<HostName, HostProgress>,
     /// The work that followed the last visit.
     delivery: Option<ReportMessage>,
 }
 
 /// A visit that is in flight.
-struct Visit {
+struct HostProgress {
     started: Instant,
     step: Step,
 }
@@ -48,7 +48,8 @@ impl LiveState {
         match event {
             Event::Started { hosts, .. } => self.total = hosts.len(),
             Event::Step { host, step } => {
-                self.visits.entry(host.clone()).or_insert(Visit { started: now, step: *step }).step = *step;
+                self.visits.entry(host.clone()).or_insert(HostProgress { started: now, step: *step }).step =
+                    *step;
             }
             Event::Ended(host) => {
                 self.visits.remove(&host.host);
@@ -99,14 +100,14 @@ impl LiveState {
 
     /// Returns a line for each of the `max` longest visits in flight, and one that counts the others.
     fn long_visits(&self, now: Instant, max: usize) -> Vec<String> {
-        let age = |visit: &Visit| now.saturating_duration_since(visit.started);
+        let age = |visit: &HostProgress| now.saturating_duration_since(visit.started);
         let mut visits: Vec<_> = self.visits.iter().filter(|(_, visit)| age(visit) >= LONG_VISIT).collect();
         visits.sort_by_key(|(host, visit)| (visit.started, (*host).clone()));
         let more = visits.len().saturating_sub(max);
         visits.truncate(max);
         let names = visits.iter().map(|(host, _)| layout::truncate(&phrases::bounded_path(host), MAX_NAME));
         let names = Column::new("", Align::Left, names);
-        let line = |(row, (_, visit)): (usize, &(&HostName, &Visit))| {
+        let line = |(row, (_, visit)): (usize, &(&HostName, &HostProgress))| {
             format!("  {}  {:<7}  {}", names.cell(row), visit.step, units::format_clock(age(visit)))
         };
         let mut lines: Vec<String> = visits.iter().enumerate().map(line).collect();
@@ -139,10 +140,10 @@ mod tests {
     fn hosts_are_counted_and_long_visits_named() {
         let (mut state, now) = state(200);
         for n in 1..=9 {
-            state.update(&Event::Ended(Box::new(samples::good(&format!("h{n}"), 1))), now);
+            state.update(&Event::Ended(Box::new(samples::succeeded_host(&format!("h{n}"), 1))), now);
         }
-        state.update(&Event::Ended(Box::new(samples::failed("h10", 3))), now);
-        state.update(&Event::Ended(Box::new(samples::refused("h11"))), now);
+        state.update(&Event::Ended(Box::new(samples::failed_host("h10", 3))), now);
+        state.update(&Event::Ended(Box::new(samples::refused_host("h11"))), now);
         state.update(&step("h12", Step::Connect), now);
         state.update(&step("h12", Step::Execute), now + LONG_VISIT);
         state.update(&step("h13", Step::Connect), now + LONG_VISIT * 13);
@@ -178,7 +179,7 @@ mod tests {
     fn after_the_last_host_the_delivery_is_shown() {
         let (mut state, now) = state(1);
         state.update(&step("h1", Step::Connect), now);
-        state.update(&Event::Ended(Box::new(samples::good("h1", 1))), now);
+        state.update(&Event::Ended(Box::new(samples::succeeded_host("h1", 1))), now);
         let line = |state: &LiveState| state.lines(now, 80, 24, Style::Plain).concat();
         assert_eq!(line(&state), "1/1 done · packing the archive · 00:00");
         state.update(&Event::Archived { path: "/a".into(), bytes: 2048 }, now);

@@ -1,6 +1,6 @@
 //! `report.txt`: the full report for people, first hosts in groups, then host by host.
 //!
-//! Pure. It is also packed into the archive, before the mail is sent; there it says nothing about the mail.
+//! Pure. The copy in the archive is made before the mail is sent; it has no line about the mail.
 
 use jiff::tz::TimeZone;
 

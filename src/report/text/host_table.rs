@@ -109,6 +109,7 @@ fn total_width(columns: &[Column]) -> usize {
 /// Returns a row's cells beside the hosts; the first of them, the outcome, in colour.
 fn row_cells(columns: &[Column], row: usize, group: &Group, style: Style) -> String {
     let mut cells: Vec<String> = columns.iter().map(|column| column.cell(row)).collect();
+    // The gap before the outcome is coloured with it.
     if let Some(outcome) = cells.first_mut() {
         *outcome = style.outcome(group.first.outcome, &format!("{GAP}{outcome}"));
     }

@@ -2,11 +2,9 @@
 //!
 //! Pure. Long lists are cut, and the number of what was left out is shown: the files have all of it.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::host_table::{TableLimits, host_table};
-use crate::escape::escape;
 use crate::message::ReportMessage;
 use crate::outcome::MailReport;
 use crate::report::group::group_hosts;
@@ -40,13 +38,15 @@ pub fn run_summary(run: &RunReport, paths: &OutputPaths, format: TextFormat) -> 
     lines.extend(totals.iter().map(|line| format.style.bold(line)));
     lines.extend(count_skipped(run));
     lines.push(String::new());
-    let size = |(path, bytes): &(PathBuf, u64)| format!("{} ({})", shown(path), units::format_size(*bytes));
+    let size = |(path, bytes): &(PathBuf, u64)| {
+        format!("{} ({})", phrases::escape_path(path), units::format_size(*bytes))
+    };
     let fields = [
         (ReportMessage::Mail, run.mail.as_ref().map(describe_mail)),
         (ReportMessage::Archive, paths.archive.as_ref().map(size)),
-        (ReportMessage::Copy, paths.copy.as_deref().map(shown)),
-        (ReportMessage::Report, paths.report.as_deref().map(shown)),
-        (ReportMessage::Folder, Some(shown(&paths.folder))),
+        (ReportMessage::Copy, paths.copy.as_deref().map(phrases::escape_path)),
+        (ReportMessage::Report, paths.report.as_deref().map(phrases::escape_path)),
+        (ReportMessage::Folder, Some(phrases::escape_path(&paths.folder))),
     ];
     lines.extend(fields.into_iter().filter_map(|(name, value)| Some(field_line(&name, &value?))));
     layout::join_lines(&lines)
@@ -87,8 +87,4 @@ pub(in crate::report) fn describe_mail(mail: &MailReport) -> String {
         (false, _) => ReportMessage::MailPartlySent { error },
     };
     message.to_string()
-}
-
-fn shown(path: &Path) -> String {
-    escape(path.as_os_str().as_bytes())
 }
