@@ -17,7 +17,7 @@ use crate::hostset::HostName;
 use crate::inventory::host_list;
 use crate::job::{self, Job, Overrides};
 use crate::outcome::ExitStatus;
-use crate::report::output::{print, say};
+use crate::report::output::{print_answer, print_message};
 use crate::run::{BoxError, per_core};
 use crate::run_dir::{self, EarlierRun};
 use crate::ssh_config::{self, Host};

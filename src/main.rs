@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     match commands::dispatch(cli::Cli::parse()) {
         Ok(status) => ExitCode::from(status.code()),
         Err(error) => {
-            report::output::say(&format!("recolte: {}", escape::error_chain(error.as_ref())));
+            report::output::print_message(&format!("recolte: {}", escape::error_chain(error.as_ref())));
             let locked = matches!(error.downcast_ref(), Some(run_dir::LockError::Held { .. }));
             let status = if locked { ExitStatus::Locked } else { ExitStatus::Usage };
             ExitCode::from(status.code())

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{CommandResult, load, print, say, ways};
+use super::{CommandResult, load, print_answer, print_message, ways};
 use crate::cli;
 use crate::event::Stop;
 use crate::fleet::{self, Limits};
 use crate::inventory::{self, Selected};
 use crate::outcome::{ExitStatus, Outcome};
-use crate::report::grid::{self, Row};
-use crate::report::style::View;
+use crate::report::check_table::{CheckRow, check_table};
+use crate::report::style::TextFormat;
 use crate::run::{self, ControlDirectory, handshakes};
 use crate::signals::Signals;
 use crate::visit::{Check, CheckContext, CheckResult, ConnectLimiter, HostCheck, preflight};
@@ -36,7 +36,7 @@ pub async fn check(args: cli::CheckArgs) -> CommandResult {
     };
     let all: Vec<HostCheck> = fleet::run(hosts, limits, &stop, each, |_| {}).await;
     if !args.output_options.quiet {
-        notes.iter().chain(&note).for_each(|note| say(&format!("note: {note}")));
+        notes.iter().chain(&note).for_each(|note| print_message(&format!("note: {note}")));
     }
     tell(&args.output_options, &all)?;
     let ready = all.iter().all(|one| one.report.outcome == Outcome::Succeeded);
@@ -58,10 +58,11 @@ struct HostCheckJson<'a> {
 fn tell(output_options: &cli::OutputOptions, all: &[HostCheck]) -> Result<(), serde_json::Error> {
     if output_options.json {
         let hosts: Vec<HostCheckJson<'_>> = all.iter().map(told).collect();
-        print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "hosts": hosts }))?));
+        print_answer(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "hosts": hosts }))?));
     } else {
-        let rows: Vec<Row> = all.iter().map(row).collect();
-        print(&grid::grid(&Check::ALL.map(Check::name), &rows, View::of(&std::io::stdout())));
+        let rows: Vec<CheckRow> = all.iter().map(row).collect();
+        let format = TextFormat::for_stream(&std::io::stdout());
+        print_answer(&check_table(&Check::ALL.map(Check::name), &rows, format));
     }
     Ok(())
 }
@@ -77,7 +78,7 @@ fn told(one: &HostCheck) -> HostCheckJson<'_> {
 }
 
 /// A host's row: a word an item, then what is worth a line.
-fn row(one: &HostCheck) -> Row {
+fn row(one: &HostCheck) -> CheckRow {
     let cells = (0..Check::ALL.len()).map(|n| cell(one.found.get(n)).to_owned()).collect();
     let mut lines = Vec::new();
     for (item, found) in Check::ALL.iter().zip(&one.found) {
@@ -93,7 +94,7 @@ fn row(one: &HostCheck) -> Row {
     if one.found.is_empty() {
         lines.extend(one.report.message.clone());
     }
-    Row { host: one.report.host.to_string(), cells, lines, outcome: one.report.outcome }
+    CheckRow { host: one.report.host.to_string(), cells, details: lines, outcome: one.report.outcome }
 }
 
 /// An item in a word.

@@ -1,13 +1,16 @@
 //! `recolte hosts`: who would be visited, as OpenSSH resolves them.
 
-use serde::Serialize;
-use unicode_width::UnicodeWidthStr as _;
+use std::iter;
 
-use super::{CommandResult, QUESTIONS_PER_CORE, load, print, say};
+use serde::Serialize;
+
+use super::{CommandResult, QUESTIONS_PER_CORE, load, print_answer, print_message};
 use crate::cli;
 use crate::escape::escape;
 use crate::inventory::{self, Selected};
+use crate::message::ReportMessage;
 use crate::outcome::ExitStatus;
+use crate::report::columns::{Align, Column, join_cells, title_line};
 use crate::run::per_core;
 use crate::ssh_config::{self, Resolved, find_duplicates};
 
@@ -33,7 +36,7 @@ pub async fn hosts(args: cli::HostsArgs) -> CommandResult {
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
     let hosts = ssh_config::resolve(names, config, identity, per_core(QUESTIONS_PER_CORE)).await?;
     if !args.output_options.quiet {
-        notes.iter().for_each(|note| say(&format!("note: {note}")));
+        notes.iter().for_each(|note| print_message(&format!("note: {note}")));
     }
     let listed: Vec<_> = hosts
         .iter()
@@ -41,33 +44,32 @@ pub async fn hosts(args: cli::HostsArgs) -> CommandResult {
         .map(|(resolved, target)| Listed { resolved, source: &target.source })
         .collect();
     if args.output_options.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: listed })?));
+        print_answer(&format!("{}\n", serde_json::to_string_pretty(&Listing { hosts: listed })?));
     } else {
-        print(&table(&listed));
+        print_answer(&table(&listed));
         for names in find_duplicates(&hosts) {
-            print(&format!("same machine: {}\n", names.join(", ")));
+            print_answer(&format!("same machine: {}\n", names.join(", ")));
         }
     }
     Ok(ExitStatus::Success)
 }
 
-/// The hosts in columns as wide as their longest entry.
+/// Returns a table of the hosts.
 fn table(hosts: &[Listed<'_>]) -> String {
-    let header = ["ALIAS", "USER", "ADDRESS", "PORT", "JUMP", "SOURCE"].map(str::to_owned);
-    let row = |Listed { resolved: host, source }: &Listed<'_>| {
-        let jump = host.jump.clone().unwrap_or_else(|| "-".to_owned());
-        let cells = [&*host.alias, &host.user, &host.address, &host.port.to_string(), &jump, *source];
-        cells.map(|cell| escape(cell.as_bytes()))
+    let column = |title, cell: &dyn Fn(&Resolved) -> String| {
+        let cells = hosts.iter().map(|host| escape(cell(host.resolved).as_bytes()));
+        Column::new(title, Align::Left, cells)
     };
-    let rows: Vec<[String; 6]> = std::iter::once(header).chain(hosts.iter().map(row)).collect();
-    let mut widths = [0; 6];
-    for row in &rows {
-        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.width().max(*width));
-    }
-    let line = |row: &[String; 6]| {
-        let cells =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    let sources = hosts.iter().map(|host| escape(host.source.as_bytes()));
+    let columns = [
+        column(ReportMessage::Alias, &|host| host.alias.to_string()),
+        column(ReportMessage::User, &|host| host.user.clone()),
+        column(ReportMessage::Address, &|host| host.address.clone()),
+        column(ReportMessage::Port, &|host| host.port.to_string()),
+        column(ReportMessage::Jump, &|host| host.jump.clone().unwrap_or_else(|| "-".to_owned())),
+        Column::new(ReportMessage::Source, Align::Left, sources),
+    ];
+    let row = |nth| join_cells(columns.iter().map(|column| column.cell(nth)));
+    let lines = iter::once(title_line(&columns)).chain((0..hosts.len()).map(row));
+    lines.map(|line| format!("{line}\n")).collect()
 }

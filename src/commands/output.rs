@@ -6,9 +6,9 @@ use super::CommandResult;
 use crate::cli::OutputOptions;
 use crate::event::Events;
 use crate::outcome::ExitStatus;
-use crate::report::output::{print, say};
-use crate::report::style::{self, View};
-use crate::report::text::summary;
+use crate::report::output::{print_answer, print_message};
+use crate::report::style::{self, TextFormat};
+use crate::report::text::run_summary;
 use crate::report::{Mode, Progress, Style};
 use crate::run::{self, Attempt, AttemptEnd, Delivered};
 
@@ -32,10 +32,10 @@ fn listen(output_options: &OutputOptions) -> (Events, JoinHandle<()>) {
     let (events, mut receiver) = Events::channel();
     let stderr = std::io::stderr();
     let mode = Mode::choose(output_options.quiet, output_options.verbose, style::is_terminal(&stderr));
-    let mut progress = Progress::new(mode, Style::of(&stderr));
+    let mut progress = Progress::new(mode, Style::for_stream(&stderr));
     let listener = std::thread::spawn(move || {
         while let Some(event) = receiver.blocking_recv() {
-            progress.on(&event);
+            progress.handle(&event);
         }
         progress.finish();
     });
@@ -46,10 +46,11 @@ fn listen(output_options: &OutputOptions) -> (Events, JoinHandle<()>) {
 fn tell(output_options: &OutputOptions, delivered: &Delivered, status: ExitStatus) {
     if output_options.json {
         match delivered.report.to_json() {
-            Ok(bytes) => print(&String::from_utf8_lossy(&bytes)),
-            Err(error) => say(&format!("recolte: the report cannot be printed: {error}")),
+            Ok(bytes) => print_answer(&String::from_utf8_lossy(&bytes)),
+            Err(error) => print_message(&format!("recolte: the report cannot be printed: {error}")),
         }
     } else if !output_options.quiet || status != ExitStatus::Success {
-        print(&summary(&delivered.report, &delivered.places, View::of(&std::io::stdout())));
+        let format = TextFormat::for_stream(&std::io::stdout());
+        print_answer(&run_summary(&delivered.report, &delivered.places, format));
     }
 }

@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::{CommandResult, print};
+use super::{CommandResult, print_answer};
 use crate::cli::Cli;
 use crate::outcome::ExitStatus;
 
@@ -11,7 +11,7 @@ use crate::outcome::ExitStatus;
 pub fn completions(shell: Shell) -> CommandResult {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "recolte", &mut script);
-    print(&String::from_utf8_lossy(&script));
+    print_answer(&String::from_utf8_lossy(&script));
     Ok(ExitStatus::Success)
 }
 
@@ -23,6 +23,6 @@ pub fn man() -> CommandResult {
         let named = command.clone().display_name(format!("recolte {}", command.get_name()));
         clap_mangen::Man::new(named).render(&mut page)?;
     }
-    print(&String::from_utf8_lossy(&page));
+    print_answer(&String::from_utf8_lossy(&page));
     Ok(ExitStatus::Success)
 }

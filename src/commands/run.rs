@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::output::run_attempt;
-use super::{CommandResult, load, print, ways};
+use super::{CommandResult, load, print_answer, ways};
 use crate::cli;
 use crate::hostset::HostName;
 use crate::inventory::{self, Selected};
@@ -23,7 +23,7 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
         refuse_duplicates(&duplicates)?;
     }
     if args.dry_run {
-        print(&run::dry_run(&job, &hosts)?);
+        print_answer(&run::dry_run(&job, &hosts)?);
         return Ok(ExitStatus::Success);
     }
     let _lock = Lock::take(&job.output, &job.name)?;

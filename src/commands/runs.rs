@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{CommandResult, output_folder, print};
+use super::{CommandResult, output_folder, print_answer};
 use crate::cli;
 use crate::escape::escape;
 use crate::outcome::ExitStatus;
@@ -20,9 +20,9 @@ pub fn runs(args: &cli::RunsArgs) -> CommandResult {
     folders.retain(|path| !path.is_symlink() && path.join("journal.jsonl").is_file());
     folders.sort();
     if folders.is_empty() {
-        print(&format!("no runs in {}\n", output.display()));
+        print_answer(&format!("no runs in {}\n", output.display()));
     }
-    folders.iter().for_each(|folder| print(&line(folder)));
+    folders.iter().for_each(|folder| print_answer(&line(folder)));
     Ok(ExitStatus::Success)
 }
 
@@ -43,7 +43,7 @@ fn totals(folder: &Path) -> String {
                 _ => "",
             };
             let resumed = if report.resumed.is_empty() { "" } else { "; resumed" };
-            format!("{} of {} hosts{resumed}{mail}", report.totals.words(), report.hosts.len())
+            format!("{} of {} hosts{resumed}{mail}", report.totals.describe(), report.hosts.len())
         }
         (None, Ok(earlier)) => {
             format!("broken off: {} of {} hosts ended", earlier.ended(), earlier.begin.hosts.len())

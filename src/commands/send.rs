@@ -1,7 +1,7 @@
 //! `recolte send`: mails an earlier run's archive again, by the mail settings as they stand now.
 
 use super::resume::job_of;
-use super::{BoxError, CommandResult, earlier, print, say};
+use super::{BoxError, CommandResult, earlier, print_answer, print_message};
 use crate::cli;
 use crate::event::Events;
 use crate::outcome::ExitStatus;
@@ -23,17 +23,17 @@ pub async fn send(args: cli::SendArgs) -> CommandResult {
     drop(events);
     while let Some(event) = receiver.recv().await {
         if let crate::event::Event::Note(note) = event {
-            say(&format!("note: {note}"));
+            print_message(&format!("note: {note}"));
         }
     }
     let mail = sent.report.mail.unwrap_or_default();
     if let Some(error) = mail.error {
-        say(&format!("recolte: mail: {error}"));
+        print_message(&format!("recolte: mail: {error}"));
     }
     if !mail.sent {
         return Ok(ExitStatus::NotDelivered);
     }
-    print(&format!("{}: sent in {} message(s)\n", earlier.folder.id, mail.parts));
+    print_answer(&format!("{}: sent in {} message(s)\n", earlier.folder.id, mail.parts));
     Ok(ExitStatus::Success)
 }
 

@@ -17,7 +17,7 @@ use crate::hostset;
 use crate::job::Job;
 use crate::mail;
 use crate::outcome::{HostReport, MailReport};
-use crate::report::text::{Places, full};
+use crate::report::text::{OutputPaths, full_report};
 use crate::report::{RunReport, html};
 use crate::run_dir::{MANIFEST, REPORT, RunFolder};
 
@@ -26,7 +26,7 @@ pub struct Delivered {
     /// The whole account, with what became of the mail.
     pub report: RunReport,
     /// Where everything is.
-    pub places: Places,
+    pub places: OutputPaths,
     /// Whether all of it reached its place: reports, archive, copy and mail.
     pub whole: bool,
 }
@@ -47,10 +47,10 @@ pub async fn deliver(
     events: &Events,
 ) -> Delivered {
     let mut whole = write_reports(folder, &report, events).await;
-    let mut places = Places {
+    let mut places = OutputPaths {
         folder: folder.path.clone(),
         report: Some(folder.path.join("report.html")),
-        ..Places::default()
+        ..OutputPaths::default()
     };
     match finish(packer, folder, &report).await {
         Ok((path, bytes)) => {
@@ -82,7 +82,7 @@ pub async fn mail_again(job: &Job, folder: &RunFolder, mut report: RunReport, ev
     let mut whole = sent.sent;
     report.mail = Some(sent);
     whole &= write_reports(folder, &report, events).await;
-    Delivered { report, places: Places::default(), whole }
+    Delivered { report, places: OutputPaths::default(), whole }
 }
 
 /// Writes the three reports; what fails is noted.
@@ -91,8 +91,8 @@ async fn write_reports(folder: &RunFolder, report: &RunReport, events: &Events) 
     let written = run_blocking(move || {
         let zone = TimeZone::system();
         folder_of_run.write("report.json", &run.to_json()?)?;
-        folder_of_run.write(REPORT, full(&run, &zone).as_bytes())?;
-        folder_of_run.write("report.html", html::page(&run, &zone).as_bytes())
+        folder_of_run.write(REPORT, full_report(&run, &zone).as_bytes())?;
+        folder_of_run.write("report.html", html::render_page(&run, &zone).as_bytes())
     })
     .await;
     if let Err(error) = &written {
@@ -124,7 +124,7 @@ fn add_accounts(packer: &Packer, folder: &RunFolder, run: &RunReport) -> io::Res
     let modified = u64::try_from(run.ended.as_second()).unwrap_or(0);
     let made =
         |name: &str, bytes| ArchiveEntry::Made { path: format!("{}/{name}", folder.name), bytes, modified };
-    packer.add(made(REPORT, full(run, &TimeZone::system()).into_bytes()));
+    packer.add(made(REPORT, full_report(run, &TimeZone::system()).into_bytes()));
     packer.add(made(MANIFEST, run.to_json()?));
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::hostset::{HostName, fold_names};
 use crate::mail::{self, Attachment, EmailMessage, Settings};
 use crate::outcome::HostReport;
 use crate::report::RunReport;
-use crate::report::text::account;
+use crate::report::text::mail_body;
 use crate::run_dir::RunFolder;
 
 /// What is to be sent.
@@ -51,7 +51,7 @@ pub fn mail_parts(
     report: &RunReport,
     limit: u64,
 ) -> Result<MailParts, String> {
-    let text = format!("{}\n\n{}", settings.body.trim_end(), account(report, &TimeZone::system()));
+    let text = format!("{}\n\n{}", settings.body.trim_end(), mail_body(report, &TimeZone::system()));
     let remaining = remaining(settings, folder, &text, limit)?;
     let archive = folder.archive();
     let told = |error: io::Error| format!("{}: {error}", archive.display());
