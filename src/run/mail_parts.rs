@@ -86,7 +86,7 @@ fn remaining(settings: &Settings, folder: &RunFolder, text: &str, limit: u64) ->
     let hosts = "x".repeat(HOSTS);
     let longest = PartLabel { number: 1000, of: 1000, hosts };
     let empty = letter(settings, folder, text.to_owned(), Vec::new(), Some(&longest));
-    mail::attachment_room(settings, &empty, limit).map_err(|error| error.explain())
+    mail::max_attachment(settings, &empty, limit).map_err(|error| error.explain())
 }
 
 /// One letter; a part has its number in subject, text and file name.
