@@ -1,32 +1,37 @@
-# recolte: what people do with this repository, a word each. `make help` lists the words.
+# The commands for working on recolte. `make help` lists them.
 
 CARGO  ?= cargo
 PREFIX ?= /usr/local
 BIN    := target/release/recolte
 share   = $(DESTDIR)$(PREFIX)/share
 
-# The build is always there, whatever the caller's environment says.
+# Builds go to target/, whatever the environment of the caller says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
-# For the recipe of `run`, as they were typed.
+# The recipe of `run` reads these from its environment, so that no shell expands what was typed.
 export JOB HOSTS ARGS
 
-.PHONY: help demo test check fmt lint doc shell rules run build install clean bench soak
+.PHONY: help demo test test-all check fmt lint doc shell rules run build install clean bench soak
 .DEFAULT_GOAL := help
 
-help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-demo: ## the whole job on twelve real hosts that live as long as the demo (as root)
+demo: ## run the whole job on twelve real hosts, which end with the demo (as root; 1 minute and the build)
 	@scripts/setup demo
 	@$(CARGO) build --release --locked --quiet
 	@scripts/demo/run
 
-test: ## install what the tests need, then check and run all tests (as root)
+test: ## install what the tests need, then all checks and tests, as CI does (as root; 10 minutes on two cores)
 	@scripts/setup test
 	@$(MAKE) --no-print-directory check
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO) test --locked
 
-check: fmt lint doc shell rules ## the rules that a machine can keep (make -k check: all that is wrong at once)
+test-all: ## make test, then what takes longer than CI may: make soak, make demo (as root; 30 minutes)
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory soak
+	@$(MAKE) --no-print-directory demo
+
+check: fmt lint doc shell rules ## format, lints, docs, shellcheck, scripts/rules (make -k check: report all faults at once)
 
 fmt:
 	$(CARGO) fmt --check
@@ -39,10 +44,10 @@ shell:
 rules:
 	scripts/rules
 
-run: build ## run a job: make run JOB=job.toml HOSTS='machine[1-3] test1' ARGS=--no-mail
+run: build ## build, then run a job: make run JOB=job.toml HOSTS='machine[1-3] test1' ARGS=--no-mail
 	@$(BIN) run $${HOSTS:+--hosts "$$HOSTS"} $$ARGS $${JOB:+"$$JOB"}
 
-build: ## the release binary, target/release/recolte
+build: ## build the release binary, target/release/recolte
 	@$(CARGO) build --release --locked --quiet
 
 install: ## install binary, manual page and completions: make install PREFIX=/usr/local
@@ -55,12 +60,12 @@ install: ## install binary, manual page and completions: make install PREFIX=/us
 	$(BIN) completions zsh > '$(share)/zsh/site-functions/_recolte'
 	$(BIN) completions fish > '$(share)/fish/vendor_completions.d/recolte.fish'
 
-bench: ## the figures: recolte beside others that do the same job, into docs/bench (as root; 50 minutes)
+bench: ## measure recolte beside other tools that do the same job, into docs/bench (as root; 50 minutes)
 	@scripts/setup bench
 	@$(CARGO) build --release --locked --quiet
 	@scripts/bench --recolte $(BIN) --write docs/bench --all
 
-soak: ## ten runs on 200 hosts, then 50 killed and resumed: nothing leaks, nothing is lost (as root; 15 minutes)
+soak: ## ten runs on 200 hosts, then 50 runs killed and resumed: no leak, no loss (as root; 15 minutes)
 	@scripts/setup soak
 	@$(CARGO) build --release --locked --quiet
 	@scripts/soak fleet

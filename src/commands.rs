@@ -21,9 +21,9 @@ use crate::escape::error_chain;
 use crate::hostset::HostName;
 use crate::inventory::host_list;
 use crate::job::{self, Job, Overrides};
-use crate::message::RunMessage;
+use crate::message::ReportMessage;
 use crate::outcome::ExitStatus;
-use crate::report::output::{print, say};
+use crate::report::output::{print_answer, print_message};
 use crate::run::per_core;
 use crate::run_dir::{EarlierRun, Lock, LockError, find_run};
 use crate::ssh_config::{self, Host};
@@ -52,7 +52,7 @@ impl CommandError {
             Self::Usage(error) => (error.as_ref(), ExitStatus::Usage),
             Self::Locked(error) => (error, ExitStatus::Locked),
         };
-        say(&format!("recolte: {}", error_chain(error)));
+        print_message(&format!("recolte: {}", error_chain(error)));
         status
     }
 }
@@ -93,7 +93,7 @@ fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
 }
 
 fn print_generated(text: &[u8]) -> ExitStatus {
-    print(&String::from_utf8_lossy(text));
+    print_answer(&String::from_utf8_lossy(text));
     ExitStatus::Success
 }
 
@@ -109,7 +109,7 @@ fn load_job(job_args: &JobArgs, no_mail: bool) -> Result<Job, CommandError> {
         no_mail,
         ..Overrides::default()
     };
-    Ok(job::load(&job_args.job, overrides)?)
+    Ok(job::load_job(&job_args.job, overrides)?)
 }
 
 /// Returns the hosts that the command line names, else those of `$LIST_SERVEUR`, else none.
@@ -124,7 +124,8 @@ fn read_host_arguments(lists: &[String]) -> Result<Option<Vec<String>>, CommandE
 }
 
 fn parse_host_lists(lists: &[String]) -> Result<Vec<String>, CommandError> {
-    let words: Result<Vec<_>, _> = lists.iter().map(|list| host_list::words(list, read_stdin)).collect();
+    let words: Result<Vec<_>, _> =
+        lists.iter().map(|list| host_list::read_host_list(list, read_stdin)).collect();
     Ok(words?.concat())
 }
 
@@ -140,7 +141,7 @@ async fn resolve_hosts(
     hosts: impl Iterator<Item = HostName>,
 ) -> Result<(Vec<Host>, Vec<Vec<HostName>>), CommandError> {
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
-    Ok(ssh_config::ways(hosts.collect(), config, identity, per_core(QUERIES_PER_CORE)).await?)
+    Ok(ssh_config::resolve_for_visit(hosts.collect(), config, identity, per_core(QUERIES_PER_CORE)).await?)
 }
 
 /// Takes the lock of a job.
@@ -162,7 +163,7 @@ fn read_earlier_run(args: &SendArgs) -> Result<EarlierRun, CommandError> {
 fn output_folder(output: Option<&Path>) -> PathBuf {
     output
         .map(Path::to_owned)
-        .or_else(|| job::output_of(Path::new(cli::DEFAULT_JOB)))
+        .or_else(|| job::read_output(Path::new(cli::DEFAULT_JOB)))
         .unwrap_or_else(job::default_output)
 }
 
@@ -173,11 +174,13 @@ struct HostsJson<T> {
 }
 
 fn print_json<T: Serialize>(hosts: Vec<T>) -> serde_json::Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(&HostsJson { hosts })?));
+    print_answer(&format!("{}\n", serde_json::to_string_pretty(&HostsJson { hosts })?));
     Ok(())
 }
 
 /// Prints notes on stderr, one on each line.
 fn print_notes<T: ToString>(notes: impl IntoIterator<Item = T>) {
-    notes.into_iter().for_each(|note| say(&RunMessage::Note { text: note.to_string() }.to_string()));
+    notes
+        .into_iter()
+        .for_each(|note| print_message(&ReportMessage::Note { note: note.to_string() }.to_string()));
 }

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 
-use crate::escape::summary;
+use crate::escape::escape_tail;
 use crate::event::Stop;
 use crate::hostset::HostName;
 use crate::job::MaxFailures;
@@ -129,7 +129,7 @@ fn report_panic(host: &HostName, panic: Box<dyn Any + Send>) -> HostReport {
     let text =
         panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
     let Some(text) = text else { resume_unwind(panic) };
-    let message = RunMessage::InternalError { error: summary(text.as_bytes(), 200) };
+    let message = RunMessage::InternalError { error: escape_tail(text.as_bytes(), 200) };
     report_failure(host, Cause::Other, message, RunMessage::ReportWithJournal)
 }
 

@@ -1,23 +1,23 @@
-//! The job: what will be done, whole, checked and unchangeable, before any host is touched.
+//! The job: everything that a run will do, checked before any host is touched, and unchangeable afterwards.
 //!
-//! `file` is what the TOML file says, `build` and `parts` make a [`Job`] of it and of the command line's [`Overrides`], `error`
-//! says what is wrong, where, and the way out. Limits: what only a host can tell (does the folder exist there?) is
-//! not asked here.
+//! `file` holds the tables of the TOML file; `build`, `targets_table` and `mail_table` make a [`Job`] of them and of
+//! the command line's [`Overrides`]; `source` makes errors with the file and the line. Limits: what only a host can
+//! tell (whether a folder exists there) is not asked here.
 
 mod build;
-mod error;
 mod file;
-mod limit;
-mod parts;
+mod mail_table;
+mod max_failures;
+mod source;
+mod targets_table;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use build::{default_output, load, output_of};
-pub use error::JobError;
+pub use build::{default_output, load_job, read_output};
 pub use file::Layout;
-pub use limit::MaxFailures;
+pub use max_failures::MaxFailures;
 
 use sha2::{Digest as _, Sha256};
 
@@ -25,89 +25,89 @@ use crate::escape::hex;
 use crate::inventory::Selection;
 use crate::mail;
 
-/// What the command line says in place of the job file.
+/// The options of the command line that replace values of the job file.
 #[derive(Debug, Default)]
 pub struct Overrides {
-    /// Words that choose the hosts, in place of `targets.hosts` and the register.
+    /// Entries of a host list, in place of `targets.hosts` and the register.
     pub hosts: Option<Vec<String>>,
-    /// Only hosts that one of these patterns matches.
+    /// Only hosts that one of these entries matches.
     pub only: Vec<String>,
-    /// Not these, in addition to `targets.exclude`.
+    /// Excluded hosts, in addition to `targets.exclude`.
     pub exclude: Vec<String>,
     /// The ssh_config, in place of `ssh.config`.
     pub config: Option<PathBuf>,
-    /// Hosts in flight.
+    /// The most hosts visited at once.
     pub parallel: Option<usize>,
-    /// Where runs live.
+    /// The folder of runs.
     pub output: Option<PathBuf>,
-    /// Whether the mail is left out.
+    /// Sends no mail.
     pub no_mail: bool,
-    /// The script of an earlier run, in place of `script.file`. The name stays that of the job.
+    /// The script of an earlier run, in place of the content of `script.file`; its name stays.
     pub script: Option<PathBuf>,
     /// The name of an earlier run.
     pub name: Option<String>,
 }
 
-/// One job, ready to be done.
+/// A checked job.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// The folder in the archive, and the archive's name.
     pub name: String,
     /// The job file, absolute.
     pub file: PathBuf,
-    /// Where runs live.
+    /// The folder of runs.
     pub output: PathBuf,
-    /// Hosts in flight.
+    /// The most hosts visited at once.
     pub parallel: usize,
-    /// Connections being made at once; 0 fits them to the machine.
+    /// The most connections being made at once; 0 fits them to the machine.
     pub handshakes: usize,
-    /// For the whole run.
+    /// The longest time of the whole run.
     pub deadline: Option<Duration>,
-    /// Beyond it no host is started any more.
+    /// The number of hosts that may fail before no more are started.
     pub max_failures: Option<MaxFailures>,
-    /// So many hosts first; the rest only if all of these succeed.
+    /// The number of hosts that are visited first; the others only if all of these succeed.
     pub canary: usize,
-    /// Who is visited.
+    /// The hosts to visit.
     pub targets: Selection,
-    /// How to reach them.
+    /// The settings of ssh.
     pub ssh: Ssh,
-    /// What runs there.
+    /// The script to run.
     pub script: Script,
-    /// What comes back.
+    /// The files to collect.
     pub collect: Collect,
-    /// One more place for the archive.
+    /// The path of a copy of the archive.
     pub copy_to: Option<PathBuf>,
-    /// The mail; none if the job or the command line leaves it out.
+    /// The settings of the mail; none if the job or the command line leaves it out.
     pub mail: Option<mail::Settings>,
 }
 
-/// How hosts are reached.
+/// The settings of `[ssh]`.
 #[derive(Debug, Clone)]
 pub struct Ssh {
     /// The ssh_config for `ssh -F`; none leaves the choice to ssh.
     pub config: Option<PathBuf>,
     /// A key for `ssh -i`.
     pub identity: Option<PathBuf>,
-    /// TCP, key exchange and authentication together.
+    /// The longest time for TCP, key exchange and authentication together.
     pub connect_timeout: Duration,
-    /// How many more tries a connection gets that failed for a passing cause.
+    /// The most retries of a connection that failed for a transient cause.
     pub retries: usize,
-    /// How long our own masters outlive their last use, for the next command; none ends them with this one.
+    /// The time that masters persist after their last use; none ends them with this command.
     pub keep: Option<Duration>,
 }
 
-/// What runs on the hosts.
+/// The script to run on the hosts.
 #[derive(Debug, Clone)]
 pub struct Script {
     /// The supplied script on the gateway, absolute.
     pub file: PathBuf,
-    /// Its own name, kept on the hosts.
+    /// The name of that file, also on the hosts.
     pub name: String,
-    /// Its bytes: read once, the same for every host.
+    /// The bytes, read once for all hosts.
     pub bytes: Arc<[u8]>,
     /// The SHA-256 of the bytes, in hexadecimal.
     pub sha256: String,
-    /// Its arguments.
+    /// The arguments.
     pub args: Vec<String>,
     /// The staging folder on the hosts.
     pub staging: String,
@@ -117,51 +117,50 @@ pub struct Script {
     pub mode: String,
     /// The user it runs as; none runs it as the login user.
     pub run_as: Option<String>,
-    /// How long it may run.
+    /// The longest time that it may run.
     pub timeout: Option<Duration>,
-    /// Whether it dies with its connection.
+    /// Ends the script when its connection ends.
     pub supervise: bool,
 }
 
 impl Script {
-    /// Where the script is installed on a host.
-    pub fn installed(&self) -> String {
+    /// Returns the path of the installed script on a host.
+    pub fn installed_path(&self) -> String {
         format!("{}/{}", self.install.trim_end_matches('/'), self.name)
     }
 
-    /// The staging path on a host: nobody can guess it who does not know the run's secret, and a later go of the same
-    /// run finds it again.
-    pub fn staged(&self, secret: &str, host: &str) -> String {
-        format!("{}/.{}", self.staging.trim_end_matches('/'), word(secret, host, "staged"))
+    /// Returns the staging path on a host. Only who knows the run's secret can guess it; a resume finds it again.
+    pub fn staged_path(&self, run_secret: &str, host: &str) -> String {
+        format!("{}/.{}", self.staging.trim_end_matches('/'), derive_name(run_secret, host, "staged"))
     }
 
-    /// The mark of the supervisor on a host: as unguessable, and found again by a later go in the list of processes.
-    pub fn mark(secret: &str, host: &str) -> String {
-        word(secret, host, "mark")
+    /// Returns the marker of the supervisor on a host. It is as hard to guess; a resume finds it in the process list.
+    pub fn marker(run_secret: &str, host: &str) -> String {
+        derive_name(run_secret, host, "mark")
     }
 
-    /// The script and its arguments, as words.
-    pub fn words(&self) -> Vec<String> {
-        std::iter::once(self.installed()).chain(self.args.iter().cloned()).collect()
+    /// Returns the command: the script and its arguments.
+    pub fn argv(&self) -> Vec<String> {
+        std::iter::once(self.installed_path()).chain(self.args.iter().cloned()).collect()
     }
 }
 
-/// A word for one use on one host.
-fn word(secret: &str, host: &str, meant: &str) -> String {
-    let digits = hex(&Sha256::digest(format!("{secret} {host} {meant}")));
+/// Derives a name for one purpose on one host. A resume derives the same, so purposes must not change.
+fn derive_name(run_secret: &str, host: &str, purpose: &str) -> String {
+    let digits = hex(&Sha256::digest(format!("{run_secret} {host} {purpose}")));
     format!("recolte-{}", digits.get(..32).unwrap_or_default())
 }
 
-/// What comes back from the hosts.
+/// The files to collect from the hosts.
 #[derive(Debug, Clone)]
 pub struct Collect {
     /// Globs, expanded on each host.
     pub files: Vec<String>,
-    /// How the files lie in the archive.
+    /// The layout of the files in the archive.
     pub layout: Layout,
-    /// Whether only files of this run are taken.
+    /// Collects only files of this run.
     pub fresh: bool,
-    /// Whether no file at all is a failure.
+    /// Makes it a failure if there is no file at all.
     pub required: bool,
     /// The most bytes of one file, and of each stream that the script prints.
     pub max_file: u64,

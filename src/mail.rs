@@ -1,8 +1,8 @@
-//! The mail that brings the harvest home: a [`EmailMessage`] goes out by the way the job names, once, or an error says why.
+//! Sends a mail: an [`EmailMessage`] leaves once, by the transport that the job names, or an error says why not.
 //!
-//! Three ways: the system's `sendmail`, an SMTP server, a folder of `.eml` files. Knows nothing of hosts, runs or
-//! archives: what to write and what to attach is the caller's; so is cutting an archive that is too large into parts
-//! ([`encoded_size`], [`attachment_room`] and [`server_limit`] give the figures).
+//! Three transports: the system's `sendmail`, an SMTP server, a folder of `.eml` files. Knows nothing of hosts, runs
+//! or archives: the caller decides what to write and to attach, and cuts an archive that is too large into parts
+//! ([`max_attachment`] and [`server_limit`] give the figures).
 
 mod compose;
 mod file;
@@ -14,41 +14,54 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use thiserror::Error;
 
-use compose::ComposeError;
 pub use compose::{Attachment, EmailMessage};
-use file::FileError;
+use compose::{ComposeError, encoded_size};
+use file::FolderError;
 pub use lettre::message::Mailbox;
 use sendmail::SendmailError;
-use settings::SettingsError;
 pub use settings::{Password, Settings};
 use smtp::SmtpError;
 pub use transport::Transport;
 
-use crate::escape::{error_chain, summary};
+use crate::escape::{error_chain, escape_tail};
+use crate::message::MailMessage;
 
-/// What became of a letter that left.
+/// Bytes of a cause that are kept.
+const MAX_CAUSE: usize = 600;
+/// Bytes left free below a limit: servers also count headers of their own, and dots that are sent doubled.
+const RESERVE: u64 = 1024;
+
+/// The outcome of a mail that left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delivery {
-    /// Recipients who do not get it; all others do. Only an SMTP server tells: elsewhere this is empty.
-    pub refused: Vec<Refused>,
-    /// What a reader of the report may want to know: further tries, the name of the file.
+    /// Recipients who do not get it; all others do. Only an SMTP server names them: elsewhere this is empty.
+    pub refused: Vec<RefusedRecipient>,
+    /// Remarks for the report: further attempts, the name of the file.
     pub notes: Vec<String>,
 }
 
-/// One recipient that the server did not take.
+/// A recipient that the server refused, for good or for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedRecipient {
     /// The address, as the job writes it.
     pub address: String,
-    /// Why, in the server's words, made printable.
+    /// The server's answer, made printable.
     pub reason: String,
 }
 
-/// Why a letter did not leave, or is not known to have left.
+impl fmt::Display for RefusedRecipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.reason)
+    }
+}
+
+/// A mail that did not leave, or is not known to have left.
 ///
-/// What a variant says ends before its cause: `source()` has that. [`MailError::explain`] tells all in one line.
+/// The text of a variant does not repeat its cause, which is its `source()`; [`MailError::explain`] gives all of it.
 #[derive(Debug, Error)]
 pub enum MailError {
     /// The settings contradict each other; nothing was tried.
@@ -58,9 +71,9 @@ pub enum MailError {
     #[error(transparent)]
     Compose(#[from] ComposeError),
     /// The message is larger than the job allows; nothing was tried.
-    #[error("mail: the message has {bytes} bytes, and max_size allows {limit}")]
+    #[error("{}", MailMessage::TooLarge { bytes: *bytes, limit: *limit })]
     TooLarge {
-        /// Of the message as it would be sent.
+        /// The size of the message as it would be sent.
         bytes: u64,
         /// The job's `max_size`, in bytes.
         limit: u64,
@@ -71,112 +84,106 @@ pub enum MailError {
     /// The system's `sendmail`.
     #[error(transparent)]
     Sendmail(#[from] SendmailError),
-    /// The folder.
+    /// The folder of messages.
     #[error(transparent)]
-    File(#[from] FileError),
+    Folder(#[from] FolderError),
 }
 
 impl MailError {
-    /// What the reader can do about it.
-    pub fn hint(&self) -> &'static str {
+    /// Returns what a reader can do about it.
+    pub fn hint(&self) -> MailMessage {
         match self {
-            Self::Settings(_) => "correct [mail] in the job file",
-            Self::Compose(_) => "correct [mail] in the job file, or the names of the files attached",
-            Self::TooLarge { .. } => "raise max_size, or attach less",
+            Self::Settings(_) => MailMessage::CorrectMailTable,
+            Self::Compose(_) => MailMessage::CorrectNamesOrMailTable,
+            Self::TooLarge { .. } => MailMessage::RaiseMaxSize,
             Self::Smtp(error) => error.hint(),
             Self::Sendmail(error) => error.hint(),
-            Self::File(_) => "see that the folder can be written and has room",
+            Self::Folder(_) => MailMessage::CheckFolder,
         }
     }
 
-    /// The whole story on one printable line: who, what, the causes, then the way out.
+    /// Returns the error, its causes and the hint on one printable line.
     pub fn explain(&self) -> String {
         format!("{} ({})", error_chain(self), self.hint())
     }
 
-    /// Whether the letter may have left all the same, so that sending it again may give it twice.
+    /// Checks whether the mail may have left all the same, so that sending it again may deliver it twice.
     pub fn may_have_left(&self) -> bool {
-        matches!(
-            self,
-            Self::Smtp(SmtpError::Unconfirmed { .. }) | Self::Sendmail(SendmailError::TimedOut { .. })
-        )
+        match self {
+            Self::Smtp(error) => error.kind == MailMessage::Unconfirmed,
+            Self::Sendmail(error) => matches!(error.kind, MailMessage::SendmailTimedOut { .. }),
+            _ => false,
+        }
     }
 }
 
-/// A cause from below (a library, the system), kept as printable text.
-///
-/// Such causes quote what a server sent; as text made harmless here, no printer of an error chain has to know.
+/// Settings that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct SettingsError(pub MailMessage);
+
+/// An error of a library as printable text on one line: such errors quote what a server sent.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub struct CauseText(String);
+pub struct PrintableCause(String);
 
-impl CauseText {
-    /// The error's own words, on one line.
-    pub fn new(error: impl std::fmt::Display) -> Self {
-        Self(summary(error.to_string().as_bytes(), 600))
+impl PrintableCause {
+    /// Makes an error's text printable.
+    pub fn new(error: impl fmt::Display) -> Self {
+        Self(escape_tail(error.to_string().as_bytes(), MAX_CAUSE))
     }
 }
 
-/// Sends `letter` to every recipient of `settings`, once.
+/// Sends `email` to every recipient of `settings`, once.
 ///
-/// Passing faults of an SMTP server are tried again (see `smtp`); `sendmail` and the folder are tried once. A recipient
-/// that the server refuses does not cost the others theirs: see [`Delivery::refused`].
+/// Transient errors of an SMTP server are tried again (see `smtp`); `sendmail` and the folder are tried once. A
+/// recipient that the server refuses does not keep the others from their mail: see [`Delivery::refused`].
 ///
 /// # Errors
 /// Nobody got it, or, where [`MailError::may_have_left`] says so, it is unknown whether somebody did.
-pub async fn send(settings: &Settings, letter: &EmailMessage) -> Result<Delivery, MailError> {
-    send_with(settings, letter, &smtp::PATIENCE).await
+pub async fn send(settings: &Settings, email: &EmailMessage) -> Result<Delivery, MailError> {
+    send_within(settings, email, &smtp::TIMEOUTS).await
 }
 
-/// [`send`], with the waits that tests shorten.
-async fn send_with(
+/// Sends a mail with the given timeouts, which tests shorten.
+async fn send_within(
     settings: &Settings,
-    letter: &EmailMessage,
-    patience: &smtp::Patience,
+    email: &EmailMessage,
+    timeouts: &smtp::Timeouts,
 ) -> Result<Delivery, MailError> {
     settings.validate()?;
-    let bytes = encoded_size(settings, letter)?;
-    if bytes > settings.max_size {
-        return Err(MailError::TooLarge { bytes, limit: settings.max_size });
+    let (bytes, limit) = (encoded_size(settings, email)?, settings.max_size);
+    if bytes > limit {
+        return Err(MailError::TooLarge { bytes, limit });
     }
-    let message = compose::compose(settings, letter).await?;
+    let message = compose::compose(settings, email).await?;
     match &settings.transport {
         Transport::Sendmail => Ok(sendmail::send(settings, message).await?),
         Transport::File(folder) => Ok(file::send(folder, message).await?),
-        Transport::Smtp(server) => Ok(smtp::send(server, settings, &message, patience).await?),
+        Transport::Smtp(server) => Ok(smtp::send(server, settings, &message, timeouts).await?),
     }
 }
 
-/// The largest message, in bytes, that the SMTP server says it takes (RFC 1870); `None` where it sets no limit or the
-/// transport is not SMTP.
+/// Returns the size in bytes of the largest message that the SMTP server accepts (RFC 1870); `None` where it sets no
+/// limit or the transport is not SMTP.
 ///
 /// # Errors
-/// The server cannot be asked: what would keep [`send`] from sending.
+/// The server cannot be asked, for any reason that would also keep [`send`] from sending.
 pub async fn server_limit(settings: &Settings) -> Result<Option<u64>, MailError> {
     settings.validate()?;
     match &settings.transport {
-        Transport::Smtp(server) => Ok(smtp::limit(server, &smtp::PATIENCE).await?),
+        Transport::Smtp(server) => Ok(smtp::size_limit(server, &smtp::TIMEOUTS).await?),
         Transport::Sendmail | Transport::File(_) => Ok(None),
     }
 }
 
-/// The size of the message as it would be sent, in bytes, without encoding what is attached.
+/// Returns how many bytes can still be attached to `email` so that the message stays within `limit` bytes as sent.
+///
+/// Expects an empty attachment with the right name in `email`; so many bytes then fit into it, with 1 KiB to spare.
 ///
 /// # Errors
 /// The message cannot be made.
-pub fn encoded_size(settings: &Settings, letter: &EmailMessage) -> Result<u64, MailError> {
-    Ok(compose::encoded_size(settings, letter)?)
-}
-
-/// Bytes left free below a limit: servers count what they add themselves, and dots that travel doubled.
-const SLACK: u64 = 1024;
-
-/// How many bytes can still be attached to `letter`, so that the message stays within `limit` bytes as sent.
-///
-/// Give the letter with an empty attachment of the right name: what it is filled with then fits, with 1 KiB to spare.
-///
-/// # Errors
-/// The message cannot be made.
-pub fn attachment_room(settings: &Settings, letter: &EmailMessage, limit: u64) -> Result<u64, MailError> {
-    Ok(compose::base64_room(limit.saturating_sub(SLACK).saturating_sub(encoded_size(settings, letter)?)))
+pub fn max_attachment(settings: &Settings, email: &EmailMessage, limit: u64) -> Result<u64, MailError> {
+    let remaining = limit.saturating_sub(RESERVE).saturating_sub(encoded_size(settings, email)?);
+    Ok(compose::max_base64_input(remaining))
 }

@@ -10,6 +10,7 @@ mod fleet;
 mod hostset;
 mod inventory;
 mod job;
+mod located;
 mod mail;
 mod message;
 mod outcome;

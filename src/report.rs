@@ -1,20 +1,22 @@
-//! What people and machines are told of a run: while it goes, at its end, in files and in the mail.
+//! Reports of a run, for people and for machines, and its progress on the terminal.
 //!
-//! The only place, beside `main.rs`, that may write to the terminal. Listens to `event`, reads `outcome`, decides
-//! nothing. Whatever came from a host is made printable and cut to a length once more here, where it is shown.
+//! Beside `main.rs` and `commands`, the only module that may write to the terminal. It is given the events of `event`
+//! and the data of `outcome`; it decides nothing. Whatever came from a host is escaped and cut to a length once more
+//! where it is shown.
 
-pub mod grid;
+pub mod check_table;
+pub mod columns;
 pub mod html;
 pub mod json;
 pub mod output;
 pub mod progress;
 pub mod style;
 pub mod text;
-pub mod units;
 
 mod group;
 mod layout;
-mod words;
+mod phrases;
+mod units;
 
 pub use json::RunReport;
 pub use progress::{Mode, Progress};

@@ -21,13 +21,14 @@ use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
 use crate::hostset::HostName;
 use crate::job::Job;
+use crate::located::Located;
 use crate::message::{Message, RunMessage};
 use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
 use crate::remote;
 use crate::report::{RunReport, json};
 use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunParameters};
 use crate::signals::Signals;
-use crate::ssh_config::{Host, SshConfigError};
+use crate::ssh_config::Host;
 use crate::visit::{self, ConnectLimiter, Task, visit};
 
 use deliver::archive_entries;
@@ -52,7 +53,7 @@ pub enum RunError {
     ControlDirectory(#[from] RunMessage),
     /// The ssh_config cannot be read.
     #[error(transparent)]
-    SshConfig(#[from] SshConfigError),
+    SshConfig(#[from] Located),
     /// The journal or another file of the run cannot be written.
     #[error(transparent)]
     Io(#[from] io::Error),

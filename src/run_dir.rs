@@ -9,23 +9,8 @@ mod journal;
 mod local_path;
 mod lock;
 
-use std::io;
-
-use thiserror::Error;
-
-use crate::message::RunMessage;
-
 pub use earlier_run::{EarlierRun, RemainingWork, find_run, list_runs};
 pub use folder::{MANIFEST, REPORT_HTML, REPORT_JSON, REPORT_TEXT, RunFolder, SCRIPT};
 pub use journal::{Journal, JournalEntry, RunParameters};
 pub use local_path::{HostFolder, ReservedNames};
 pub use lock::{Lock, LockError};
-
-/// A file of a run cannot be used.
-#[derive(Debug, Error)]
-#[error("{message}")]
-pub struct RunFileError {
-    message: RunMessage,
-    #[source]
-    source: io::Error,
-}

@@ -84,7 +84,7 @@ struct Visit {
 pub async fn visit(run: Arc<RunContext>, host: Host, number: usize, task: Task) -> HostReport {
     let mut report = HostReport::new(host.alias.clone());
     report.started = Some(Timestamp::now());
-    let staged = run.job.script.staged(&run.run_secret, &host.alias);
+    let staged = run.job.script.staged_path(&run.run_secret, &host.alias);
     let mut visit = Visit { run, host: host.alias.clone(), staged, report };
     let failure = match visit.connect(&host, number).await {
         Ok(remote) => {
@@ -189,7 +189,7 @@ impl Visit {
 
     /// Waits for the end of the script that an earlier go of the run began, if it did: its reason is gone, and it goes.
     async fn wait_for_orphan(&self, remote: &Remote) {
-        let program = shell_quoting::wait_for_orphan(&Script::mark(&self.run.run_secret, &self.host));
+        let program = shell_quoting::wait_for_orphan(&Script::marker(&self.run.run_secret, &self.host));
         let ended = async { drop(remote.run_in_shell(&program, 0).await) };
         tokio::select! {
             // A step says what became of it.
@@ -291,7 +291,7 @@ async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, 
 
 /// The program of [`install`].
 pub fn install_program(script: &Script, staged: &str) -> String {
-    let (from, to) = (shell_quoting::quote(staged), shell_quoting::quote(&script.installed()));
+    let (from, to) = (shell_quoting::quote(staged), shell_quoting::quote(&script.installed_path()));
     let mode = &script.mode;
     format!(
         "if [ -h {to} ]; then echo {to} is a link, nothing is written through it >&2; false; else \

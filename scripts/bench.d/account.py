@@ -1,6 +1,6 @@
-"""account: what a sitting came to, for people (a table, a page, a chart) and for machines (JSON).
+"""account: the results of a measurement, for people (a table, a page, a chart) and for programs (JSON).
 
-Limits: it takes no time and judges nothing; the machine's load is told, not corrected for.
+Limits: it measures no time and sets no thresholds; the machine's load is reported, not corrected for.
 """
 
 import datetime
@@ -17,19 +17,19 @@ import chart
 
 
 class Sitting(NamedTuple):
-    """All that is told of one scenario."""
+    """All results of one scenario."""
 
     name: str
     title: str
-    # name -> one dictionary a round: seconds, and bytes
+    # name -> one dictionary per round: seconds, and bytes
     figures: dict
     versions: dict
-    # The table: a heading, then a row a competitor.
+    # The table: the headings, then one row per competitor.
     rows: list
 
 
 def spread(runs, key):
-    """Median, least and most, as text."""
+    """Returns median, smallest and largest value, as text."""
     values = [one[key] for one in runs]
     return [f"{x:.2f}" for x in (statistics.median(values), min(values), max(values))]
 
@@ -39,24 +39,24 @@ def median(runs, key):
 
 
 def median_ratio(figures, name, other, less=None):
-    """Of the rounds' ratios; `less` names what is taken off the other's time."""
+    """Returns the median of the rounds' ratios; the time of `less` is subtracted from that of `other`."""
     took_off = figures[less] if less else [{"wall": 0}] * len(figures[other])
     rounds = zip(figures[name], figures[other], took_off)
     return statistics.median(a["wall"] / (b["wall"] - c["wall"]) for a, b, c in rounds)
 
 
 def per_host_ratio(figures, many, few):
-    """Of recolte's time a host in two fleets of so many hosts."""
+    """Returns the ratio of recolte's time per host in two fleets of `many` and of `few` hosts."""
     return median_ratio(figures, f"recolte {many}", f"recolte {few}") * few / many
 
 
 def link(options):
-    """What a title says of the links, if they have a delay."""
+    """Returns the part of a title that names the delay of the network, if there is one."""
     return f", round trips of {options.latency:g} ms" if options.latency else ""
 
 
 def tell(sitting, options, loads):
-    """The table on stdout, and what else was asked for."""
+    """Prints the table on stdout, and writes the files that the options name."""
     facts = [
         f"{sitting.title}; medians of {options.runs} rounds",
         machine(),
@@ -91,14 +91,14 @@ def markdown(sitting, facts):
 
 
 def table(rows):
-    """As Markdown: a heading, then rows."""
+    """Returns a Markdown table of the headings and the rows."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines.insert(1, "|---|" + "---:|" * (len(rows[0]) - 1))
     return "\n".join(lines)
 
 
 def quote_in(page, mark, text):
-    """Puts the text where the page has marks for it, so that what it quotes is what was measured last."""
+    """Replaces the block of the page between the two comments that name `mark`."""
     if not page.exists():
         return
     begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
@@ -120,7 +120,7 @@ def for_machines(sitting, options, loads):
 
 
 def machine():
-    """The machine, in one line."""
+    """Returns a description of the machine, in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     system = platform.freedesktop_os_release()["PRETTY_NAME"]
     ssh = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.strip()

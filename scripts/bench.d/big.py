@@ -1,12 +1,13 @@
-"""big: the scenario of big files: how fast they come home, and how soon after that the archive is ready.
+"""big: the scenario of big files: how fast they are collected, and how soon after that the archive is ready.
 
-The supplied script writes one file of the wanted size on each host. In every round recolte does the job. From one host
-`sftp` then gets the same file, once as one would (`-p`) and once until it is on disk (`-pf`), as recolte leaves it; and
-it gets nothing, since its time has its connection in it, which recolte's collect has not. From any number of hosts
-`tar -czf` packs what recolte collected. Every copy is compared with the host's file by SHA-256. recolte's times are its
-own account: `collect` is the step's time in report.json, `archive` goes from the last `ended` in journal.jsonl until the
-archive, which is on disk by then, has its name.
-Limits: from several hosts only the archive is compared; collecting goes on beside the work of hosts that began later.
+The supplied script writes one file of the given size on each host. In every round recolte does the job. With one
+host, `sftp` then copies the same file, once in the usual way (`-p`) and once until it is on disk (`-pf`), as
+recolte does. It also connects and copies nothing, since its time includes connecting, and that of recolte's step
+`collect` does not. With any number of hosts, `tar -czf` packs what recolte collected. Every copy is compared with
+the host's file by SHA-256. recolte's times come from its own files: `collect` is the time of the step in
+report.json; `archive` is the time from the last `ended` in journal.jsonl until the archive, which is on disk by
+then, gets its final name.
+Limits: with several hosts only the archive is compared, since collecting overlaps with the work of other hosts.
 """
 
 import datetime
@@ -32,15 +33,15 @@ name=$(hostname)
 MIB = 1024 * 1024
 USUAL = {"hosts": 1, "parallel": 8, "latency": 0}
 NAMES = []
-# What of recolte each rival is compared with.
+# The time of recolte that each competitor is compared with.
 AGAINST = {"sftp get -p": "recolte collect", "sftp get -pf": "recolte collect", "tar -czf": "recolte archive"}
-# What is no part of the getting, and whose time it is in.
+# The measurement that only connects, and the competitors whose times include connecting.
 CONNECTING = "sftp of nothing"
 CONNECTS = ("sftp get -p", "sftp get -pf")
 
 
 def sit(options):
-    """Measures, and returns what to tell."""
+    """Measures, and returns the results."""
     figures = measure.rounds(Bench(options, SUPPLIED % (options.size * MIB)), one_round)
     many = f"-{options.hosts}-hosts" if options.hosts > 1 else ""
     late = f"-{options.latency:g}ms" if options.latency else ""
@@ -69,7 +70,7 @@ def one_round(bench):
 
 
 def fetched(bench, out, run, wanted):
-    """How the file came home."""
+    """Yields the times of collecting the file."""
     yield "recolte collect", {"wall": collecting(run)}
     yield CONNECTING, {"wall": seconds("sftp", sftp(bench, "quit"), out)}
     for flags in ("-p", "-pf"):
@@ -79,12 +80,12 @@ def fetched(bench, out, run, wanted):
         yield f"sftp get {flags}", {"wall": took}
         check("sftp", {path.parent.name: digest_of(path) for path in folder.glob("fichier_*")}, wanted)
         shutil.rmtree(out / "sftp")
-        # Nobody pays for what another left to be written.
+        # What one competitor left to be written must not slow the next one down.
         os.sync()
 
 
 def packed(out, run):
-    """How the files were packed."""
+    """Yields the times of packing the files, and the sizes of the archives."""
     yield "recolte archive", {"wall": archiving(run), "bytes": (run / "JGE.tar.gz").stat().st_size}
     took = seconds("tar", ["tar", "-czf", out / "tar.gz", "-C", run, "JGE"], out)
     yield "tar -czf", {"wall": took, "bytes": (out / "tar.gz").stat().st_size}
@@ -99,20 +100,20 @@ def sftp(bench, batch):
 
 
 def collecting(run):
-    """The step `collect` of the only host, by recolte's report."""
+    """Returns the time of the step `collect` of the only host, from recolte's report."""
     (host,) = json.loads((run / "report.json").read_text())["hosts"]
     return next(step["ms"] for step in host["steps"] if step["step"] == "collect") / 1000
 
 
 def archiving(run):
-    """From the end of the last host, by recolte's journal, to the archive's renaming, the last change of its inode."""
+    """Returns the time from the last host's end, by the journal, until the archive was renamed (its ctime)."""
     lines = map(json.loads, (run / "journal.jsonl").read_text().splitlines())
     last = max(datetime.datetime.fromisoformat(line["ended"]) for line in lines if line["event"] == "ended")
     return (run / "JGE.tar.gz").stat().st_ctime - last.timestamp()
 
 
 def in_archive(path):
-    """The digest of each host's file in an archive."""
+    """Returns the digest of each host's file in an archive."""
     found = {}
     with tarfile.open(path) as tar:
         for entry in tar:
@@ -140,8 +141,8 @@ def check(name, found, wanted):
 
 
 def rows(options, figures):
-    """The table: a heading, then a row a way."""
-    table = [["", "wall s", "min", "max", "MiB/s", "packed MiB", "recolte / this", "less its connecting"]]
+    """Returns the table: the headings, then one row per competitor."""
+    table = [["", "wall s", "min", "max", "MiB/s", "archive MiB", "recolte / other", "without connecting"]]
     for name, runs in figures.items():
         speed = "" if name == CONNECTING else f"{options.size * options.hosts / median(runs, 'wall'):.0f}"
         size = f"{runs[0]['bytes'] / MIB:.0f}" if "bytes" in runs[0] else ""

@@ -1,7 +1,7 @@
-"""chart: bars of medians with whiskers from least to most, as one SVG that needs nothing else.
+"""chart: a bar chart of medians, with whiskers from the smallest to the largest value, as one self-contained SVG.
 
-Readable on light and dark pages: it has its own ground, and follows the reader's choice. Limits: one linear axis, so
-a very short bar beside a very long one is told by its label.
+Readable on light and dark pages: it has a background of its own, and follows the reader's colour scheme. Limits:
+the axis is linear, so a very short bar beside a very long one can be read only by its label.
 """
 
 import statistics
@@ -25,7 +25,7 @@ text { fill: #e6edf3 } .faint { fill: #9198a1 }
 
 
 def bars(title, figures):
-    """The chart of name -> rounds; the names that begin with recolte stand out."""
+    """Returns the chart of `figures` (name -> rounds); bars whose names begin with recolte are coloured."""
     times = {name: [one["wall"] for one in runs] for name, runs in figures.items()}
     step = tick(max(map(max, times.values())))
     scale = (WIDTH - LEFT - RIGHT) / max(map(max, times.values()))
@@ -42,7 +42,7 @@ def bars(title, figures):
 
 
 def tick(longest):
-    """A round distance that divides the axis into two to five parts."""
+    """Returns a round distance that divides the axis into two to five parts."""
     size = 0.001
     while True:
         for step in (size, 2 * size, 5 * size):

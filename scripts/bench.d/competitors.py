@@ -1,10 +1,11 @@
-"""competitors: each does the same job in its own best way, and leaves FOLDER/.../JGE.tar.gz.
+"""competitors: each tool does the same job in the best way that it offers, and writes FOLDER/.../JGE.tar.gz.
 
-A competitor is a function (bench, folder) -> the command that is timed. Where it needs something that is not timed,
-it names another function to be called before. Masters whose sockets are in FOLDER/masters, or that recolte keeps, are
-ended after the timed part, so that no round helps the next. docs/bench/README.md says in words how each does it: keep
-the two together.
-Limits: a competitor that fails on one host fails altogether; what they do about broken hosts is not compared here.
+A competitor is a function (bench, folder) that returns the command to be timed. A preparation that must not be
+timed is done by a second function, which is called before. Masters whose sockets are in FOLDER/masters, and those
+that recolte keeps, are ended after the timed part, so that no round makes the next one faster. docs/bench/README.md
+describes each competitor in words: change both together.
+Limits: a competitor that fails on one host fails altogether; how the tools handle faulty hosts is not compared
+here.
 """
 
 import json
@@ -20,9 +21,9 @@ from typing import Callable, NamedTuple, Optional
 from setting import ACCOUNT, GLOB, INSTALL, REMOTE, RUN_IT, STAGED, environment, quote
 
 VENV = pathlib.Path(__file__).resolve().parent.parent.parent / "target/bench-venv/bin"
-# The host's part of the job as one line: what comes after the upload, before the files come home.
+# The commands on the host, in one line: what follows the upload and precedes the collecting of the files.
 ON_HOST = f"cp -P {STAGED} {REMOTE} && chmod 775 {REMOTE} && rm -f {STAGED} && sudo -n su - {ACCOUNT} -c {RUN_IT}"
-# The same for those who tune by hand; it also gives the files, as a tar on stdout.
+# The same for the competitors tuned by hand; it also writes the files to stdout, as a tar.
 ALL_ON_HOST = (
     f"cp -P /tmp/x {REMOTE} && chmod 775 {REMOTE} && sudo -n su - {ACCOUNT} -c {RUN_IT} </dev/null >&2; "
     f"cd /tmp && tar -cf - {GLOB[5:]}; rm -f /tmp/x"
@@ -32,9 +33,9 @@ ALL_ON_HOST = (
 class Competitor(NamedTuple):
     command: Callable
     before: Optional[Callable] = None
-    # Whether it brings the files home, to be checked.
+    # Whether it collects the files, so that they can be checked.
     brings: bool = True
-    # Whether the command is recolte itself, so that its own processor time and memory are told.
+    # Whether the command is recolte itself, whose own processor time and memory are then reported.
     ours: bool = False
 
 
@@ -60,13 +61,13 @@ def job(bench, out, config=None, keep=False):
 
 
 def check(bench, out):
-    """What people do before they run: recolte's own masters are there for the run, since it keeps them."""
+    """Runs `recolte check`, as a user would before a run: the masters that it keeps are then used by the run."""
     command = [bench.options.recolte, "check", job(bench, out, keep=True), "--quiet"]
     subprocess.run(command, env=environment(out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
 
 
 def knows_keep(bench):
-    """Whether this recolte can keep masters: one that cannot refuses the job's word for it."""
+    """Checks whether this recolte knows the key `keep`: one that does not refuses the job."""
     with tempfile.TemporaryDirectory(dir=bench.work) as out:
         command = [bench.options.recolte, "hosts", job(bench, pathlib.Path(out), keep=True)]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -76,7 +77,7 @@ def knows_keep(bench):
 
 
 def old(bench, out):
-    """The old script's loop, as it was but for the mail: five connections a host, one host after the other."""
+    """Runs the loop of the old script without the mail: five connections per host, one host after the other."""
     client = f"-F {bench.config}"
     return shell(f"""
         mkdir {out}/JGE
@@ -91,7 +92,7 @@ def old(bench, out):
 
 
 def tuned(bench, out, config=None):
-    """The best that plain OpenSSH can do by hand: one connection a host, one line that does it all."""
+    """Does the job with plain OpenSSH in the fastest way: one connection per host, one command line for all steps."""
     client = f"-F {config or bench.config} -o BatchMode=yes"
     each = (
         f"mkdir {out}/JGE/$1; ssh {client} $1 {quote(f'cat >/tmp/x && {ALL_ON_HOST}')} "
@@ -101,7 +102,7 @@ def tuned(bench, out, config=None):
 
 
 def tuned_sftp(bench, out):
-    """As tuned, but the script goes up by SFTP: one connection a host still, a master that sftp and ssh share."""
+    """Does the job as `tuned`, but uploads by SFTP; sftp and ssh share one connection per host through a master."""
     client = f"-F {bench.config} -o BatchMode=yes -o ControlPath={out}/masters/%n"
     each = (
         f"mkdir {out}/JGE/$1; ssh {client} -MNf $1 && echo put {bench.script} /tmp/x | sftp -q -b - {client} $1 && "
@@ -112,7 +113,7 @@ def tuned_sftp(bench, out):
 
 
 def bare(bench, _out):
-    """No job at all: what only connecting costs."""
+    """Only connects, without the job."""
     return shell(bench.each(f"ssh -F {bench.config} -o BatchMode=yes $1 true"))
 
 
@@ -120,7 +121,7 @@ def bare(bench, _out):
 
 
 def pssh(bench, out, config=None):
-    """A tool a step: parallel-scp, parallel-ssh, parallel-slurp."""
+    """Does the job with one tool per step: parallel-scp, parallel-ssh, parallel-slurp."""
     (out / "hosts").write_text("".join(f"{host}\n" for host in bench.hosts))
     client = f"-F {config or bench.config} -o BatchMode=yes"
     common = f"-h {out}/hosts -p {bench.options.parallel} -x {quote(client)}"
@@ -132,7 +133,7 @@ def pssh(bench, out, config=None):
 
 
 def clush(bench, out, config=None):
-    """--copy, run, --rcopy. That one copies one path a host, so the run gathers the files in a folder first."""
+    """Does the job with --copy, a command and --rcopy, which copies one path per host: the command fills a folder."""
     client = f"-F {config or bench.config} -o BatchMode=yes"
     common = f"clush -S -w {','.join(bench.hosts)} -f {bench.options.parallel} -o {quote(client)}"
     gather = f"mkdir /tmp/JGE && cp -p {GLOB} /tmp/JGE"
@@ -148,7 +149,7 @@ def clush(bench, out, config=None):
 
 
 def ansible(bench, out):
-    """A playbook with pipelining, shared connections, the free strategy, no facts; as few tasks as the job allows."""
+    """Does the job by a playbook: pipelining, shared connections, strategy free, no facts, few tasks."""
     path = pathlib.PurePosixPath(GLOB)
     tasks = [
         {"copy": {"src": str(bench.script), "dest": STAGED, "mode": "0700"}},
@@ -175,11 +176,11 @@ def ansible(bench, out):
         {pack(out)}""")
 
 
-# ---- connections that are shared, or already there -----------------------------------------------------------------
+# ---- connections that are shared, or opened before -----------------------------------------------------------------
 
 
 def shared(bench, out):
-    """The lab's ssh_config, with a master that the first connection to a host makes and the next ones use."""
+    """Writes the lab's ssh_config with a master that the first connection to a host starts and later ones use."""
     masters = out / "masters"
     masters.mkdir()
     wanted = f"Host *\n    ControlMaster auto\n    ControlPath {masters}/%n\n    ControlPersist 60s\n"
@@ -189,23 +190,23 @@ def shared(bench, out):
 
 
 def go_live(bench, out):
-    """The masters are up before the job begins."""
+    """Starts the masters before the job."""
     config = shared(bench, out)
     subprocess.run(shell(bench.each(f"ssh -F {config} -o BatchMode=yes -MNf $1")), check=True)
 
 
 def live(do, **more):
-    """A competitor that finds its masters live."""
+    """Returns a competitor whose masters are started before."""
     return Competitor(lambda bench, out: do(bench, out, config=out / "ssh_config"), before=go_live, **more)
 
 
 def sharing(do):
-    """A competitor whose connections to a host share one master, which its first step makes."""
+    """Returns a competitor whose connections to a host share one master, which its first step starts."""
     return Competitor(lambda bench, out: do(bench, out, config=shared(bench, out)))
 
 
 def end_masters(out):
-    """Ends what ControlPersist or recolte would keep, or what was put up before."""
+    """Ends the masters that were started before, or that ControlPersist or recolte would keep."""
     for path in [*out.glob("masters/*"), *out.glob("recolte-keep-*/*")]:
         if path.is_socket():
             command = ["ssh", "-F", "none", "-S", path, "-O", "exit", "none"]
@@ -224,7 +225,7 @@ def pack(out):
 
 
 def program(name):
-    """Where setup put it, else where PATH finds it."""
+    """Returns the path at which scripts/setup installs the program, else its name, to be found in PATH."""
     return str(VENV / name) if (VENV / name).exists() else name
 
 
@@ -243,15 +244,15 @@ COMPETITORS = {
     "clush-shared": sharing(clush),
     "ansible": Competitor(ansible),
 }
-# The program that each needs beyond OpenSSH, and its words for the version.
+# The program that each tool needs beyond OpenSSH, which also prints its version.
 PROGRAMS = {"pssh": "parallel-ssh", "clush": "clush", "ansible": "ansible-playbook"}
 
 
 def choose(bench):
-    """The competitors of this sitting."""
+    """Returns the competitors of this measurement."""
     chosen = {name: COMPETITORS[name] for name in bench.options.names}
     if "recolte-keep" in chosen and not knows_keep(bench):
-        print("bench: this recolte keeps no masters, so recolte-keep is left out", file=sys.stderr)
+        print("bench: this recolte does not know the key keep, so recolte-keep is left out", file=sys.stderr)
         del chosen["recolte-keep"]
     for path in bench.options.also:
         chosen[os.path.basename(path)] = Competitor(partial(recolte, binary=path), ours=True)
@@ -259,13 +260,13 @@ def choose(bench):
 
 
 def missing(names):
-    """The first program that is needed for these competitors and not there."""
+    """Returns the first program that these competitors need and that is not installed."""
     wanted = {program(PROGRAMS[tool]) for tool in tools(names)}
     return next((name for name in sorted(wanted) if not shutil.which(name)), None)
 
 
 def versions(names, recolte_binary):
-    """The version of each tool that takes part, by its name."""
+    """Returns the version of each tool that takes part, by its name."""
     told = {"recolte": said(recolte_binary)}
     return told | {tool: said(program(PROGRAMS[tool])) for tool in tools(names)}
 
@@ -275,6 +276,6 @@ def tools(names):
 
 
 def said(binary):
-    """The version that a program tells, without its own name."""
+    """Returns the version that a program prints, without the program's name."""
     answer = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
     return answer.splitlines()[0].split()[-1].rstrip("]")

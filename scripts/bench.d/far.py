@@ -1,7 +1,7 @@
-"""far: the scenario of one host that is far away: what the job costs beyond the connection that it needs anyway.
+"""far: the scenario of one distant host: what the job costs beyond the connection that it needs anyway.
 
-The competitors are those of the fleet; but `bare` is `ssh HOST true` as one would type it, without xargs around it.
-Limits: the link delays bytes and loses none (docs/lab.md), so a real one is slower at its start.
+The competitors are those of the scenario fleet, except that `bare` is `ssh HOST true` without xargs.
+Limits: the network delays bytes and loses none (docs/lab.md); a real one is slower at the start of a connection.
 """
 
 import competitors
@@ -14,8 +14,8 @@ NAMES = ["recolte", "recolte-live", "recolte-keep", "tuned", "old", "bare"]
 
 
 def sit(options):
-    """Measures, and returns what to tell."""
-    # The lab may have more.
+    """Measures, and returns the results."""
+    # The lab may have more hosts.
     bench = Bench(options).first(1)
     chosen = competitors.choose(bench)
     if "bare" in chosen:

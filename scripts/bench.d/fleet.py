@@ -1,8 +1,8 @@
-"""fleet: the scenario of many hosts and small files: every competitor does the whole job, side by side.
+"""fleet: the scenario of many hosts and small files: every competitor does the whole job.
 
-Every round runs each competitor once, one after the other, and begins with another one. A ratio is the median of the
-rounds' ratios: what disturbs the machine for longer than a round disturbs both sides.
-Limits: ansible and the old script take minutes where there are hundreds of hosts; leave them out there by --only.
+Every round runs each competitor once, one after the other, in an order that changes from round to round. A ratio is
+the median of the rounds' ratios: a disturbance that lasts longer than a round affects both sides.
+Limits: ansible and the old script take minutes on hundreds of hosts; leave them out there by --only.
 """
 
 import competitors
@@ -12,12 +12,12 @@ from setting import Bench
 
 USUAL = {"hosts": 12, "parallel": 8, "latency": 0}
 NAMES = list(competitors.COMPETITORS)
-# Whom the others are compared with, where these take part.
+# The competitors with which all are compared, where these take part.
 AGAINST = ("recolte", "tuned", "old", "bare")
 
 
 def sit(options):
-    """Measures, and returns what to tell."""
+    """Measures, and returns the results."""
     bench = Bench(options)
     return compare(
         bench,
@@ -28,14 +28,14 @@ def sit(options):
 
 
 def compare(bench, chosen, name, title):
-    """Every competitor on all of the bench's hosts."""
+    """Measures every competitor on all hosts of `bench`."""
 
     order = list(chosen)
 
     def one_round(bench):
         for name in order:
             yield name, measure.run(bench, name, chosen[name])
-        # Nobody is always the first, or always after the same one.
+        # No competitor is the first in every round.
         order.append(order.pop(0))
 
     measured = measure.rounds(bench, one_round)
@@ -45,7 +45,7 @@ def compare(bench, chosen, name, title):
 
 
 def rows(figures, hosts):
-    """The table: a heading, then a row a competitor."""
+    """Returns the table: the headings, then one row per competitor."""
     others = [name for name in AGAINST if name in figures]
     ours = ["own cpu ms / host", "peak MB"]
     table = [["", "wall s", "min", "max", "cpu s", "hosts' cpu s", *ours, *(f"wall / {other}" for other in others)]]
@@ -57,7 +57,7 @@ def rows(figures, hosts):
 
 
 def own(runs, hosts):
-    """Two cells: what recolte itself took; empty for others."""
+    """Returns two cells: processor time and memory of recolte itself; empty for the others."""
     if "own_cpu" not in runs[0]:
         return ["", ""]
     return [f"{1000 * median(runs, 'own_cpu') / hosts:.2f}", f"{median(runs, 'peak_bytes') / 1e6:.1f}"]

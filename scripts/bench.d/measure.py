@@ -1,10 +1,10 @@
-"""measure: one run of one competitor on reset hosts, its result checked, its time and processor time taken.
+"""measure: runs one competitor once on reset hosts, checks its result, and measures wall time and processor time.
 
-Wall time ends with the command; processor time counts all that the command started, also what outlives it (ssh
-masters), and, apart, all that the hosts spent. Of a command that is recolte also what it spent itself, without what it
-started, and the most memory that it had.
-Limits: what was put up before the timed part is counted only from when that begins. Hosts and gateway share this
-machine's processors. A peak of memory within the last 20 ms of a command goes unseen.
+Wall time ends with the command. Processor time counts all that the command started, also what outlives it (ssh
+masters), and separately that of all hosts. If the command is recolte, its own processor time, without that of the
+programs that it starts, and its peak memory are measured too.
+Limits: of masters that were started before the timed part, only the time spent within it is counted. Hosts and
+gateway share this machine's processors. A memory peak within the last 20 ms of a command is missed.
 """
 
 import ctypes
@@ -25,19 +25,19 @@ from setting import environment
 
 LIBC = ctypes.CDLL(None)
 
-# How long what a command left running may take to end.
+# The longest time, in seconds, that processes left by a command may take to end.
 PATIENCE = 10.0
-# How often a command's memory is looked at, in seconds.
+# The interval between two looks at a command's memory, in seconds.
 GLANCE = 0.02
 
 
 def adopt_orphans():
-    """What a competitor leaves running comes to this process, so its processor time is counted."""
+    """Makes this process inherit the orphans of a competitor, so that their processor time is counted."""
     LIBC.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def rounds(bench, one_round):
-    """All figures: name -> one dictionary a round. `one_round` yields pairs of a name and its dictionary."""
+    """Returns all figures: name -> one dictionary per round. `one_round` yields a name and its dictionary."""
     bench.idle = len(tree(bench.init))
     figures = {}
     for number in range(bench.options.runs + 1):
@@ -50,7 +50,7 @@ def rounds(bench, one_round):
 
 
 def run(bench, name, competitor):
-    """Runs a competitor once on reset hosts, checks what it brought, and returns its figures."""
+    """Runs a competitor once on reset hosts, checks the files that it collected, and returns its figures."""
     out = pathlib.Path(tempfile.mkdtemp(dir=bench.work))
     reset(bench)
     if competitor.before:
@@ -62,24 +62,24 @@ def run(bench, name, competitor):
     await_orphans(name)
     await_quiet(bench)
     if not competitor.ours:
-        # Of a shell that only starts others, these say nothing.
+        # The figures of a shell that only starts other programs would mean nothing.
         figures = {"wall": figures["wall"]}
     figures |= {"cpu": cpu_here() - here, "hosts_cpu": cpu_of_hosts(bench) - there}
     if competitor.brings and brought(out) != bench.expected():
-        give_up(name, "brought home what it should not, or not all", out)
+        give_up(name, "did not collect exactly the expected files", out)
     shutil.rmtree(out)
     return figures
 
 
 def timed(name, command, out):
-    """What the command, which must succeed, takes until it ends: seconds, and bytes of memory."""
+    """Runs the command, which must succeed. Returns its times in seconds and its peak memory in bytes."""
     with open(out / "said", "wb") as said:
         began = time.monotonic()
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment(out)
         )
         peak = Peak(child.pid)
-        # It has ended, but its number and its account are kept until it is waited for.
+        # WNOWAIT: the process has ended, but its PID and its counters stay valid until child.wait().
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         wall = time.monotonic() - began
     peak.join()
@@ -90,8 +90,9 @@ def timed(name, command, out):
 
 
 class Peak(threading.Thread):
-    """The most memory that a process had, looked at while it lives: of one that ended, only wait4() tells, and that
-    means the largest of it and all its children."""
+    """The peak memory of a process, sampled while it lives.
+
+    After its end only wait4() gives a peak, and that is the largest of the process and all its children."""
 
     def __init__(self, pid):
         super().__init__(daemon=True)
@@ -100,14 +101,14 @@ class Peak(threading.Thread):
         self.start()
 
     def run(self):
-        # Once it has ended there is no such line.
+        # A process that has ended has no such line.
         while found := re.search(rb"^VmHWM:\s*(\d+) kB", self.status.read_bytes(), re.MULTILINE):
             self.bytes = int(found[1]) * 1024
             time.sleep(GLANCE)
 
 
 def own_cpu(pid):
-    """What a process spent, without its children, by its own clock: /proc/PID/stat counts hundredths of a second only."""
+    """Returns the processor time of a process without its children, finer than /proc/PID/stat has it."""
     clock = ctypes.c_int()
     if error := LIBC.clock_getcpuclockid(pid, ctypes.byref(clock)):
         raise OSError(error, os.strerror(error))
@@ -117,11 +118,11 @@ def own_cpu(pid):
 def give_up(name, why, out):
     end_masters(out)
     said = (out / "said").read_text(errors="replace")
-    sys.exit(f"bench: {name} {why}; it said:\n{said[-4000:]}")
+    sys.exit(f"bench: {name} {why}; its output:\n{said[-4000:]}")
 
 
 def brought(out):
-    """What is in the archive, by host."""
+    """Returns the files in the archive, by host."""
     files = {}
     for archive in out.rglob("JGE.tar.gz"):
         with tarfile.open(archive) as tar:
@@ -137,7 +138,7 @@ def reset(bench):
     for host in bench.hosts:
         root = bench.root(host)
         if not (root / ".lab").exists():
-            sys.exit(f"bench: {host} is gone, and {root} may be another's: nothing is removed there")
+            sys.exit(f"bench: {host} has ended, and {root} may belong to another process: nothing is removed there")
         for file in [*root.glob("tmp/*"), *root.glob("home/User_VIP/script/*")]:
             if file.is_dir() and not file.is_symlink():
                 shutil.rmtree(file)
@@ -146,7 +147,7 @@ def reset(bench):
 
 
 def await_orphans(name):
-    """Waits for what the command left behind; this process is the one that inherits it."""
+    """Waits for the processes that the command left running; this process has inherited them."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
@@ -158,14 +159,14 @@ def await_orphans(name):
 
 
 def await_quiet(bench):
-    """Waits until every host has only its init, that one's sleep, and its sshd."""
+    """Waits until every host runs only its init, the sleep of its init, and its sshd."""
     deadline = time.monotonic() + PATIENCE
     while len(tree(bench.init)) > bench.idle and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
 def cpu_here():
-    """What this process's children spent, ended or living."""
+    """Returns the processor time of this process's children, ended or living."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     living = sum(spent for pid, spent in tree(os.getpid()).items() if pid != os.getpid())
     return ended.ru_utime + ended.ru_stime + living
@@ -176,7 +177,7 @@ def cpu_of_hosts(bench):
 
 
 def tree(top):
-    """The processor time of each living process below `top`, and its own, with that of the children it waited for."""
+    """Returns the processor time of `top` and of each living descendant, with that of the children it waited for."""
     parents, spent = {}, {}
     for folder in os.listdir("/proc"):
         if folder.isdigit():
@@ -188,7 +189,7 @@ def tree(top):
             parents[int(folder)] = int(fields[1])
             spent[int(folder)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
     inside = {top}
-    # A child may have a smaller number than its parent: repeat until nothing new is found.
+    # A child may have a smaller PID than its parent: repeat until nothing new is found.
     while more := {pid for pid, parent in parents.items() if parent in inside} - inside:
         inside |= more
     return {pid: spent.get(pid, 0.0) for pid in inside}

@@ -1,7 +1,7 @@
-"""scale: the scenario of many hosts against few: whether a host costs the same in a large fleet as in a small one.
+"""scale: the scenario of a large fleet compared with a small one: whether a host costs the same in both.
 
-recolte does the whole job on all hosts of the lab and then on the first of them, in every round.
-Limits: the other hosts of the lab live on, idle, while the few are visited; they cost memory, not processor time.
+In every round recolte does the whole job on all hosts of the lab, and then on the first few of them.
+Limits: the other hosts of the lab stay idle while the few are visited; they cost memory, not processor time.
 """
 
 import sys
@@ -17,9 +17,9 @@ NAMES = []
 
 
 def sit(options):
-    """Measures, and returns what to tell."""
+    """Measures, and returns the results."""
     if not 0 < options.against < options.hosts:
-        sys.exit("bench: --against wants some of the hosts, not all")
+        sys.exit("bench: --against must be at least 1 and less than --hosts")
     figures = measure.rounds(Bench(options), one_round)
     both = f"{options.hosts} and on {options.against} hosts"
     return Sitting(
@@ -38,8 +38,9 @@ def one_round(bench):
 
 
 def rows(options, figures):
-    """The table: a heading, then a row a fleet."""
-    table = [["hosts", "wall s", "min", "max", "wall ms / host", "own cpu ms / host", "peak MB", "time a host / few"]]
+    """Returns the table: the headings, then one row per fleet."""
+    per_host = ["wall ms / host", "own cpu ms / host", "peak MB", "time per host / small fleet"]
+    table = [["hosts", "wall s", "min", "max", *per_host]]
     few = options.against
     for number in (options.hosts, few):
         runs = figures[f"recolte {number}"]

@@ -1,6 +1,6 @@
-"""setting: what every competitor is told: the hosts, the job, the folder to work in.
+"""setting: what all competitors share: the hosts, the job, the folder to work in.
 
-Limits: it knows nothing of how the job is done, nor of how time is taken.
+Limits: how the job is done and how times are measured is not here.
 """
 
 import copy
@@ -13,7 +13,7 @@ STAGED = "/tmp/Fichier_fourni.sh"
 ACCOUNT = "User_DollarU"
 GLOB = "/tmp/fichier_*log.txt"
 RUN_IT = f"'{REMOTE} SOC_PRODUCTION'"
-# What the supplied script writes: some lines, so that the files are no empty shells.
+# The supplied script; it writes some lines, so that the files are not empty.
 SUPPLIED = """#!/bin/sh
 name=$(hostname)
 { echo "$name $(id -un)"; seq 1000; } >"/tmp/fichier_${name}_log.txt"
@@ -22,7 +22,7 @@ echo "done on $name"
 
 
 class Bench:
-    """One sitting: its options, and the lab that it works on."""
+    """One measurement: its options, and the lab whose hosts it uses."""
 
     def __init__(self, options, supplied=SUPPLIED):
         self.options = options
@@ -35,32 +35,32 @@ class Bench:
         self.script.chmod(0o755)
 
     def expected(self):
-        """What each host's file must hold."""
+        """Returns the expected content of each host's file."""
         lines = "".join(f"{n}\n" for n in range(1, 1001))
         return {host: f"{host} {ACCOUNT}\n{lines}".encode() for host in self.hosts}
 
     def first(self, number):
-        """The same with only so many of its hosts."""
+        """Returns the same measurement with only the first `number` hosts."""
         fewer = copy.copy(self)
         fewer.hosts = self.hosts[:number]
         return fewer
 
     def root(self, host):
-        """The host's own file system, seen from here."""
+        """Returns the path of the host's root file system, as this process sees it."""
         pid = (self.work / "lab" / "hosts" / host / "pid").read_text().strip()
         return pathlib.Path("/proc", pid, "root")
 
     def each(self, line):
-        """`line` for every host, in a shell where it is $1, so many at a time."""
+        """Returns a command that runs `line` for every host ($1), `parallel` at a time."""
         names = " ".join(self.hosts)
         return f"printf '%s\\n' {names} | xargs -P {self.options.parallel} -I{{}} sh -c {quote(line)} sh {{}}"
 
 
 def environment(out):
-    """What a command finds in its environment: a place for control sockets that goes with its folder."""
+    """Returns the environment of a command, with a folder for control sockets that is removed with `out`."""
     return os.environ | {"XDG_RUNTIME_DIR": str(out)}
 
 
 def quote(text):
-    """One word for a shell."""
+    """Quotes a text as one word for a shell."""
     return "'" + text.replace("'", "'\\''") + "'"

@@ -1,8 +1,9 @@
-"""summary: what was reached of what is wanted: a table at the top of a folder's README.md, from the folder's figures.
+"""summary: the table of goals and results at the top of a folder's README.md, from the JSON files in the folder.
 
-Each row is of one sitting, the last one of its name. Its limit is another row of that sitting: one that does less, or
-does the same by hand. It shows what the way to the hosts costs anyway.
-Limits: it judges nothing. A sitting that never was, or was without a competitor, leaves its cells empty.
+Each row uses the latest measurement of one name. Its reference is another competitor of that measurement, which
+does less, or does the same by hand: it shows how much of the time is not recolte's own.
+Limits: no row is marked as reached or missed. A measurement that is missing, or lacks a competitor, leaves cells
+empty.
 """
 
 import json
@@ -13,18 +14,18 @@ from account import median, median_ratio, per_host_ratio, quote_in, table
 
 class Goal(NamedTuple):
     what: str
-    # The name of the figures' file.
+    # The name of the JSON file.
     sitting: str
-    # From the figures to a number.
+    # Computes the result from the figures.
     measured: Callable
-    # As text, with the number's unit.
+    # The goal as text, with its unit.
     wanted: str
-    # The name of the limit, and from the figures to its number.
+    # The name of the reference, and a function that computes its number from the figures.
     limit: Optional[tuple] = None
 
 
 def ratio(sitting, name, other, wanted, limit=None, what=None, less=None):
-    """That one takes so much of another's time; their limit is told against the same other."""
+    """Returns the goal for the ratio of the times of `name` and `other`; the reference uses the same `other`."""
     measured = lambda figures: median_ratio(figures, name, other, less)
     told = (limit, lambda figures: median_ratio(figures, limit, other)) if limit else None
     return Goal(f"{what or 'whole job'}: `{name}` / `{other}`", sitting, measured, wanted, told)
@@ -32,7 +33,7 @@ def ratio(sitting, name, other, wanted, limit=None, what=None, less=None):
 
 def own_cpu(hosts):
     figure = lambda figures: 1000 * median(figures["recolte"], "own_cpu") / hosts
-    return Goal("own processor time a host", f"{hosts}-hosts", figure, "3 ms")
+    return Goal("own processor time per host", f"{hosts}-hosts", figure, "3 ms")
 
 
 GOALS = [
@@ -47,20 +48,20 @@ GOALS = [
     ratio("12-hosts", "recolte", "ansible", "0.10", limit="tuned"),
     own_cpu(12),
     own_cpu(200),
-    Goal("time a host: 1000 hosts / 100", "scale-1000", lambda figures: per_host_ratio(figures, 1000, 100), "1.05"),
+    Goal("time per host: 1000 hosts / 100 hosts", "scale-1000", lambda figures: per_host_ratio(figures, 1000, 100), "1.05"),
     Goal("peak memory", "scale-1000", lambda figures: median(figures["recolte 1000"], "peak_bytes") / 1e6, "40 MB"),
     ratio("far-100ms", "recolte", "bare", "1.7", limit="tuned"),
     ratio("big-1024MiB", "recolte collect", "sftp get -pf", "1.05", what="collecting", less="sftp of nothing"),
     ratio("big-1024MiB", "recolte collect", "sftp get -p", "1.05", what="collecting", less="sftp of nothing"),
     ratio("big-1024MiB-20ms", "recolte collect", "sftp get -pf", "1.00", what="collecting", less="sftp of nothing"),
     ratio("big-1024MiB-20ms", "recolte collect", "sftp get -p", "1.00", what="collecting", less="sftp of nothing"),
-    ratio("big-5MiB-200-hosts", "recolte archive", "tar -czf", "0.10", what="packing"),
+    ratio("big-5MiB-200-hosts", "recolte archive", "tar -czf", "0.10", what="archiving"),
 ]
 
 
 def fill(folder):
-    """Writes the table anew where the folder's page has marks for it."""
-    heading = ["what", "sitting", "measured", "limit", "wanted"]
+    """Replaces the table in the folder's README.md."""
+    heading = ["ratio or figure", "scenario", "measured", "reference", "goal"]
     quote_in(folder / "README.md", "summary", table([heading, *(row(folder, goal) for goal in GOALS)]))
 
 
@@ -78,7 +79,7 @@ def row(folder, goal):
 
 
 def cell(number, figures, more):
-    """A number and what belongs to it; empty where it was not measured."""
+    """Returns a number with its unit or name as text; empty where it was not measured."""
     try:
         return f"{number(figures):.2f} {more}".rstrip()
     except KeyError:

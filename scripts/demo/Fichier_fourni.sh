@@ -1,7 +1,7 @@
 #!/bin/sh
-# A sample of a supplied script: it writes down what it was given, who it is, and what its login loaded.
+# A sample of a supplied script: writes its arguments, its user and the environment of the login shell to a log file.
 #
-# Of variables that it does not know it tells the names alone: their values may be no business of a mail.
+# Of all other variables only the names are written, since their values may be confidential and the log is mailed.
 set -u
 LC_ALL=C
 log=/tmp/fichier_$(uname -n)_log.txt

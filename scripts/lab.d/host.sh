@@ -1,11 +1,11 @@
 #!/bin/sh
 # One host of a lab: run by init.sh as process 1 of the host's own mount, uts, ipc, net and pid namespaces.
 #
-#   host.sh NAME ADDRESS MAC CABLE
+#   host.sh NAME ADDRESS MAC LINK
 #
-# It makes the host's root (the machine's files, under the template, under a tmpfs of its own), its network, its key;
-# runs the setup scripts; then stays as the tiny init that collects orphans. Few programs are started on purpose:
-# two hundred hosts go through here at once.
+# Makes the host's root file system (an overlay of three layers: the machine's files, the template, a tmpfs of the
+# host), its network and its key; runs the setup scripts; then stays as a minimal init that reaps orphans. It starts
+# as few programs as possible, since hundreds of hosts are started at once.
 set -eu
 
 name=$1 address=$2 mac=$3 cable=$4
@@ -13,8 +13,8 @@ read -r pid _ </proc/self/stat
 echo "$pid" >"$LAB_DIR/hosts/$name/pid"
 echo "$name" >/proc/sys/kernel/hostname
 
-# quickack: without it, delayed acknowledgements make every ssh connection wait 80 ms for nothing.
-# Seen from here, /proc is still the machine's: that is the way to the gateway's network.
+# quickack: without it, delayed TCP acknowledgements slow every ssh connection down by 80 ms.
+# /proc is still that of the machine here, so the gateway's network namespace can be named by its PID.
 echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || true
 ip -batch - <<END
 link add eth0 address $mac type veth peer name $cable netns /proc/$LAB_SELF/ns/net
@@ -25,7 +25,7 @@ neigh replace $LAB_GATEWAY lladdr $LAB_GATEWAY_MAC nud permanent dev eth0
 route replace 10.77.0.0/16 dev eth0 proto kernel src $address quickack 1
 END
 
-# Relative names: the options of an overlay cannot hold the commas and colons that a path may hold.
+# Relative paths, since the options of an overlay cannot hold the commas and colons that an absolute path may have.
 disk=$LAB_DIR/work/host/$name
 mount -t tmpfs -o "mode=755${LAB_DISK:+,size=$LAB_DISK}" lab "$disk"
 cd "$disk"
@@ -40,7 +40,7 @@ ssh-keygen -q -t ed25519 -N '' -C "$name" -f root/etc/ssh/ssh_host_ed25519_key
 
 for setup in "$LAB_DIR/setup/all.sh" "$LAB_DIR/setup/$name.sh"; do
     if [ -e "$setup" ]; then
-        # By its open file: the script itself is not within the host's root.
+        # Passed as an open file, since the script is outside the host's root.
         LAB_HOST=$name chroot root /bin/sh /dev/fd/7 7<"$setup" || {
             echo "$setup failed with status $?"
             exit 1
@@ -48,7 +48,7 @@ for setup in "$LAB_DIR/setup/all.sh" "$LAB_DIR/setup/$name.sh"; do
     fi
 done
 
-# As process 1 it must outlive its sshd, and `wait` collects whatever is left to it.
+# Process 1 must outlive sshd; `wait` reaps the orphans that it inherits.
 # shellcheck disable=SC2016
 exec env -i PATH="$PATH" chroot root /bin/sh -c '
     cd /

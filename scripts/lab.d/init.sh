@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The inside of a lab, run by `lab` in the lab's own net, mount, pid, uts and ipc namespaces.
 #
-#   init.sh boot HOST...   process 1 of the lab: brings all up, prints `ready`, stays until stdin ends or TERM
-#   init.sh add  HOST...   a passing process: brings more hosts up in the living lab
+#   init.sh boot HOST...   process 1 of the lab: starts everything, prints `ready`, stays until stdin ends or TERM
+#   init.sh add  HOST...   a short-lived process that starts more hosts in the running lab
 #
-# Process 1 is the lab's life: when it ends, for any reason, the kernel ends everything in the lab with it.
-# /proc stays the machine's own here: that is how processes learn their numbers as the machine sees them.
+# When process 1 ends, for any reason, the kernel ends all processes of the lab.
+# /proc stays that of the machine here, so that processes learn their PIDs as the machine sees them.
 set -euo pipefail
 
 : "${LAB_DIR:?}" "${LAB_PARTS:?}" "${LAB_WAIT:?}" "${LAB_LATENCY:?}"
@@ -24,7 +24,7 @@ die() {
     exit 3
 }
 
-# A short sleep that costs no process and notices that stdin ended: then nobody wants this lab any more.
+# Sleeps for a short time without starting a process, and ends the lab if stdin has ended.
 pause() {
     local status=0
     if [[ $mode = boot ]]; then
@@ -37,7 +37,7 @@ pause() {
 }
 
 gateway_network() {
-    # IPv6 would only bring delays (address checks) and noise. lo keeps it: programs expect ::1.
+    # IPv6 would only cause delays (duplicate address detection). lo keeps it, since programs expect ::1.
     echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || true
     ip -batch - <<END
 link set lo up
@@ -52,7 +52,7 @@ client_key() {
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$LAB_DIR/id_ed25519"
 }
 
-# The n-th host: its address is 10.77.(1 + n/250).(1 + n%250), its cable h<n> in the gateway.
+# The n-th host has the address 10.77.(1 + n/250).(1 + n%250); its network link is called h<n> in the gateway.
 place() { # N; sets x, y, mac
     x=$((1 + $1 / 250)) y=$((1 + $1 % 250))
     printf -v mac '02:4d:00:00:%02x:%02x' "$x" "$y"
@@ -70,7 +70,7 @@ launch() { # NAME N
         </dev/null >"$home/boot.log" 2>&1 9>&- &
 }
 
-# Ready: it left the machine's root for its own (/.lab exists only there), and its sshd listens or must not run.
+# A host is ready when it has changed to its own root (/.lab exists only there) and sshd listens or must not run.
 is_ready() { # NAME; sets pid
     pid=''
     [[ -s $LAB_DIR/hosts/$1/pid ]] && read -r pid <"$LAB_DIR/hosts/$1/pid" || return 1
@@ -81,21 +81,21 @@ is_ready() { # NAME; sets pid
 
 host_failed() { # NAME WHY
     sed "s/^/$1: /" "$LAB_DIR/hosts/$1/boot.log" "$LAB_DIR/hosts/$1/sshd.log" | tail -n 20 >&2
-    die "host $1 $2; what it said is above, and in $LAB_DIR/hosts/$1/boot.log"
+    die "host $1 $2; its output is above, and in $LAB_DIR/hosts/$1/boot.log"
 }
 
-# One after the other: all have to be ready anyway, and looking at hundreds at once would slow them down.
+# Waits for one host after the other: all must be ready anyway, and polling hundreds at once would slow them down.
 await() { # NAME... ; process numbers in `started`
     local name
     for name in "$@"; do
         until is_ready "$name"; do
-            kill -0 "${started[$name]}" 2>/dev/null || host_failed "$name" "did not come up"
-            pause || host_failed "$name" "is not up after $LAB_WAIT s"
+            kill -0 "${started[$name]}" 2>/dev/null || host_failed "$name" "did not start"
+            pause || host_failed "$name" "has not started after $LAB_WAIT s"
         done
     done
 }
 
-# The address that ssh is told: the host's own, or the proxy's that adds the latency.
+# The address for ssh_config: the host's own, or that of the proxy that adds the latency.
 public_address() { # sets shown
     shown=10.77.$x.$y
     [[ $LAB_LATENCY = 0 ]] || shown=127.77.$x.$y
@@ -107,7 +107,7 @@ connect_all() { # FIRST NAME...
     for name in "$@"; do
         place "$n"
         echo "link set h$n master $bridge up"
-        # A permanent neighbour: hundreds of hosts must not meet the kernel's limit on learned ones.
+        # A permanent neighbour entry, since the kernel limits the number of those that it learns.
         echo "neigh replace 10.77.$x.$y lladdr $mac nud permanent dev $bridge"
         n=$((n + 1))
     done | ip -batch -
@@ -115,7 +115,7 @@ connect_all() { # FIRST NAME...
 
 describe_all() { # FIRST NAME... ; appends to ssh_config and known_hosts
     local n=$1 name pid file key rest
-    # In ssh_config, a % begins a token.
+    # In ssh_config a % starts a token, so it is doubled.
     local here=${LAB_DIR//%/%%}
     shift
     for name in "$@"; do
@@ -199,7 +199,7 @@ boot() {
     start_hosts "$@"
     [[ -z $LAB_MTA ]] || await_postfix
     echo ready
-    # Nobody reads us after that one line.
+    # The caller reads only that one line.
     exec >/dev/null
     while read -r || [[ $? -gt 128 ]]; do :; done
 }

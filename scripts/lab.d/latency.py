@@ -1,11 +1,11 @@
-"""A TCP proxy that adds a wide-area delay, and nothing else, to the connections of a lab.
+"""latency: a TCP proxy that adds a wide-area delay, and nothing else, to the connections of a lab.
 
     latency.py RTT_MS READY_FILE <map      map: lines of LISTEN_ADDRESS=TARGET_ADDRESS, port 22 on both sides
 
-Every chunk of bytes is stamped as it comes and passed on RTT/2 later, so many are under way at once: bandwidth
-is not limited, order is kept. A new connection costs what TCP's handshake costs: the target sees it after 1.5 RTT.
-Limits: a chunk is delayed, not a packet (no slow start, no loss); the client's connect() itself succeeds at once,
-so a closed port shows as a reset a little later, never as "connection refused".
+Every chunk of bytes is forwarded RTT/2 after it arrived. Many chunks are in transit at once, so bandwidth is not
+limited; their order is kept. A new connection costs as much as a TCP handshake: the target sees it after 1.5 RTT.
+Limits: chunks are delayed, not packets (no slow start, no loss). The client's connect() succeeds at once, so a closed
+port shows as a reset a little later, never as "connection refused".
 """
 
 import asyncio
@@ -15,14 +15,14 @@ import socket
 import struct
 import sys
 
-# What may be under way in one direction: enough for 1 GB/s over 250 ms, and a limit all the same.
+# The most bytes in transit in one direction: enough for 1 GB/s over 250 ms, yet bounded.
 WINDOW = 256 * 1024 * 1024
-# The event loop rounds waits up to whole milliseconds.
+# Half a millisecond, since the event loop rounds delays up to whole milliseconds.
 ROUNDING = 0.0005
 
 
 class Side(asyncio.Protocol):
-    """One end of a connection; what it receives is given to `other`, later."""
+    """One end of a connection; what it receives is forwarded to `other` after the delay."""
 
     max_size = 1024 * 1024
 
@@ -91,7 +91,7 @@ class Side(asyncio.Protocol):
                 self.transport.resume_reading()
         self.arm()
 
-    # Called when our own outgoing buffer is full: then it is the other side's queue that has to wait.
+    # Called when our outgoing buffer is full: the queue of the other side, which fills it, must wait.
     def pause_writing(self):
         self.other.blocked = True
 
@@ -101,7 +101,7 @@ class Side(asyncio.Protocol):
 
 
 def finish(transport):
-    """Pass an end of stream on; the second one closes."""
+    """Forwards the end of a stream; the second end closes the connection."""
     if transport.is_closing():
         return
     if transport.get_protocol().other.transport.is_closing():
@@ -114,7 +114,7 @@ def finish(transport):
 
 
 def abort(transport):
-    """Reset the connection, as the far end did."""
+    """Resets the connection, as the other end did."""
     if transport.is_closing():
         return
     sock = transport.get_extra_info("socket")
@@ -123,7 +123,7 @@ def abort(transport):
 
 
 async def join(near, target):
-    """Connect the far side of `near`, as late as the handshake would have ended."""
+    """Connects the far side of `near` at the time when a TCP handshake would have ended."""
     await asyncio.sleep(3 * near.delay)
     if near.transport.is_closing():
         return

@@ -1,13 +1,14 @@
 # shellcheck shell=bash
-# A real Postfix on a lab's gateway: 127.0.0.1:25, every address of the lab's domains into one Maildir.
-# Addresses that begin with `refuse` get a 550. It knows no way out: any other domain is refused, no name is looked up.
+# A real Postfix on a lab's gateway: listens on 127.0.0.1:25, delivers mail to all addresses of the lab's domains into
+# one Maildir, and answers addresses that begin with `refuse` with 550. Other domains are refused; no name is looked
+# up.
 #
 # Sourced by init.sh. Configuration, queue, mail and log are under DIR, where `sendmail` finds them by
-# MAIL_CONFIG=DIR/postfix. No `postfix start`: its checks take seconds, and process 1 of the lab ends the master.
+# MAIL_CONFIG=DIR/postfix. `postfix start` is not used: its checks take seconds, and the master ends with process 1.
 
 mta=$LAB_DIR/postfix
-# The master opens its lock as user postfix, who may not pass through DIR: state that only the lab's own processes
-# use lies over the machine's folder, in the lab's mounts.
+# The master opens its lock as user postfix, who may have no access to DIR. So the state goes to a tmpfs that is
+# mounted over the machine's folder, in the lab's mount namespace only.
 mta_state=/var/lib/postfix
 
 mta_queue() {
@@ -27,7 +28,7 @@ mta_queue() {
     : >"$LAB_DIR/postfix.log"
     : >"$mta_state/mail.log"
     mount --bind "$LAB_DIR/postfix.log" "$mta_state/mail.log"
-    # Postfix never delivers as root: by this way the user that it delivers as need not pass through DIR either.
+    # Postfix does not deliver as root; by this mount the delivering user needs no access to DIR either.
     mkdir "$mta_state/maildir"
     chown -R postfix:postfix "$LAB_DIR/maildir"
     mount --bind "$LAB_DIR/maildir" "$mta_state/maildir"
@@ -77,7 +78,7 @@ in_flow_delay = 0
 END
 }
 
-# In the lab's mounts too: a list in main.cf cannot hold the blanks and commas that a path may hold.
+# These files are in the tmpfs too, since a list in main.cf cannot hold the blanks and commas that DIR may have.
 mta_maps() {
     echo '/^(.*\.)?example\.fr$|^localhost(\.localdomain)?$/ yes' >"$mta_state/domains"
     echo '/^refuse/ 550 5.1.1 no such user here' >"$mta_state/refused"
@@ -116,7 +117,7 @@ start_postfix() {
     mta_programs=$(postconf -d -h daemon_directory)
     mta_main >"$mta/main.cf"
     mta_services >"$mta/master.cf"
-    # Postfix waits 1.5 s before it trusts files that were just written.
+    # Postfix waits 1.5 s before it uses files that were just written, so make them look older.
     touch -d '1 minute ago' "$mta"/{main,master}.cf
     mta_queue
     mta_maps
@@ -129,7 +130,7 @@ await_postfix() {
     until (: <>/dev/tcp/127.0.0.1/25) 2>/dev/null; do
         if ! kill -0 "$mta_master" 2>/dev/null || ! pause; then
             cat "$LAB_DIR/postfix.log" >&2
-            die "postfix does not start; what it said is above, and in $LAB_DIR/postfix.log"
+            die "postfix does not start; its output is above, and in $LAB_DIR/postfix.log"
         fi
     done
 }

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# What all hosts of a lab have in common, made once: two layers for their overlays.
+# Makes the two overlay layers that all hosts of a lab share.
 #
-#   hide/  takes folders of the machine out of sight (a character device 0,0 is an overlay's "deleted")
+#   hide/  hides folders of the machine (in an overlay, a character device 0,0 marks a deleted name)
 #   top/   users, sudoers, PAM, sshd's configuration, device nodes, empty folders
 #
-# Sourced by init.sh. Nothing here is written to the machine: both layers are in the lab's tmpfs.
+# Sourced by init.sh. Nothing is written to the machine's disk: both layers are in the lab's tmpfs.
 
 hidden=(dev tmp home root run var/tmp var/log var/mail var/spool etc/ssh etc/sudoers.d etc/pam.d)
 
@@ -21,7 +21,7 @@ make_template() { # FOLDER CLIENT_KEY.pub
         make_pam
         make_sudoers
         make_sshd
-        # The mark by which a host's root is told from the machine's.
+        # Shows that a root is that of a host and not that of the machine.
         : >.lab
     )
 }
@@ -55,7 +55,7 @@ make_devices() {
     ln -s /proc/self/fd/2 dev/stderr
 }
 
-# The machine's accounts, and ours. A password of `*` can never be typed, yet locks nobody out of key login.
+# The machine's accounts and those of the lab. The password `*` matches nothing, but does not lock out login by key.
 make_accounts() {
     local file
     for file in passwd group shadow gshadow; do
@@ -69,7 +69,7 @@ END
     printf 'User_VIP:*:19000:0:99999:7:::\nUser_DollarU:*:19000:0:99999:7:::\n' >>etc/shadow
     printf 'User_VIP:!::\nUser_DollarU:!::\n' >>etc/gshadow
     chmod 640 etc/shadow etc/gshadow
-    # Files only: nothing may wait for a name server or a directory.
+    # Only files, so that nothing waits for a name server or a directory service.
     printf '%s: files\n' passwd group shadow gshadow hosts networks protocols services >etc/nsswitch.conf
     : >etc/resolv.conf
 }
@@ -92,7 +92,7 @@ END
     chown -R 7702:7702 "$user"
 }
 
-# Own rules instead of the machine's: those of a desktop start sessions, mount homes or ask servers.
+# PAM rules in place of the machine's, which may start sessions, mount home folders or contact servers.
 make_pam() {
     local file
     for file in su su-l sudo sudo-i sshd login other; do
@@ -121,7 +121,7 @@ END
 }
 
 make_sshd() {
-    # One key exchange, the one most fleets use: the default of OpenSSH 9 costs some 200 ms of processor a connection.
+    # The key exchange of most fleets: the default of OpenSSH 9 costs about 200 ms of processor time per connection.
     cat >etc/ssh/sshd_config <<'END'
 Port 22
 AddressFamily inet

@@ -1,7 +1,7 @@
-"""The soak of a fleet: the same job again and again on hosts of which every fifth is faulty.
+"""The endurance test: runs the same job again and again on hosts of which every fifth is faulty.
 
-Each host must end as its fault says, the good ones with whole files; nothing may be left on gateway or hosts, and no
-run may need more than the first.
+Each faulty host must end with the cause of its fault, and the others with complete files; nothing may be left on
+gateway or hosts, and later runs may need no more memory and file descriptors than the first ones.
 """
 
 import collections
@@ -12,12 +12,12 @@ import time
 
 from place import PERIOD, below, content, keep, left_here, report_of, within
 
-# How long what ends by itself may take to go: less than the minute that a forgotten link lives.
+# The longest time, in seconds, for leftovers to end by themselves: less than the minute that a leaked master lives.
 TIDYING = 30.0
-# The longest that a run may take.
+# The longest time, in seconds, that a run may take.
 PATIENCE = 600.0
 
-# $1 tells one run's files from another's.
+# $1 is different in each run, so that the files of two runs differ.
 SCRIPT = """#!/bin/sh
 name=$(hostname) file=/tmp/fichier_$(hostname)_log.txt how=$(cat /etc/soak 2>/dev/null)
 rm -f "$file"
@@ -36,7 +36,7 @@ ROW = "{:3}  {exit:4}  {seconds:7.1f}  {MiB:4.1f}  {descriptors:11}  {processes:
 
 Fault = collections.namedtuple("Fault", "name outcome step cause setup file", defaults=("", False))
 GOOD = Fault("good", "succeeded", None, None, "", True)
-# Those without a setup are made by "spoil", once the lab is up.
+# Faults without a setup script are made by spoil() once the lab runs.
 FAULTS = [
     Fault("port closed", "unreachable", "connect", "refused", ": >/etc/ssh/sshd_not_to_be_run"),
     Fault("name unknown", "unreachable", "connect", "unresolved"),
@@ -63,12 +63,12 @@ FAULTS = [
 
 
 def faults_of(hosts):
-    """What is wrong with each host: every fifth has the next fault."""
+    """Returns the fault of each host: every fifth has the next one of FAULTS."""
     return {host: FAULTS[n // 5 % len(FAULTS)] if n % 5 == 4 else GOOD for n, host in enumerate(hosts)}
 
 
 def prepare(setup, hosts):
-    """The faults that a host's setup script makes."""
+    """Writes the setup scripts that make hosts faulty."""
     setup.mkdir(parents=True)
     for host, fault in faults_of(hosts).items():
         if fault.setup:
@@ -76,7 +76,7 @@ def prepare(setup, hosts):
 
 
 def spoil(lab, faults):
-    """The faults that are of the gateway or of a living host."""
+    """Makes the faults that need a running host or concern files of the gateway."""
     by_kind = collections.defaultdict(list)
     for host, fault in faults.items():
         by_kind[fault.name].append(host)
@@ -97,9 +97,9 @@ def spoil(lab, faults):
 
 
 def watch(process):
-    """Waits for the end; returns the peak of its memory in MiB and of its open descriptors.
+    """Waits for the end of the process. Returns its peak memory in MiB and its highest number of open descriptors.
 
-    By /proc: ru_maxrss of a child counts the memory of its parent, which it had before exec."""
+    Reads /proc, since the ru_maxrss of a child includes the memory that it shared with its parent before exec."""
     peak = descriptors = 0
     deadline = time.monotonic() + PATIENCE
     while process.poll() is None:
@@ -116,7 +116,7 @@ def watch(process):
 
 
 def told(folder, faults, token):
-    """What a run said that is not so, host by host."""
+    """Returns the differences between a run's report and what is expected, host by host."""
     reports, files, wrong = report_of(folder)
     if set(reports) != set(faults):
         wrong.append(f"the report names {len(reports)} hosts of {len(faults)}")
@@ -128,12 +128,12 @@ def told(folder, faults, token):
         brought = {there: all_of_it for (name, there), all_of_it in files.items() if name == host}
         wanted = {f"/tmp/fichier_{host}_log.txt": [content(host, token, 1000)]} if fault.file else {}
         if brought != wanted:
-            wrong.append(f"{host} ({fault.name}): brought {list(brought)}, not just the whole of {list(wanted)}")
+            wrong.append(f"{host} ({fault.name}): collected {list(brought)}, expected the complete {list(wanted)}")
     return wrong
 
 
 def one_run(lab, number, faults, idle):
-    """The figures of a run, and what was wrong with it."""
+    """Makes one run. Returns its figures, and the checks that failed."""
     folder = lab.work / f"run{number}"
     job = lab.job(folder, SCRIPT, f"run{number}", "")
     began = time.monotonic()
@@ -171,7 +171,7 @@ def soak(lab):
 
 
 def not_flat(rows):
-    """What the later runs needed or left more than the first ones."""
+    """Returns what later runs needed or left beyond the first ones."""
     wrong = []
     half = max(1, len(rows) // 2)
     for key in ("MiB", "descriptors"):

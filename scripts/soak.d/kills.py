@@ -1,7 +1,7 @@
-"""The soak of kills: runs that SIGKILL ends at random moments, each then finished with `recolte resume`.
+"""The crash test: kills runs with SIGKILL at random times and finishes each with `recolte resume`.
 
-What a script did is taken from its host, what recolte knew from its journal, and what it brought from report, run
-folder and archive; the three must agree. Limits: a kill is no power cut: what was written is on disk.
+Three sources must agree: the hosts show what the scripts did, the journal what recolte knew, and report, run folder
+and archive what was collected. Limits: a kill is not a power cut, since what was written before it is on disk.
 """
 
 import collections
@@ -15,18 +15,18 @@ import time
 
 from place import below, content, keep, left_here, report_of, within
 
-# ssh keeps a link whose recolte was killed for a minute.
+# The longest time, in seconds, that the ssh masters of a killed recolte may live; they end after a minute.
 AFTER_KILL = 75.0
-# How long what a resume started may take to go.
+# The longest time, in seconds, for leftovers of a resume to end.
 TIDYING = 30.0
-# How long the scripts of a killed run may take to end.
+# The longest time, in seconds, for the scripts of a killed run to end.
 ENDING = 60.0
-# The longest that a command may take.
+# The longest time, in seconds, that a command may take.
 PATIENCE = 120.0
-# How many hosts at a time: so that a moment finds hosts in several steps.
+# How many hosts are visited at a time: few, so that a kill finds hosts in different steps.
 PARALLEL = 3
 
-# $1 tells one moment's files from another's. The first file appears whole, the second grows.
+# $1 is different in each run, so that their files differ. The first file appears complete, the second grows.
 SCRIPT = """#!/bin/sh
 echo "$1" >>/tmp/count
 name=$(hostname)
@@ -35,14 +35,14 @@ sleep 0.1
 { echo "$name $1"; seq 20000; } >/tmp/fichier_second_log.txt
 """
 LINES = {"/tmp/fichier_first_log.txt": 1000, "/tmp/fichier_second_log.txt": 20000}
-HEAD = "     killed at  when                asked for  ended  resumes  scripts that ran"
+HEAD = "     killed at  when                executing  ended  resumes  scripts that ran"
 ROW = "{:3}  {:7.2f} s  {:18}  {:9}  {:5}  {:7}  {:16}"
-# What belongs into the folder of a run.
+# The entries that a run's folder may have.
 OWN = {"JGE", "JGE.tar.gz", "hosts", "journal.jsonl", "report.html", "report.json", "report.txt", "script"}
 
 
 class Journal:
-    """What a journal says: whether the run began, which scripts were asked for, and how hosts ended."""
+    """The content of a journal: whether the run began, which scripts were to be run, and how hosts ended."""
 
     def __init__(self, folder):
         found = list((folder / "runs").glob("*-JGE/journal.jsonl"))
@@ -58,16 +58,16 @@ class Journal:
 
     def phase(self, hosts):
         if not self.began:
-            return "nothing"
+            return "before the journal"
         if not self.asked:
             return "before the scripts"
         if len(self.ended) < len(hosts):
-            return "among the scripts"
+            return "during the scripts"
         return "delivered" if self.delivered else "before the archive"
 
 
 class Moment:
-    """One run, killed and resumed."""
+    """One run that is killed and resumed."""
 
     def __init__(self, lab, number, idle):
         self.lab, self.idle, self.token = lab, idle, f"moment{number}"
@@ -80,7 +80,7 @@ class Moment:
         return self.lab.recolte(self.folder, "run", self.job, "--no-mail", "--quiet", sockets="killed")
 
     def kill(self, delay):
-        """Whether the run still lived after so long, and is dead now."""
+        """Kills a run after `delay` seconds. Returns False if it had ended before."""
         run = self.start()
         try:
             run.wait(timeout=delay)
@@ -103,7 +103,7 @@ class Moment:
             self.wrong.append(f"{self.token}: {what}")
 
     def check(self):
-        """Resumes, and compares what is there with what was done. Returns the phase, and the number of resumes."""
+        """Resumes the run and checks the result. Returns the journal before it, and the number of resumes."""
         before = Journal(self.folder)
         kept = self.brought_before(before)
         status, resumes = self.resume(), 1
@@ -112,7 +112,7 @@ class Moment:
             self.expect(not any(map(self.count, self.lab.hosts)), "a script ran, and no journal says so")
             return before, resumes
         self.expect(within(ENDING, lambda: not self.scripts()), f"still running: {self.scripts()}")
-        # A file that its script wrote when resume had already looked: the next resume brings it.
+        # A script may write a file after resume has listed them: the next resume collects it.
         while (late := self.missing(report_of(self.folder)[1])) and resumes < 3:
             self.late = late
             status, resumes = self.resume(), resumes + 1
@@ -121,14 +121,14 @@ class Moment:
         return before, resumes
 
     def brought_before(self, journal):
-        """The files of hosts that had succeeded: path -> bytes. They must be on disk whole, kill or not."""
+        """Returns the files of the hosts that had succeeded: path -> bytes. They must be complete."""
         files = {}
         for host in journal.succeeded():
             got = {f["remote"]: self.run() / f["path"] for f in journal.ended[host]["files"]}
             for there, lines in LINES.items():
                 whole = there in got and bytes_of(got[there]) == content(host, self.token, lines)
                 self.lost += not whole
-                self.expect(whole, f"{host}: succeeded, and {there} is not whole here")
+                self.expect(whole, f"{host}: succeeded, and {there} is not complete on the gateway")
             files |= {path: bytes_of(path) for path in got.values()}
         return files
 
@@ -140,16 +140,16 @@ class Moment:
         return file.read_text().splitlines().count(self.token) if file.exists() else 0
 
     def there(self, host):
-        """What the script wrote on a host."""
+        """Returns the files that the script wrote on a host: path -> bytes."""
         return {path: file.read_bytes() for path in LINES if (file := self.lab.roots[host] / path[1:]).exists()}
 
     def scripts(self):
-        """What runs on the hosts, but for the links that outlive a kill."""
+        """Returns the processes on the hosts, except the sshd of connections that outlive a kill."""
         running = self.lab.processes().items()
         return [line for pid, line in running if pid not in self.idle and not line.startswith("sshd")]
 
     def missing(self, home):
-        """The files on the hosts that did not come home as they are."""
+        """Returns the files on the hosts of which no identical copy was collected."""
         return [
             f"{host}:{path}"
             for host in self.lab.hosts
@@ -162,11 +162,11 @@ class Moment:
         self.wrong += [f"{self.token}: {what}" for what in wrong]
         missing = self.missing(home)
         self.lost += len(missing) + len(wrong)
-        self.expect(not missing, f"on the hosts and not here: {missing}")
+        self.expect(not missing, f"on the hosts and not on the gateway: {missing}")
         for path, before_resume in kept.items():
             same = bytes_of(path) == before_resume
             self.lost += not same
-            self.expect(same, f"{path}: not as it was when its host had succeeded")
+            self.expect(same, f"{path}: changed since its host had succeeded")
         for host in self.lab.hosts:
             self.compare_host(host, before, after, reports.get(host, {}))
         good = all(report["outcome"] == "succeeded" for report in reports.values())
@@ -191,7 +191,7 @@ class Moment:
         self.expect(ends == wanted, f"{host}: ended {ends}, not {wanted}: {report.get('message')}")
 
     def tidy(self):
-        """What a resume may not leave: on the hosts, of its own on the gateway, in the run folder."""
+        """Checks that a resume leaves nothing on the hosts, in the run folder, and of its own on the gateway."""
         sockets = self.folder / "resumed"
 
         def left():
@@ -202,7 +202,7 @@ class Moment:
         for what in self.lab.staged():
             self.expect(False, what)
         passing = set(os.listdir(self.run())) - OWN
-        self.expect(not passing, f"in the run folder: {passing}")
+        self.expect(not passing, f"left in the run folder: {passing}")
 
 
 def bytes_of(file):
@@ -210,7 +210,7 @@ def bytes_of(file):
 
 
 def undisturbed(lab, idle):
-    """How long a run takes that nobody kills: the median of three."""
+    """Returns the time of a run that is not killed, in seconds: the median of three."""
     times = []
     for number in range(3):
         moment = Moment(lab, -number, idle)
@@ -224,7 +224,7 @@ def undisturbed(lab, idle):
 
 
 def one_moment(lab, number, idle, delays):
-    """The number of runs that ended before their moment, the moment, its delay, journal, and number of resumes."""
+    """Returns how many runs ended before their kill, the run, its delay, its journal, and the number of resumes."""
     early = 0
     while True:
         moment, delay = Moment(lab, f"{number}-{early}", idle), next(delays)
@@ -234,7 +234,7 @@ def one_moment(lab, number, idle, delays):
 
 
 def left_by_kills(work):
-    """What the next run in the same place removes."""
+    """Returns the leftovers that the next run in the same folders removes."""
     places = {"folders of sockets": "killed/*", "sockets in them": "killed/*/[0-9]*", "links": "runs/.JGE.latest"}
     return ", ".join(f"{len(list(work.glob(f'moment*/{where}')))} {what}" for what, where in places.items())
 
@@ -243,8 +243,8 @@ def soak(lab):
     idle, seed = lab.processes(), lab.options.seed
     duration = undisturbed(lab, idle)
     if duration is None:
-        return ["a run that nobody killed did not succeed"], "nothing was killed"
-    print(f"seed {seed}; {len(lab.hosts)} hosts, {PARALLEL} at a time; a run that nobody kills takes {duration:.2f} s\n")
+        return ["a run that was not killed did not succeed"], "nothing was killed"
+    print(f"seed {seed}; {len(lab.hosts)} hosts, {PARALLEL} at a time; an undisturbed run takes {duration:.2f} s\n")
     print(HEAD)
     chance = random.Random(seed)
     delays = iter(lambda: chance.uniform(0, duration), None)
@@ -258,9 +258,9 @@ def soak(lab):
         wrong += moment.wrong + ([keep(moment.folder)] if moment.wrong else [])
     within(AFTER_KILL, lambda: not left_here() + lab.left(idle))
     wrong += left_here() + lab.left(idle)
-    print(f"\n{sums['early']} runs ended before their moment and do not count")
-    print(f"{sums['again']} moments needed a second resume: a script still wrote after the first")
-    print(f"left here by the kills: {left_by_kills(lab.work)}")
+    print(f"\n{sums['early']} runs ended before their kill and are not counted")
+    print(f"{sums['again']} runs needed a second resume: a script still wrote during the first")
+    print(f"left on the gateway by the kills: {left_by_kills(lab.work)}")
     return wrong, verdict(lab, phases, sums)
 
 
@@ -273,5 +273,5 @@ def tell(number, delay, phase, journal, resumes, moment):
 
 def verdict(lab, phases, sums):
     found = ", ".join(f"{count} {phase}" for phase, count in phases.items())
-    return (f"{lab.options.moments} moments ({found}); files lost {sums['lost']}, scripts run twice {sums['twice']}; "
+    return (f"{lab.options.moments} killed runs ({found}); files lost {sums['lost']}, scripts run twice {sums['twice']}; "
             f"seed {lab.options.seed}, load {os.getloadavg()[0]:.1f}")

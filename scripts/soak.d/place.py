@@ -1,6 +1,6 @@
-"""The living lab of a soak, seen from its gateway: its hosts, a private place for recolte, and what is left in both.
+"""The running lab of a test, as its gateway sees it: hosts, private folders for recolte, and what is left in both.
 
-Limits: a process is counted if it is the lab's or came from recolte, not if it is the machine's.
+Limits: only processes of the lab and descendants of recolte are counted, not those of the machine.
 """
 
 import collections
@@ -19,7 +19,7 @@ PERIOD = 0.02
 
 
 class Lab:
-    """The living lab, seen from its gateway, and one private place there for recolte."""
+    """The running lab, as its gateway sees it, and a private folder there for recolte."""
 
     def __init__(self, options):
         self.options = options
@@ -28,14 +28,14 @@ class Lab:
         self.hosts = names(options)
         self.init = int((self.dir / "pid").read_text())
         self.roots = {host: self.root(host) for host in self.hosts}
-        # Each host's init starts its sleep as the last of its three processes.
+        # Each host has three processes, and the sleep of its init is the last one that is started.
         if not within(60.0, lambda: list(self.processes().values()).count("sleep infinity") == len(self.hosts)):
-            sys.exit("soak: not every host came to its last process")
+            sys.exit("soak: not every host has started completely")
 
     def root(self, host):
         root = pathlib.Path("/proc", (self.dir / "hosts" / host / "pid").read_text().strip(), "root")
         if not (root / ".lab").exists():
-            sys.exit(f"soak: {host} is gone")
+            sys.exit(f"soak: {host} has ended")
         return root
 
     def sh(self, host, line):
@@ -45,12 +45,12 @@ class Lab:
         return below(self.init)
 
     def left(self, idle):
-        """What runs on the hosts beyond what ran on them when idle."""
+        """Returns the processes on the hosts that were not there when the lab was idle."""
         return [f"hosts: process {line!r}" for pid, line in self.processes().items() if pid not in idle]
 
     def staged(self):
         copies = ((host, file.name) for host, root in self.roots.items() for file in root.glob("tmp/.recolte*"))
-        return [f"{host}: the staged copy {name}" for host, name in copies]
+        return [f"{host}: the uploaded copy {name}" for host, name in copies]
 
     def clear(self):
         """Removes what scripts and recolte left in /tmp of the hosts."""
@@ -62,12 +62,12 @@ class Lab:
         return sum(len(pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in every)
 
     def inodes(self):
-        """How many files and folders the hosts' own disks hold."""
+        """Returns how many files and folders the hosts' own disks hold."""
         figures = [os.statvfs(root) for root in self.roots.values()]
         return sum(one.f_files - one.f_ffree for one in figures)
 
     def job(self, folder, script, token, more):
-        """A job file in a new folder, with private folders for its sockets and passing files."""
+        """Writes a job file in a new folder, with private folders for sockets and temporary files."""
         for name in ("tmp", "run", "home"):
             (folder / name).mkdir(parents=True)
         supplied = folder / "Fichier_fourni.sh"
@@ -101,7 +101,7 @@ def content(host, token, lines):
 
 
 def below(top):
-    """The living descendants of a process, with their command lines."""
+    """Returns the living descendants of a process, with their command lines."""
     children, inside, found = collections.defaultdict(list), [top], {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         fields = of_process(pid, "stat").rpartition(")")[2].split()
@@ -115,7 +115,7 @@ def below(top):
 
 
 def of_process(pid, file):
-    """A file of /proc; empty for a process that is gone."""
+    """Returns the content of a file of /proc; empty for a process that has ended."""
     try:
         return pathlib.Path(f"/proc/{pid}/{file}").read_text(errors="replace")
     except OSError:
@@ -123,7 +123,7 @@ def of_process(pid, file):
 
 
 def within(patience, look):
-    """Waits for an event, not longer than so many seconds."""
+    """Calls `look` until it returns a true value, at most for `patience` seconds. Returns its last value."""
     deadline = time.monotonic() + patience
     while not (seen := look()) and time.monotonic() < deadline:
         time.sleep(PERIOD)
@@ -131,7 +131,7 @@ def within(patience, look):
 
 
 def left_here():
-    """What recolte started and that still lives; this process is the one that inherits it."""
+    """Returns the processes that recolte left running; this process has inherited them."""
     try:
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass
@@ -141,7 +141,7 @@ def left_here():
 
 
 def report_of(folder):
-    """What a run says and brought: host -> its account, (host, path there) -> the files, and what does not fit."""
+    """Reads a run's results: host -> its report, (host, remote path) -> the files, and what does not agree."""
     latest = (folder / "runs" / "latest").resolve()
     files, wrong = collections.defaultdict(list), []
     try:
@@ -155,12 +155,12 @@ def report_of(folder):
         got = here.read_bytes() if here.is_file() else None
         files[host, file["remote"]].append(got)
         if got is None or packed.get(file["path"]) != got:
-            wrong.append(f"{host}: {file['path']} is not here and in the archive alike")
+            wrong.append(f"{host}: {file['path']} differs between run folder and archive")
     return accounts, files, wrong
 
 
 def keep(folder):
-    """Saves what went wrong from the end of the soak."""
+    """Copies the folder of a run that failed a check, which would be removed at the end. Returns where it is."""
     kept = tempfile.mkdtemp(prefix="soak-kept-")
     shutil.copytree(folder, f"{kept}/{folder.name}", symlinks=True, ignore=lambda *_: {"killed", "resumed", "run"})
     return f"kept: {kept}/{folder.name}"

@@ -2,13 +2,13 @@
 
 use std::thread::JoinHandle;
 
-use super::{CommandResult, print, say};
+use super::{CommandResult, print_answer, print_message};
 use crate::cli::OutputOptions;
 use crate::event::Events;
 use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
-use crate::report::style::{self, View};
-use crate::report::text::summary;
+use crate::report::style::{self, TextFormat};
+use crate::report::text::run_summary;
 use crate::report::{Mode, Progress, Style};
 use crate::run::{self, Attempt, AttemptEnd, Delivery};
 
@@ -32,10 +32,10 @@ fn start_progress_display(output_options: &OutputOptions) -> (Events, JoinHandle
     let (events, mut receiver) = Events::channel();
     let stderr = std::io::stderr();
     let mode = Mode::choose(output_options.quiet, output_options.verbose, style::is_terminal(&stderr));
-    let mut progress = Progress::new(mode, Style::of(&stderr));
+    let mut progress = Progress::new(mode, Style::for_stream(&stderr));
     let display = std::thread::spawn(move || {
         while let Some(event) = receiver.blocking_recv() {
-            progress.on(&event);
+            progress.handle(&event);
         }
         progress.finish();
     });
@@ -46,10 +46,16 @@ fn start_progress_display(output_options: &OutputOptions) -> (Events, JoinHandle
 fn print_result(output_options: &OutputOptions, delivery: &Delivery, status: ExitStatus) {
     if output_options.json {
         match delivery.report.to_json() {
-            Ok(bytes) => print(&String::from_utf8_lossy(&bytes)),
-            Err(error) => say(&RunMessage::ReportUnprintable { error: error.to_string() }.to_string()),
+            Ok(bytes) => print_answer(&String::from_utf8_lossy(&bytes)),
+            Err(error) => {
+                print_message(&RunMessage::ReportUnprintable { error: error.to_string() }.to_string())
+            }
         }
     } else if !output_options.quiet || status != ExitStatus::Success {
-        print(&summary(&delivery.report, &delivery.places, View::of(&std::io::stdout())));
+        print_answer(&run_summary(
+            &delivery.report,
+            &delivery.places,
+            TextFormat::for_stream(&std::io::stdout()),
+        ));
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{CommandResult, load_job, print, print_json, print_notes, resolve_hosts};
+use super::{CommandResult, load_job, print_answer, print_json, print_notes, resolve_hosts};
 use crate::cli;
 use crate::event::Stop;
 use crate::fleet::{self, Limits};
 use crate::inventory::{self, Selected};
 use crate::outcome::{ExitStatus, Outcome};
-use crate::report::grid::{self, Row};
-use crate::report::style::View;
+use crate::report::check_table::{CheckRow, check_table};
+use crate::report::style::TextFormat;
 use crate::run::{ControlDirectory, fit_parallel, max_handshakes};
 use crate::signals::Signals;
 use crate::visit::{Check, CheckContext, CheckResult, ConnectLimiter, HostCheck, preflight};
@@ -40,8 +40,12 @@ pub async fn check(args: cli::InspectArgs) -> CommandResult {
     if args.output_options.json {
         print_json(checks.iter().map(json_of_host).collect())?;
     } else {
-        let rows: Vec<Row> = checks.iter().map(row_of_host).collect();
-        print(&grid::grid(&Check::ALL.map(Check::name), &rows, View::of(&std::io::stdout())));
+        let rows: Vec<CheckRow> = checks.iter().map(row_of_host).collect();
+        print_answer(&check_table(
+            &Check::ALL.map(Check::name),
+            &rows,
+            TextFormat::for_stream(&std::io::stdout()),
+        ));
     }
     Ok(match signals.first() {
         Some(signal) => ExitStatus::Interrupted(signal),
@@ -60,7 +64,7 @@ fn json_of_host(check: &HostCheck) -> serde_json::Value {
 }
 
 /// Returns the row of a host: a result for each check, then the messages.
-fn row_of_host(check: &HostCheck) -> Row {
+fn row_of_host(check: &HostCheck) -> CheckRow {
     let mut lines = Vec::new();
     for (item, result) in Check::ALL.iter().zip(&check.found) {
         match result {
@@ -76,7 +80,7 @@ fn row_of_host(check: &HostCheck) -> Row {
         lines.extend(check.report.message.clone());
     }
     let cells = result_names(check).map(str::to_owned).collect();
-    Row { host: check.report.host.to_string(), cells, lines, outcome: check.report.outcome }
+    CheckRow { host: check.report.host.to_string(), cells, details: lines, outcome: check.report.outcome }
 }
 
 /// Names the result of each check; a check that was not reached is `-`.

@@ -1,17 +1,18 @@
 //! `recolte hosts`: lists the hosts that would be visited, as OpenSSH resolves them.
 
-use serde::Serialize;
-use unicode_width::UnicodeWidthStr as _;
+use std::iter;
 
-use super::{CommandResult, QUERIES_PER_CORE, load_job, print, print_json, print_notes};
+use serde::Serialize;
+
+use super::{CommandResult, QUERIES_PER_CORE, load_job, print_answer, print_json, print_notes};
 use crate::cli;
 use crate::escape::escape;
-use crate::hostset::list_names;
 use crate::inventory::{self, Selected};
-use crate::message::RunMessage;
+use crate::message::{ReportMessage, RunMessage};
 use crate::outcome::ExitStatus;
+use crate::report::columns::{Align, Column, join_cells, title_line};
 use crate::run::per_core;
-use crate::ssh_config::{self, Resolved, same_machine};
+use crate::ssh_config::{self, Resolved, find_duplicates};
 
 /// A host, and the source of its name.
 #[derive(Serialize)]
@@ -39,31 +40,30 @@ pub async fn hosts(args: cli::InspectArgs) -> CommandResult {
     if args.output_options.json {
         print_json(listed)?;
     } else {
-        print(&table(&listed));
-        for names in same_machine(&hosts) {
-            print(&format!("{}\n", RunMessage::SameMachine { names: list_names(&names) }));
+        print_answer(&table(&listed));
+        for names in find_duplicates(&hosts) {
+            print_answer(&format!("{}\n", RunMessage::SameMachine { names: names.join(", ") }));
         }
     }
     Ok(ExitStatus::Success)
 }
 
-/// Lays the hosts out in columns as wide as their longest entry.
+/// Returns a table of the hosts.
 fn table(hosts: &[ListedHost<'_>]) -> String {
-    let header = ["ALIAS", "USER", "ADDRESS", "PORT", "JUMP", "SOURCE"].map(str::to_owned);
-    let row = |ListedHost { resolved: host, source }: &ListedHost<'_>| {
-        let jump = host.jump.clone().unwrap_or_else(|| "-".to_owned());
-        let cells = [&*host.alias, &host.user, &host.address, &host.port.to_string(), &jump, *source];
-        cells.map(|cell| escape(cell.as_bytes()))
+    let column = |title, cell: &dyn Fn(&Resolved) -> String| {
+        let cells = hosts.iter().map(|host| escape(cell(host.resolved).as_bytes()));
+        Column::new(title, Align::Left, cells)
     };
-    let rows: Vec<[String; 6]> = std::iter::once(header).chain(hosts.iter().map(row)).collect();
-    let mut widths = [0; 6];
-    for row in &rows {
-        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.width().max(*width));
-    }
-    let line = |row: &[String; 6]| {
-        let cells =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    let sources = hosts.iter().map(|host| escape(host.source.as_bytes()));
+    let columns = [
+        column(ReportMessage::Alias, &|host| host.alias.to_string()),
+        column(ReportMessage::User, &|host| host.user.clone()),
+        column(ReportMessage::Address, &|host| host.address.clone()),
+        column(ReportMessage::Port, &|host| host.port.to_string()),
+        column(ReportMessage::Jump, &|host| host.jump.clone().unwrap_or_else(|| "-".to_owned())),
+        Column::new(ReportMessage::Source, Align::Left, sources),
+    ];
+    let row = |nth| join_cells(columns.iter().map(|column| column.cell(nth)));
+    let lines = iter::once(title_line(&columns)).chain((0..hosts.len()).map(row));
+    lines.map(|line| format!("{line}\n")).collect()
 }

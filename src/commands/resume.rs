@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::attempt::run_and_print;
 use super::{CommandError, CommandResult, read_earlier_run, resolve_hosts, take_lock};
 use crate::cli;
-use crate::hostset::{HostName, fold};
+use crate::hostset::{HostName, fold_names};
 use crate::job::{self, Job, Overrides};
 use crate::message::RunMessage;
 use crate::run::Attempt;
@@ -34,8 +34,8 @@ pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
     }
     let succeeded: Vec<HostName> = earlier_reports.iter().map(|report| report.host.clone()).collect();
     let notes = [
-        (!succeeded.is_empty()).then(|| RunMessage::SucceededBefore { hosts: fold(&succeeded) }),
-        (!collect_only.is_empty()).then(|| RunMessage::CollectOnly { hosts: fold(&collect_only) }),
+        (!succeeded.is_empty()).then(|| RunMessage::SucceededBefore { hosts: fold_names(&succeeded) }),
+        (!collect_only.is_empty()).then(|| RunMessage::CollectOnly { hosts: fold_names(&collect_only) }),
     ];
     let EarlierRun { folder, parameters, mut resumed, .. } = earlier;
     resumed.push(Timestamp::now());
@@ -60,5 +60,5 @@ pub(super) fn load_earlier_job(
         name: Some(parameters.name.clone()),
         ..Overrides::default()
     };
-    Ok(job::load(&parameters.job_file, overrides)?)
+    Ok(job::load_job(&parameters.job_file, overrides)?)
 }

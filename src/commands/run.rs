@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::attempt::run_and_print;
-use super::{CommandResult, load_job, print, resolve_hosts, take_lock};
+use super::{CommandResult, load_job, print_answer, resolve_hosts, take_lock};
 use crate::cli;
-use crate::hostset::{HostName, list_names};
+use crate::hostset::HostName;
 use crate::inventory::{self, Selected};
 use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
@@ -23,7 +23,7 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
         refuse_duplicates(&duplicates)?;
     }
     if args.dry_run {
-        print(&run::dry_run(&job, &hosts)?);
+        print_answer(&run::dry_run(&job, &hosts)?);
         return Ok(ExitStatus::Success);
     }
     let _lock = take_lock(&job.output, &job.name)?;
@@ -56,7 +56,7 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
 
 /// Refuses names that lead to the same machine: the script must not run twice there.
 fn refuse_duplicates(duplicates: &[Vec<HostName>]) -> Result<(), RunMessage> {
-    let groups: Vec<String> = duplicates.iter().map(|names| list_names(names)).collect();
+    let groups: Vec<String> = duplicates.iter().map(|names| names.join(", ")).collect();
     if groups.is_empty() {
         return Ok(());
     }

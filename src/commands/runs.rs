@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CommandResult, output_folder, print};
+use super::{CommandResult, output_folder, print_answer};
 use crate::cli;
 use crate::escape::escape;
 use crate::message::RunMessage;
@@ -17,11 +17,11 @@ pub fn runs(args: &cli::RunsArgs) -> CommandResult {
     let runs = list_runs(&output)
         .map_err(|error| RunMessage::FolderUnreadable { folder: shown.clone(), error: error.to_string() })?;
     if runs.is_empty() {
-        print(&format!("{}\n", RunMessage::NoRuns { folder: shown }));
+        print_answer(&format!("{}\n", RunMessage::NoRuns { folder: shown }));
     }
     for folder in runs {
         let id = escape(folder.file_name().unwrap_or_default().as_encoded_bytes());
-        print(&format!("{id}  {}\n", describe_run(&folder)));
+        print_answer(&format!("{id}  {}\n", describe_run(&folder)));
     }
     Ok(ExitStatus::Success)
 }
@@ -32,7 +32,7 @@ fn describe_run(folder: &Path) -> String {
         std::fs::read(folder.join(REPORT_JSON)).ok().and_then(|bytes| RunReport::from_json(&bytes).ok());
     match (report, EarlierRun::read(folder)) {
         (Some(report), _) => {
-            let (totals, hosts) = (report.totals.words(), report.hosts.len());
+            let (totals, hosts) = (report.totals.describe(), report.hosts.len());
             let mut parts = vec![RunMessage::RunEnded { totals, hosts }];
             parts.extend((!report.resumed.is_empty()).then_some(RunMessage::RunWasResumed));
             parts.extend(report.mail.filter(|mail| !mail.sent).map(|_| RunMessage::RunWithoutMail));

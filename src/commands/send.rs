@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::resume::load_earlier_job;
-use super::{CommandResult, print, print_notes, read_earlier_run, say};
+use super::{CommandResult, print_answer, print_message, print_notes, read_earlier_run};
 use crate::cli;
 use crate::event::{Event, Events};
 use crate::message::RunMessage;
@@ -37,11 +37,11 @@ pub async fn send(args: cli::SendArgs) -> CommandResult {
     }
     let mail = delivery.report.mail.unwrap_or_default();
     if let Some(error) = mail.error {
-        say(&RunMessage::MailFailed { error }.to_string());
+        print_message(&RunMessage::MailFailed { error }.to_string());
     }
     if !mail.sent {
         return Ok(ExitStatus::NotDelivered);
     }
-    print(&format!("{}\n", RunMessage::MailSent { run: earlier.folder.id, parts: mail.parts }));
+    print_answer(&format!("{}\n", RunMessage::MailSent { run: earlier.folder.id, parts: mail.parts }));
     Ok(ExitStatus::Success)
 }

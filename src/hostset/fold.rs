@@ -1,40 +1,41 @@
-//! Folds a list of names into one short line, `machine[1-3],test2`: what [`expand`](super::expand) undoes.
+//! Folds a list of names into one short line, `machine[1-3],test2`; [`expand_ranges`](super::expand_ranges) undoes
+//! it.
 //!
-//! Pure. Each name counts once, in natural order (`n9` before `n10`); padding is kept. Only runs of neighbours are
-//! joined, no steps, and only the last few numbers of a name are looked at.
+//! Pure. Each name counts once, in natural order (`n9` before `n10`); padding is kept. Limits: only consecutive
+//! numbers are joined, no steps, and only the last few numbers of a name are looked at.
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{number, padded};
+use super::{is_padded, parse_number};
 
-/// How many numbers of a name, from its end, [`fold`] looks at: it bounds its cost on odd names.
+/// The most numbers of a name, from its end, that are folded. It bounds the cost of names with many numbers.
 const FOLDED_NUMBERS: usize = 4;
 
-/// `names` on one line, in natural order and each once: `machine[1-3],test2`. What [`super::split`] and [`super::expand`] undo.
+/// Folds names into one line, in natural order and each once: `machine[1-3],test2`.
 ///
-/// Names that hold brackets, commas or blanks themselves come out unchanged in sense but not reversibly; no name of
-/// a host that passed validation does.
-pub fn fold<S: AsRef<str>>(names: &[S]) -> String {
+/// [`super::split_list`] and [`super::expand_ranges`] give the names back, unless one holds brackets, commas or
+/// blanks itself, which no [`super::HostName`] does.
+pub fn fold_names<S: AsRef<str>>(names: &[S]) -> String {
     let names: BTreeSet<NameParts> = names.iter().map(|name| NameParts::new(name.as_ref())).collect();
     let mut names: Vec<NameParts> = names.into_iter().collect();
-    // From the last number to the first: what was folded before is mere text for the next, so that
-    // r1n[1-4] and r2n[1-4] meet in r[1-2]n[1-4].
+    // From the last number to the first: a folded number is plain text for the next pass, so r1n[1-4] and r2n[1-4]
+    // differ in one number only and fold to r[1-2]n[1-4].
     for nth in 0..FOLDED_NUMBERS {
         names = fold_number(names, nth);
     }
     names.iter().map(NameParts::text).collect::<Vec<_>>().join(",")
 }
 
-/// A name taken apart for folding: texts and numbers by turns. Ordered as people order names: `n9` before `n10`.
+/// The pieces of a name, texts and numbers in alternation. Compares in natural order: `n9` before `n10`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct NameParts(Vec<Piece>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Piece {
     Text(String),
-    /// Its value, then its digits: what tells 1 from 01.
+    /// The value, then the digits: 1 and 01 are two numbers.
     Number(u64, String),
-    /// What [`fold_number`] made of several numbers; and the place of the one it is at work on.
+    /// Several numbers that [`fold_number`] joined; empty where it has taken the number out.
     Folded(String),
 }
 
@@ -44,19 +45,19 @@ impl NameParts {
         let mut rest = text;
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            let mail_parts = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-            // One of the two is 0: the cut falls where digits and the rest meet.
-            let (piece, next) = rest.split_at_checked(digits.max(mail_parts)).unwrap_or((rest, ""));
+            let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+            // One of the two is 0: the other is the length of the piece.
+            let (piece, next) = rest.split_at_checked(digits.max(letters)).unwrap_or((rest, ""));
             pieces.push(Piece::new(piece));
             rest = next;
         }
         Self(pieces)
     }
 
-    /// The place of the `nth` number from the end, counting what was folded.
-    fn place(&self, nth: usize) -> Option<usize> {
+    /// Returns the index of the `nth` number from the end, folded ones included.
+    fn number_index(&self, nth: usize) -> Option<usize> {
         let numbers = self.0.iter().enumerate().rev().filter(|(_, piece)| !matches!(piece, Piece::Text(_)));
-        numbers.map(|(place, _)| place).nth(nth)
+        numbers.map(|(index, _)| index).nth(nth)
     }
 
     fn text(&self) -> String {
@@ -66,7 +67,7 @@ impl NameParts {
 
 impl Piece {
     fn new(text: &str) -> Self {
-        match number(text) {
+        match parse_number(text) {
             Ok(value) => Self::Number(value, text.to_owned()),
             Err(_) => Self::Text(text.to_owned()),
         }
@@ -79,14 +80,14 @@ impl Piece {
     }
 }
 
-/// Joins the names that differ in their `nth` number from the end alone.
+/// Joins the names that differ only in their `nth` number from the end.
 fn fold_number(names: Vec<NameParts>, nth: usize) -> Vec<NameParts> {
-    let mut places: HashMap<NameParts, usize> = HashMap::new();
+    let mut indexes: HashMap<NameParts, usize> = HashMap::new();
     let mut groups: Vec<(NameParts, Vec<Piece>)> = Vec::new();
     for mut name in names {
-        let slot = name.place(nth).and_then(|place| name.0.get_mut(place));
+        let slot = name.number_index(nth).and_then(|index| name.0.get_mut(index));
         let number = slot.map(|piece| std::mem::replace(piece, Piece::Folded(String::new())));
-        let at = *places.entry(name.clone()).or_insert_with(|| {
+        let at = *indexes.entry(name.clone()).or_insert_with(|| {
             groups.push((name, Vec::new()));
             groups.len() - 1
         });
@@ -94,53 +95,53 @@ fn fold_number(names: Vec<NameParts>, nth: usize) -> Vec<NameParts> {
             numbers.extend(number);
         }
     }
-    groups.into_iter().map(|(name, numbers)| put_back(name, numbers)).collect()
+    groups.into_iter().map(|(name, numbers)| insert_numbers(name, numbers)).collect()
 }
 
-/// Fills the place that [`fold_number`] left open with all that stood there.
-fn put_back(mut name: NameParts, mut numbers: Vec<Piece>) -> NameParts {
+/// Puts all numbers of a group where [`fold_number`] took them out.
+fn insert_numbers(mut name: NameParts, mut numbers: Vec<Piece>) -> NameParts {
     let open = name.0.iter_mut().find(|piece| matches!(piece, Piece::Folded(text) if text.is_empty()));
     if let Some(open) = open {
-        *open = if numbers.len() > 1 { Piece::Folded(runs(numbers)) } else { numbers.remove(0) };
+        *open = if numbers.len() > 1 { Piece::Folded(fold_runs(numbers)) } else { numbers.remove(0) };
     }
     name
 }
 
-/// `[1-3,7]` of numbers in any order.
-fn runs(mut numbers: Vec<Piece>) -> String {
-    // Shorter ones first: 9 and 10 are neighbours, 09 belongs with 10 alone where there is no 9.
+/// Folds numbers in any order to `[1-3,7]`.
+fn fold_runs(mut numbers: Vec<Piece>) -> String {
+    // Shorter ones first: 10 follows 9, and it follows 09 only where there is no 9.
     numbers.sort_by_key(|piece| (piece.text().len(), piece.clone()));
     let mut runs: Vec<(Piece, Piece)> = Vec::new();
     for number in numbers {
         match runs.last_mut() {
-            Some((first, last)) if follows(first, last, &number) => *last = number,
+            Some((first, last)) if continues_run(first, last, &number) => *last = number,
             _ => runs.push((number.clone(), number)),
         }
     }
-    let runs: Vec<String> = runs.iter().map(run).collect();
+    let runs: Vec<String> = runs.iter().map(format_run).collect();
     format!("[{}]", runs.join(","))
 }
 
-/// Whether `next` carries on the run from `first` to `last` as [`super::expand`] would write it.
-fn follows(first: &Piece, last: &Piece, next: &Piece) -> bool {
+/// Checks whether `next` continues the run from `first` to `last` as [`super::expand_ranges`] would write it.
+fn continues_run(first: &Piece, last: &Piece, next: &Piece) -> bool {
     let (Piece::Number(last_value, _), Piece::Number(value, digits)) = (last, next) else { return false };
     let same_width = first.text().len() == digits.len();
-    *value == last_value + 1 && (same_width || !padded(first.text()) && !padded(digits))
+    *value == last_value + 1 && (same_width || !is_padded(first.text()) && !is_padded(digits))
 }
 
-fn run((first, last): &(Piece, Piece)) -> String {
+fn format_run((first, last): &(Piece, Piece)) -> String {
     let (first, last) = (first.text(), last.text());
     if first == last { first.to_owned() } else { format!("{first}-{last}") }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{expand, split};
+    use super::super::{expand_ranges, split_list};
     use super::*;
     use proptest::prelude::*;
 
     fn unfold(line: &str) -> BTreeSet<String> {
-        split(line).flat_map(|word| expand(word).unwrap()).collect()
+        split_list(line).flat_map(|word| expand_ranges(word).unwrap()).collect()
     }
 
     #[test]
@@ -159,15 +160,15 @@ mod tests {
             (&[], ""),
         ];
         for (names, line) in cases {
-            assert_eq!(fold(names), line);
+            assert_eq!(fold_names(names), line);
         }
     }
 
     #[test]
-    fn ten_thousand_names_fold_at_once() {
-        let names = expand("r[1-10]c[1-10]n[001-100]").unwrap();
+    fn ten_thousand_names_fold_quickly() {
+        let names = expand_ranges("r[1-10]c[1-10]n[001-100]").unwrap();
         let started = std::time::Instant::now();
-        assert_eq!(fold(&names), "r[1-10]c[1-10]n[001-100]");
+        assert_eq!(fold_names(&names), "r[1-10]c[1-10]n[001-100]");
         assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
     }
 
@@ -177,18 +178,18 @@ mod tests {
             names in prop::collection::btree_set("[a-c]{0,2}[0-9]{1,3}[.a-b-]{0,2}[0-9]{0,20}[a-b]?", 0..40)
         ) {
             let list: Vec<&String> = names.iter().collect();
-            prop_assert_eq!(unfold(&fold(&list)), names);
+            prop_assert_eq!(unfold(&fold_names(&list)), names);
         }
 
         #[test]
         fn dense_names_survive_as_well(names in prop::collection::btree_set("[0-1]{0,2}[0-9]-?[0-9]{1,2}", 0..200)) {
             let list: Vec<&String> = names.iter().collect();
-            prop_assert_eq!(unfold(&fold(&list)), names);
+            prop_assert_eq!(unfold(&fold_names(&list)), names);
         }
 
         #[test]
         fn no_name_panics(names: Vec<String>) {
-            let _ = fold(&names);
+            let _ = fold_names(&names);
         }
     }
 }

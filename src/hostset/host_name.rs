@@ -1,6 +1,6 @@
-//! What a host may be called: what ssh takes as one plain argument, and a folder may be named after.
+//! The checked name of a host: ssh takes it as one plain argument, and a folder can be named after it.
 //!
-//! Pure. Says nothing about whether the host exists: OpenSSH decides that.
+//! Pure. Limits: whether the host exists is not known here; OpenSSH decides that.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -9,35 +9,30 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_NAME, excerpt};
-use crate::escape::escape;
+use super::MAX_NAME_BYTES;
+use crate::escape::{escape, escape_head};
+use crate::located::Located;
+use crate::message::InventoryMessage;
 
 /// The checked name of one host: an alias of ssh_config, a host or `user@host`. Cheap to clone.
 ///
-/// Whoever holds one need not check it again: [`HostName::parse`] is the only way to make one, also from a file.
+/// [`HostName::parse`] is the only way to make one, also from a file, so nothing checks it again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HostName(Arc<str>);
 
 impl HostName {
-    /// Checks that ssh takes `name` as one plain argument.
-    ///
-    /// Refuses what OpenSSH 9.6 and later refuse (shell characters, a leading `-`), what would be more than one word or
-    /// more than one host, and what cannot name the host's folder in the archive.
+    /// Checks that ssh takes a name as one plain argument.
     ///
     /// # Errors
-    /// No host can have this name.
-    pub fn parse(name: &str) -> Result<Self, NameError> {
-        match error_kind(name) {
-            Some(kind) => Err(NameError { name: excerpt(name), kind }),
+    /// OpenSSH 9.6 and later refuse the name (shell characters, a leading `-`), it is more than one word or stands
+    /// for more than one host, or no folder of the archive can have it.
+    pub fn parse(name: &str) -> Result<Self, Located> {
+        match find_fault(name) {
+            Some(kind) => Err(Located::new(escape_head(name), kind)),
             None => Ok(Self(Arc::from(name))),
         }
     }
-}
-
-/// Lists names as people write them: `a, b, c`.
-pub fn list_names(names: &[HostName]) -> String {
-    names.iter().map(HostName::as_ref).collect::<Vec<_>>().join(", ")
 }
 
 impl Deref for HostName {
@@ -66,8 +61,8 @@ impl fmt::Display for HostName {
 }
 
 impl TryFrom<String> for HostName {
-    type Error = NameError;
-    fn try_from(name: String) -> Result<Self, NameError> {
+    type Error = Located;
+    fn try_from(name: String) -> Result<Self, Located> {
         Self::parse(&name)
     }
 }
@@ -78,7 +73,7 @@ impl From<HostName> for String {
     }
 }
 
-/// Makes the names of tests, unchecked: what prints a name must not rely on the check.
+/// Makes a name for tests without the check: code that prints a name must not rely on it.
 #[cfg(test)]
 impl From<&str> for HostName {
     fn from(name: &str) -> Self {
@@ -93,52 +88,24 @@ impl PartialEq<&str> for HostName {
     }
 }
 
-/// A name that no host can have, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: {kind}")]
-pub struct NameError {
-    /// The name, fit for a terminal, cut where it is long.
-    name: String,
-    /// What is wrong with it.
-    kind: NameErrorKind,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum NameErrorKind {
-    #[error("a host's name cannot be empty")]
-    Empty,
-    #[error("has {0} bytes; a host's name has at most {MAX_NAME}")]
-    Long(usize),
-    #[error("begins with `-`, which ssh would read as an option; name it by another Host alias")]
-    Option,
-    #[error("holds a blank or an invisible character; retype the name")]
-    Invisible,
-    #[error("holds `{0}`, which ssh refuses in a name; name it by another Host alias")]
-    Shell(char),
-    #[error("holds `{0}`, which stands for several hosts; here one host's name is needed")]
-    Several(char),
-    #[error("holds `/`; write the name alone, its port and the rest belong in ssh_config")]
-    Path,
-    #[error("names a folder, not a host")]
-    Folder,
-}
-
-/// Returns what is wrong with a name, if anything is.
-fn error_kind(name: &str) -> Option<NameErrorKind> {
+/// Finds what is wrong with a name, if anything is.
+fn find_fault(name: &str) -> Option<InventoryMessage> {
     let (user, host) = name.rsplit_once('@').unwrap_or(("user", name));
     let found = |set: &str| name.chars().find(|c| set.contains(*c));
     match () {
-        () if host.is_empty() || user.is_empty() => Some(NameErrorKind::Empty),
-        () if name.len() > MAX_NAME => Some(NameErrorKind::Long(name.len())),
-        () if name.starts_with('-') || host.starts_with('-') => Some(NameErrorKind::Option),
-        () if name.contains(char::is_whitespace) || escape(name.as_bytes()) != name => {
-            Some(NameErrorKind::Invisible)
+        () if host.is_empty() || user.is_empty() => Some(InventoryMessage::NameEmpty),
+        () if name.len() > MAX_NAME_BYTES => {
+            Some(InventoryMessage::NameTooLong { bytes: name.len(), max: MAX_NAME_BYTES })
         }
-        () if matches!(host, "." | "..") => Some(NameErrorKind::Folder),
-        () if name.contains('/') => Some(NameErrorKind::Path),
+        () if name.starts_with('-') || host.starts_with('-') => Some(InventoryMessage::NameIsOption),
+        () if name.contains(char::is_whitespace) || escape(name.as_bytes()) != name => {
+            Some(InventoryMessage::NameHasInvisible)
+        }
+        () if matches!(host, "." | "..") => Some(InventoryMessage::NameIsFolder),
+        () if name.contains('/') => Some(InventoryMessage::NameHasSlash),
         () => found("`'\"$;&<>|(){}\\")
-            .map(NameErrorKind::Shell)
-            .or_else(|| found("*?[],").map(NameErrorKind::Several)),
+            .map(|found| InventoryMessage::NameHasShellCharacter { found })
+            .or_else(|| found("*?[],").map(|found| InventoryMessage::NameIsPattern { found })),
     }
 }
 
@@ -148,16 +115,16 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn names_of_hosts_pass() {
+    fn good_names_are_accepted() {
         for name in
             ["serveur1", "User_VIP@srv-01.example.fr", "10.0.0.1", "2001:db8::1", "fe80::1%eth0", "élan"]
         {
-            assert_eq!(HostName::parse(name).as_deref(), Ok(name));
+            assert_eq!(HostName::parse(name).as_deref().ok(), Some(name));
         }
     }
 
     #[test]
-    fn what_no_host_is_called_is_refused_with_the_reason() {
+    fn a_bad_name_is_refused_with_the_reason() {
         let cases = [
             ("", "cannot be empty"),
             ("user@", "cannot be empty"),

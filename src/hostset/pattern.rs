@@ -1,16 +1,17 @@
-//! Patterns with `*` and `?`, as ssh_config has them.
+//! Patterns with `*` and `?`, as in ssh_config. Case counts, as it does to ssh.
 //!
-//! Pure. No brackets: those are ranges, which are expanded first. Case counts, as it does to ssh.
+//! Pure. Limits: brackets mean nothing here; they are ranges, which are expanded first.
 
-/// Whether `word` is a pattern rather than a name.
+/// Checks whether a word is a pattern rather than a name.
 pub fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?'])
 }
 
-/// Whether `pattern` stands for `name`: `*` for any text, `?` for any one character.
+/// Checks whether a pattern matches a name: `*` stands for any text, `?` for any one character.
 pub fn matches(pattern: &str, name: &str) -> bool {
     let (mut pattern, mut name) = (pattern.chars(), name.chars());
-    // Where to take up again: behind the last `*`, with what it has not swallowed yet.
+    // Where to go on after a mismatch: behind the last `*`, which then matches one character more. Earlier ones need
+    // no second try, so the cost stays within the product of both lengths.
     let mut retry = None;
     loop {
         let rest = name.clone();
@@ -20,7 +21,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
                 retry = Some((pattern.clone(), rest.clone()));
                 name = rest;
             }
-            (Some(wanted), Some(found)) if wanted == '?' || wanted == found => {}
+            (Some(expected), Some(found)) if expected == '?' || expected == found => {}
             _ => {
                 let Some((after, left)) = &mut retry else { return false };
                 if left.next().is_none() {
@@ -38,7 +39,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_pattern_stands_for_what_ssh_says() {
+    fn patterns_match_as_in_ssh() {
         for (pattern, name) in
             [("*", ""), ("a*", "a"), ("a*c", "abcbc"), ("?b*", "ab"), ("*-0?", "x-0-01"), ("é?", "éà")]
         {

@@ -1,69 +1,69 @@
-//! `--only` and `--exclude`: names, ranges and globs over the hosts already chosen.
+//! `--only` and `--exclude`: names, ranges and patterns that match hosts already selected.
 //!
-//! Pure. A word stands for `user@host` where it is the whole name or the host alone: to exclude a machine is to
-//! exclude it whoever logs in.
+//! Pure. An entry matches `user@host` by the whole name or by the host alone: a machine is excluded whoever logs in.
 
 use std::collections::{HashMap, HashSet};
 
-use super::InventoryError;
+use crate::escape::escape_head;
 use crate::hostset::pattern::{is_pattern, matches};
-use crate::hostset::{self, HostName};
+use crate::hostset::{HostName, expand_ranges};
+use crate::located::Located;
 
-/// The words of one option, expanded; the numbers are places in `words`.
+/// The entries of one option, expanded; each number is an index in `entries`.
 pub(super) struct Filter {
-    words: Vec<String>,
+    entries: Vec<String>,
     names: HashMap<HostName, usize>,
-    globs: Vec<(String, usize)>,
+    patterns: Vec<(String, usize)>,
 }
 
-/// What a filter found.
-pub(super) struct Matching<'a> {
-    /// The names that it stands for.
+/// The result of a filter.
+pub(super) struct FilterMatches<'a> {
+    /// The names that an entry matches.
     pub(super) names: HashSet<&'a str>,
-    /// The words that stand for none.
-    pub(super) idle: Vec<String>,
+    /// The entries that match no name.
+    pub(super) unmatched: Vec<String>,
 }
 
 impl Filter {
-    /// Fails where a word is a broken range, or no name.
-    pub(super) fn new(words: &[String]) -> Result<Self, InventoryError> {
-        let mut filter = Self { words: words.to_vec(), names: HashMap::new(), globs: Vec::new() };
-        for (nth, word) in words.iter().enumerate() {
-            for name in hostset::expand(word.trim())? {
+    /// Expands the entries of an option.
+    ///
+    /// # Errors
+    /// An entry is a broken range, or no name.
+    pub(super) fn new(entries: &[String]) -> Result<Self, Located> {
+        let mut filter = Self { entries: entries.to_vec(), names: HashMap::new(), patterns: Vec::new() };
+        for (index, entry) in entries.iter().enumerate() {
+            for name in expand_ranges(entry.trim())? {
                 if is_pattern(&name) {
-                    filter.globs.push((name, nth));
+                    filter.patterns.push((name, index));
                 } else {
-                    filter.names.insert(HostName::parse(&name)?, nth);
+                    filter.names.insert(HostName::parse(&name)?, index);
                 }
             }
         }
         Ok(filter)
     }
 
-    /// Which of `names` it stands for.
-    pub(super) fn matching<'a>(&self, names: &'a [HostName]) -> Matching<'a> {
-        let mut idle: Vec<bool> = vec![true; self.words.len()];
-        let mut found = HashSet::new();
+    /// Finds the names that the entries match, and the entries that match none.
+    pub(super) fn find_matches<'a>(&self, names: &'a [HostName]) -> FilterMatches<'a> {
+        let mut matched = HashSet::new();
+        let mut used = HashSet::new();
         for name in names {
-            for nth in self.words_for(name) {
-                found.insert(&**name);
-                if let Some(idle) = idle.get_mut(nth) {
-                    *idle = false;
-                }
+            for index in self.matching_entries(name) {
+                matched.insert(&**name);
+                used.insert(index);
             }
         }
-        let idle =
-            self.words.iter().zip(idle).filter(|(_, idle)| *idle).map(|(word, _)| hostset::excerpt(word));
-        Matching { names: found, idle: idle.collect() }
+        let unmatched = self.entries.iter().enumerate().filter(|(index, _)| !used.contains(index));
+        let unmatched = unmatched.map(|(_, entry)| escape_head(entry)).collect();
+        FilterMatches { names: matched, unmatched }
     }
 
-    /// The places of the words that stand for `name`.
-    fn words_for(&self, name: &str) -> impl Iterator<Item = usize> {
+    /// Returns the indexes of the entries that match a name.
+    fn matching_entries(&self, name: &str) -> impl Iterator<Item = usize> {
         let host = name.rsplit_once('@').map(|(_, host)| host);
-        let called = [Some(name), host].into_iter().flatten();
-        called.flat_map(|name| {
-            let globs = self.globs.iter().filter(move |(glob, _)| matches(glob, name)).map(|(_, nth)| *nth);
-            self.names.get(name).copied().into_iter().chain(globs)
+        [Some(name), host].into_iter().flatten().flat_map(|name| {
+            let patterns = self.patterns.iter().filter(move |(pattern, _)| matches(pattern, name));
+            self.names.get(name).copied().into_iter().chain(patterns.map(|(_, index)| *index))
         })
     }
 }
@@ -73,12 +73,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_ranges_and_globs_are_found_and_idle_words_told() {
+    fn names_ranges_and_patterns_match_and_unmatched_entries_are_listed() {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let filter = Filter::new(&owned(&["m[1-2]", "prod-*", "typo"])).unwrap();
         let names = ["m1", "m3", "root@m2", "prod-a"].map(HostName::from);
-        let found = filter.matching(&names);
+        let found = filter.find_matches(&names);
         assert_eq!(found.names, HashSet::from(["m1", "root@m2", "prod-a"]));
-        assert_eq!(found.idle, ["typo"]);
+        assert_eq!(found.unmatched, ["typo"]);
     }
 }

@@ -1,123 +1,81 @@
-//! The words of `--hosts` and `$LIST_SERVEUR`: names, ranges and globs, typed or kept in a file.
+//! Reads the entries of `--hosts` and `$LIST_SERVEUR`: names, ranges and patterns, typed or kept in a file.
 //!
-//! `@FILE` and `-` (stdin) stand for the words of a text: any number a line, `#` for comments, at most [`MAX_BYTES`].
-//! A text names no further text.
+//! `@FILE` and `-` (stdin) stand for the entries of a text: any number a line, `#` for comments, at most
+//! [`MAX_BYTES`]. Limits: a text names no further text, and what a name means is not looked at here.
 
-use std::io::{self, Read as _};
+use std::fs::File;
+use std::io;
 
+use crate::disk::{self, ReadError};
 use crate::escape::escape;
-use crate::hostset::{RangeError, expand, split};
+use crate::hostset::{expand_ranges, split_list};
+use crate::located::Located;
+use crate::message::InventoryMessage;
 
 /// The longest list of hosts, in bytes.
 pub const MAX_BYTES: u64 = 16 << 20;
 
-/// Why a list of hosts cannot be read. `place` is the file, with its line where it is known.
-#[derive(Debug, thiserror::Error)]
-pub enum HostListError {
-    /// The operating system refused.
-    #[error("{place}: cannot be read")]
-    Read {
-        /// Where.
-        place: String,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The name is not that of a file.
-    #[error("{place}: is not a regular file; name a list of hosts, or pipe it in with `-`")]
-    NoFile {
-        /// Where.
-        place: String,
-    },
-    /// `@` stands alone.
-    #[error("@: names no file; write @FILE, without a blank between")]
-    NoName,
-    /// It is beyond [`MAX_BYTES`].
-    #[error("{place}: is larger than {} MiB; split the list", MAX_BYTES >> 20)]
-    TooLarge {
-        /// Where.
-        place: String,
-    },
-    /// It is no UTF-8.
-    #[error("{place}: is not UTF-8 text; save the list as plain text")]
-    NoText {
-        /// Where.
-        place: String,
-    },
-    /// It has comments at most.
-    #[error("{place}: names no host; write one or more a line")]
-    Empty {
-        /// Where.
-        place: String,
-    },
-    /// A word in it is no range.
-    #[error("{place}")]
-    Range {
-        /// Where.
-        place: String,
-        /// The cause.
-        source: RangeError,
-    },
-    /// `-` was there twice.
-    #[error("-: stdin can be read only once; name it once")]
-    Twice,
-}
-
-/// The words of `arg`, split on commas and blanks outside brackets; those of a file where one is `@FILE`, and of what
-/// `stdin` gives where one is `-`. None where `arg` is blank.
-pub fn words(arg: &str, stdin: impl FnOnce() -> io::Result<String>) -> Result<Vec<String>, HostListError> {
+/// Reads the entries of `arg`, split at commas and blanks outside brackets; those of a file where one is `@FILE`, and
+/// those that `stdin` gives where one is `-`. None where `arg` is blank.
+///
+/// # Errors
+/// A list cannot be read, is no text, names no host, or holds a broken range.
+pub fn read_host_list(arg: &str, stdin: impl FnOnce() -> io::Result<String>) -> Result<Vec<String>, Located> {
     let mut stdin = Some(stdin);
-    let mut words = Vec::new();
-    for word in split(arg) {
+    let mut entries = Vec::new();
+    for word in split_list(arg) {
         match word.strip_prefix('@') {
-            Some("") => return Err(HostListError::NoName),
-            Some(file) => words.extend(text_words(file, load(file)?)?),
-            None if word == "-" => words.extend(text_words("stdin", ask(stdin.take())?)?),
-            None => words.push(word.to_owned()),
+            Some("") => return Err(Located::new("@", InventoryMessage::ListUnnamed)),
+            Some(file) => entries.extend(parse_entries(file, read_file(file)?)?),
+            None if word == "-" => {
+                let read = stdin.take().ok_or_else(|| Located::new("-", InventoryMessage::StdinReadTwice))?;
+                let text =
+                    read().map_err(|e| Located::with_source("stdin", InventoryMessage::FileUnreadable, e))?;
+                entries.extend(parse_entries("stdin", text.into_bytes())?);
+            }
+            None => entries.push(word.to_owned()),
         }
     }
-    Ok(words)
+    Ok(entries)
 }
 
-fn ask(stdin: Option<impl FnOnce() -> io::Result<String>>) -> Result<Vec<u8>, HostListError> {
-    let text = stdin.ok_or(HostListError::Twice)?();
-    text.map(String::into_bytes).map_err(|source| HostListError::Read { place: "stdin".to_owned(), source })
+fn read_file(file: &str) -> Result<Vec<u8>, Located> {
+    // A pipe is welcome here: `@<(command)` of bash is one.
+    let content =
+        File::open(file).map_err(ReadError::Io).and_then(|file| disk::read_stream_bounded(file, MAX_BYTES));
+    let place = escape(file.as_bytes());
+    content.map_err(|error| match error {
+        ReadError::Io(error) if error.kind() != io::ErrorKind::IsADirectory => {
+            Located::with_source(place, InventoryMessage::FileUnreadable, error)
+        }
+        ReadError::Io(_) | ReadError::NotRegular => Located::new(place, InventoryMessage::ListNotRegular),
+        ReadError::TooLarge => {
+            Located::new(place, InventoryMessage::ListTooLarge { max_mib: MAX_BYTES >> 20 })
+        }
+    })
 }
 
-fn load(file: &str) -> Result<Vec<u8>, HostListError> {
-    let place = || escape(file.as_bytes());
-    let cannot = |source| HostListError::Read { place: place(), source };
-    if std::fs::metadata(file).map_err(cannot)?.is_dir() {
-        return Err(HostListError::NoFile { place: place() });
-    }
-    let mut content = Vec::new();
-    let opened = std::fs::File::open(file).map_err(cannot)?;
-    opened.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(cannot)?;
-    Ok(content)
-}
-
-/// The words of a text that `source` names, each known to be no broken range, so that its line can be told.
-fn text_words(source: &str, content: Vec<u8>) -> Result<Vec<String>, HostListError> {
-    let place = escape(source.as_bytes());
-    if content.len() as u64 > MAX_BYTES {
-        return Err(HostListError::TooLarge { place });
-    }
+/// Parses the entries of a text. Ranges are checked, so that an error names their line.
+fn parse_entries(source: &str, content: Vec<u8>) -> Result<Vec<String>, Located> {
+    let file = escape(source.as_bytes());
+    let at_line = |line| InventoryMessage::AtLine { file: file.clone(), line }.to_string();
     let text = String::from_utf8(content).map_err(|error| {
         let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-        HostListError::NoText {
-            place: format!("{place}, line {}", 1 + valid.filter(|byte| **byte == b'\n').count()),
-        }
+        let line = 1 + valid.filter(|byte| **byte == b'\n').count() as u64;
+        // Without its cause, which counts bytes: the line says more.
+        Located::new(at_line(line), InventoryMessage::ListNotUtf8)
     })?;
-    let mut words = Vec::new();
+    let mut entries = Vec::new();
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        for word in split(line).take_while(|word| !word.starts_with('#')) {
-            expand(word).map_err(|source| HostListError::Range {
-                place: format!("{place}, line {number}"),
-                source,
+        for word in split_list(line).take_while(|word| !word.starts_with('#')) {
+            expand_ranges(word).map_err(|error| {
+                let place = format!("{}: {}", at_line(number), error.place);
+                Located { place, ..error }
             })?;
-            words.push(word.to_owned());
+            entries.push(word.to_owned());
         }
     }
-    if words.is_empty() { Err(HostListError::Empty { place }) } else { Ok(words) }
+    if entries.is_empty() { Err(Located::new(file, InventoryMessage::ListEmpty)) } else { Ok(entries) }
 }
 
 #[cfg(test)]
@@ -130,18 +88,18 @@ mod tests {
     }
 
     #[test]
-    fn words_come_from_the_argument_a_file_and_stdin() {
+    fn entries_come_from_the_argument_a_file_and_stdin() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hosts");
         std::fs::write(&file, "\u{feff}# fleet\r\nm[1,2] m7 # old: m8\r\n\r\nprod-*\n").unwrap();
         let arg = format!("a,b[1, 2] @{},-", file.display());
-        let words = words(&arg, || Ok("z1\nz2".to_owned())).unwrap();
-        assert_eq!(words, ["a", "b[1, 2]", "m[1,2]", "m7", "prod-*", "z1", "z2"]);
+        let entries = read_host_list(&arg, || Ok("z1\nz2".to_owned())).unwrap();
+        assert_eq!(entries, ["a", "b[1, 2]", "m[1,2]", "m7", "prod-*", "z1", "z2"]);
     }
 
     #[test]
-    fn a_blank_argument_gives_none() {
-        assert!(words(" , ", no_stdin).unwrap().is_empty());
+    fn a_blank_argument_has_no_entry() {
+        assert!(read_host_list(" , ", no_stdin).unwrap().is_empty());
     }
 
     #[test]
@@ -162,16 +120,17 @@ mod tests {
             ("-".to_owned(), "stdin: cannot be read: no stdin here"),
         ];
         for (arg, said) in cases {
-            let error = crate::inventory::tests::chain(&words(&arg, no_stdin).unwrap_err());
+            let error = crate::inventory::tests::chain(&read_host_list(&arg, no_stdin).unwrap_err());
             assert!(error.contains(said), "{arg}: {error}");
         }
-        assert!(matches!(words("-,-", || Ok("a".to_owned())), Err(HostListError::Twice)));
+        let twice = read_host_list("-,-", || Ok("a".to_owned())).unwrap_err();
+        assert_eq!(*twice.kind, InventoryMessage::StdinReadTwice.into());
     }
 
     proptest! {
         #[test]
         fn no_list_panics(arg in "[^@]*", text: String) {
-            let _ = words(&arg, || Ok(text));
+            let _ = read_host_list(&arg, || Ok(text));
         }
     }
 }

@@ -37,7 +37,7 @@ fn hosts(selected: &Selected) -> Vec<&str> {
 }
 
 #[test]
-fn every_way_to_name_a_host_works_together() {
+fn all_ways_to_name_a_host_combine() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config");
     std::fs::write(&config, "Host prod-b prod-a *.fr\nHost serveur1\n").unwrap();
@@ -100,8 +100,8 @@ fn alias_error(files: &[Named<'_>]) -> String {
         std::fs::write(folder.path().join(name), content).unwrap();
     }
     std::fs::create_dir(folder.path().join("folder")).unwrap();
-    let asked = ssh_config::aliases(Some(&folder.path().join("config")))
-        .and_then(|aliases| ssh_config::choose("prd-*", &aliases).map(drop));
+    let asked = ssh_config::list_aliases(Some(&folder.path().join("config")))
+        .and_then(|aliases| ssh_config::match_aliases("prd-*", &aliases).map(drop));
     chain(&asked.unwrap_err()).replace(folder.path().to_str().unwrap(), "DIR")
 }
 
@@ -145,7 +145,7 @@ fn a_bad_ssh_config_is_named_with_its_line() {
 #[test]
 fn a_folder_is_no_ssh_config() {
     let folder = tempfile::tempdir().unwrap();
-    let error = chain(&ssh_config::aliases(Some(folder.path())).unwrap_err());
+    let error = chain(&ssh_config::list_aliases(Some(folder.path())).unwrap_err());
     assert!(error.starts_with("-F: ") && error.contains("is not a regular file"), "{error}");
 }
 
@@ -156,7 +156,7 @@ fn register_error(name: &str, content: &[u8], sheet: Option<&str>) -> String {
     std::fs::write(&file, content).unwrap();
     let filters = vec![("Groupe".to_owned(), owned(&["A"]))];
     let register = Register { file, sheet: sheet.map(str::to_owned), host: "Machine".to_owned(), filters };
-    chain(&register::hosts(&register).unwrap_err()).replace(folder.path().to_str().unwrap(), "DIR")
+    chain(&read_register(&register).unwrap_err()).replace(folder.path().to_str().unwrap(), "DIR")
 }
 
 #[test]
@@ -225,10 +225,10 @@ fn a_bad_register_is_named_with_its_place() {
 
 #[test]
 fn a_register_that_is_no_file_is_an_error() {
-    let ask = |file: &str| chain(&register::hosts(&machines(PathBuf::from(file))).unwrap_err());
+    let ask = |file: &str| chain(&read_register(&machines(PathBuf::from(file))).unwrap_err());
     assert!(ask("/nowhere.csv").contains("/nowhere.csv: cannot be read: No such file"));
     assert!(ask("/tmp").contains("/tmp: is not a regular file"));
     let mut nothing = machines(data("utf8-virgule.csv"));
     nothing.filters = vec![("Groupe".to_owned(), Vec::new())];
-    assert!(chain(&register::hosts(&nothing).unwrap_err()).contains("no value is wanted of column `Groupe`"));
+    assert!(chain(&read_register(&nothing).unwrap_err()).contains("no value is wanted of column `Groupe`"));
 }

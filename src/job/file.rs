@@ -1,8 +1,9 @@
-//! The job file as it is written: its keys, their types and their defaults. Nothing is checked against the machine.
+//! The tables of a job file: its keys, their types and their defaults.
+//!
+//! Limits: nothing is checked against the machine, see [`super::build`].
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::marker::PhantomData;
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,10 +11,11 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
-use super::limit::MaxFailures;
+use super::max_failures::MaxFailures;
 use crate::mail::{Mailbox, Transport};
+use crate::message::JobMessage;
 
-/// The whole file.
+/// A job file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobFile {
@@ -39,7 +41,7 @@ pub struct JobFile {
     pub mail: Option<Spanned<MailTable>>,
 }
 
-/// `[targets]`
+/// The table `[targets]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetsTable {
@@ -50,7 +52,7 @@ pub struct TargetsTable {
     pub register: Option<RegisterTable>,
 }
 
-/// `targets.register`
+/// The table `targets.register`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterTable {
@@ -58,10 +60,10 @@ pub struct RegisterTable {
     pub sheet: Option<String>,
     pub host: String,
     #[serde(default, rename = "where")]
-    pub wanted: BTreeMap<String, Vec<String>>,
+    pub filters: BTreeMap<String, Vec<String>>,
 }
 
-/// `[ssh]`
+/// The table `[ssh]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshTable {
@@ -86,7 +88,7 @@ impl Default for SshTable {
     }
 }
 
-/// `[script]`
+/// The table `[script]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptTable {
@@ -105,7 +107,7 @@ pub struct ScriptTable {
     pub supervise: bool,
 }
 
-/// `[collect]`
+/// The table `[collect]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CollectTable {
@@ -122,32 +124,31 @@ pub struct CollectTable {
     pub max_host: u64,
 }
 
-/// How collected files lie below the job's folder.
+/// The layout of collected files below the job's folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
-    /// A folder a host.
+    /// A folder for each host.
     #[default]
     ByHost,
-    /// All in one; a name met twice is told apart.
+    /// One folder for all; files of the same name get different ones.
     Flat,
 }
 
-/// `[archive]`
+/// The table `[archive]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveTable {
     pub copy_to: Option<PathBuf>,
 }
 
-/// `[mail]`
+/// The table `[mail]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailTable {
-    #[serde(default = "sendmail", deserialize_with = "parsed")]
-    pub transport: Transport,
-    #[serde(default, deserialize_with = "some_parsed")]
-    pub from: Option<Mailbox>,
+    #[serde(default = "sendmail")]
+    pub transport: Parsed<Transport>,
+    pub from: Option<Parsed<Mailbox>>,
     pub to: Spanned<Vec<Parsed<Mailbox>>>,
     #[serde(default = "subject")]
     pub subject: String,
@@ -187,88 +188,74 @@ fn max_size() -> u64 {
     10 * bytesize::MIB
 }
 
-fn sendmail() -> Transport {
-    Transport::Sendmail
+fn sendmail() -> Parsed<Transport> {
+    Parsed(Transport::Sendmail)
 }
 
-/// The old script's subject, with the `$U` that its shell swallowed.
+/// Returns the old script's subject, with the `$U` that its shell replaced by nothing.
 fn subject() -> String {
     "Résultat $U du script".to_owned()
 }
 
-/// The old script's text.
+/// Returns the old script's text.
 fn body() -> String {
     "Vous trouverez ci-joint les fichiers comprenant les retours de chaque serveur après le lancement du script."
         .to_owned()
 }
 
-/// A value written as text that reads itself; a text it cannot read is an error at its line.
+/// A value that is written as text and parsed by its type.
 #[derive(Debug)]
 pub struct Parsed<T>(pub T);
 
-impl<'de, T> Deserialize<'de> for Parsed<T>
-where
-    T: FromStr,
-    T::Err: Display,
-{
+impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Takes a string, and nothing else.
-        struct Visitor<T>(PhantomData<T>);
-        impl<T: FromStr<Err: Display>> de::Visitor<'_> for Visitor<T> {
-            type Value = T;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a text in quotes")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-                text.parse().map_err(|error| E::custom(format_args!("\"{text}\" is not valid: {error}")))
-            }
-        }
-        deserializer.deserialize_str(Visitor(PhantomData)).map(Self)
+        deserialize_text(deserializer, |text| text.parse::<T>().map_err(|error| error.to_string())).map(Self)
     }
 }
 
-fn parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Parsed::deserialize(deserializer).map(|Parsed(value)| value)
-}
-
-fn some_parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
-    parsed(d).map(Some)
-}
-
-/// A length of time as people write it; never none at all.
-struct DurationText(Duration);
-
-impl FromStr for DurationText {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match humantime::parse_duration(text) {
-            Ok(span) if span < Duration::from_secs(1) => Err("at least \"1s\" is needed".to_owned()),
-            Ok(span) => Ok(Self(span)),
-            Err(error) => Err(format!("{error}; write it like \"30s\" or \"2h\"")),
+/// Deserializes a value that is written as text. The error of `parse` gets the line of the text.
+fn deserialize_text<'de, T, D: Deserializer<'de>>(
+    deserializer: D,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    /// Accepts a string, and nothing else. Deserializing a `String` would do, but for the text of the error.
+    struct Visitor<F>(F);
+    impl<T, F: Fn(&str) -> Result<T, String>> de::Visitor<'_> for Visitor<F> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(&JobMessage::TextExpected.to_string())
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            (self.0)(text)
+                .map_err(|error| E::custom(JobMessage::TextInvalid { text: text.to_owned(), error }))
         }
     }
+    deserializer.deserialize_str(Visitor(parse))
+}
+
+/// Parses a duration of at least one second.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration < Duration::from_secs(1) => Err(JobMessage::DurationTooShort.to_string()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(JobMessage::DurationInvalid { error: error.to_string() }.to_string()),
+    }
+}
+
+/// Parses a number of bytes.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let size = text.parse::<bytesize::ByteSize>().map(|size| size.as_u64());
+    size.map_err(|error| JobMessage::SizeInvalid { error }.to_string())
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parsed::<DurationText, D>(deserializer).map(|span| span.0)
+    deserialize_text(deserializer, parse_duration)
 }
 
 fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
 }
 
-/// A number of bytes as people write it.
-struct SizeText(u64);
-
-impl FromStr for SizeText {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.parse::<bytesize::ByteSize>()
-            .map(|size| Self(size.as_u64()))
-            .map_err(|error| format!("{error}; write it like \"10MiB\""))
-    }
-}
-
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    parsed::<SizeText, D>(deserializer).map(|size| size.0)
+    deserialize_text(deserializer, parse_size)
 }

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::fs;
 
 use super::*;
+use crate::located::Located;
 
 /// Every key there is.
 const WHOLE: &str = r#"name   = "JGE"
@@ -67,7 +68,7 @@ install = "/home/User_VIP/script"
 files = ["/tmp/fichier_*log.txt"]
 "#;
 
-fn load_text(text: &str, overrides: Overrides) -> Result<Job, JobError> {
+fn load_text(text: &str, overrides: Overrides) -> Result<Job, Located> {
     let dir = tempfile::tempdir().unwrap();
     for (file, content) in [
         ("Fichier_fourni.sh", "#!/bin/sh\n"),
@@ -80,11 +81,11 @@ fn load_text(text: &str, overrides: Overrides) -> Result<Job, JobError> {
     }
     let path = dir.path().join("recuperation.toml");
     fs::write(&path, text).unwrap();
-    load(&path, overrides)
+    load_job(&path, overrides)
 }
 
 #[test]
-fn every_key_is_taken_as_written() {
+fn every_key_is_read() {
     let job = load_text(WHOLE, Overrides::default()).unwrap();
     assert_eq!((job.name.as_str(), job.parallel, job.handshakes, job.canary), ("JGE", 16, 4, 1));
     assert_eq!(
@@ -94,7 +95,7 @@ fn every_key_is_taken_as_written() {
     assert_eq!(job.targets.hosts, ["exemple1", "machine[1-3]", "prod-*"]);
     assert_eq!(job.targets.register.as_ref().map(|r| r.filters.len()), Some(2));
     assert_eq!((job.ssh.connect_timeout, job.ssh.retries), (Duration::from_secs(15), 1));
-    assert_eq!(job.script.installed(), "/home/User_VIP/script/Fichier_fourni.sh");
+    assert_eq!(job.script.installed_path(), "/home/User_VIP/script/Fichier_fourni.sh");
     assert_eq!((job.script.mode.as_str(), job.script.supervise), ("750", false));
     assert_eq!((job.collect.layout, job.collect.fresh, job.collect.max_file), (Layout::Flat, false, 1 << 20));
     let mail = job.mail.unwrap();
@@ -102,7 +103,7 @@ fn every_key_is_taken_as_written() {
 }
 
 #[test]
-fn what_is_left_out_has_the_value_that_the_guide_names() {
+fn defaults_are_those_of_the_guide() {
     let job = load_text(SPARSE, Overrides::default()).unwrap();
     assert_eq!((job.name.as_str(), job.parallel, job.handshakes), ("recuperation", 32, 0));
     assert_eq!((job.ssh.connect_timeout, job.ssh.retries), (Duration::from_secs(10), 2));
@@ -114,7 +115,7 @@ fn what_is_left_out_has_the_value_that_the_guide_names() {
 }
 
 #[test]
-fn the_command_line_has_the_last_word() {
+fn the_command_line_overrides_the_job_file() {
     let hosts = Some(vec!["autre".to_owned()]);
     let over = Overrides {
         hosts,
@@ -133,8 +134,8 @@ fn the_command_line_has_the_last_word() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_line_and_the_way_out() {
-    for (from, to, line, told) in [
+fn a_wrong_value_is_an_error_with_its_line_and_a_remedy() {
+    for (from, to, line, said) in [
         ("parallel = 16", "paralel = 16", 3, "unknown field `paralel`"),
         ("parallel = 16", "parallel = \"many\"", 3, "invalid type"),
         ("parallel = 16", "parallel = 0", 3, "at least 1"),
@@ -167,20 +168,20 @@ fn what_is_wrong_is_named_with_its_line_and_the_way_out() {
             load_text(&WHOLE.replace(from, to), Overrides::default()).err().unwrap_or_else(|| panic!("{to}"));
         let mut text = error.to_string();
         text.extend(error.source().map(|source| format!(": {source}")));
-        assert!(text.contains(&format!("recuperation.toml:{line}: ")) && text.contains(told), "{to}: {text}");
+        assert!(text.contains(&format!("recuperation.toml:{line}: ")) && text.contains(said), "{to}: {text}");
     }
 }
 
 #[test]
-fn what_is_missing_is_named() {
-    for (line, told) in [
+fn a_missing_value_is_named() {
+    for (line, said) in [
         ("file = \"Fichier_fourni.sh\"\n", "`file`"),
         ("install = \"/home/User_VIP/script\"\n", "`install`"),
         ("files = [\"/tmp/fichier_*log.txt\"]\n", "`files`"),
     ] {
         let error = load_text(&SPARSE.replace(line, ""), Overrides::default()).unwrap_err().to_string();
-        assert!(error.contains("missing field") && error.contains(told), "{error}");
+        assert!(error.contains("missing field") && error.contains(said), "{error}");
     }
-    let error = load(std::path::Path::new("/absent.toml"), Overrides::default()).unwrap_err().to_string();
+    let error = load_job(std::path::Path::new("/absent.toml"), Overrides::default()).unwrap_err().to_string();
     assert!(error.starts_with("/absent.toml: "), "{error}");
 }

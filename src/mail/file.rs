@@ -1,84 +1,69 @@
-//! Writes a message into a folder as one `.eml` file: for trials, and for gateways whose mail somebody else fetches.
+//! Writes a message into a folder as one `.eml` file: for trials, and where another program fetches the mail.
 //!
-//! The folder is made if it is missing (0700). A file bears its name only once it is whole and on disk.
+//! The folder is made if it is missing (0700). A file gets its name only when it is complete and on disk.
 
-use std::{
-    fs::{DirBuilder, File},
-    io::{self, Write},
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio::time::timeout;
 
-use super::{CauseText, Delivery};
+use super::Delivery;
+use crate::disk::{create_temporary_file, run_blocking};
 use crate::escape::escape;
+use crate::message::MailMessage;
 
-/// How long a folder may take, on a file system that hangs.
-const WRITE: Duration = Duration::from_secs(120);
+/// The longest wait for the folder, which may be on a file system that hangs.
+const LIMIT: Duration = Duration::from_secs(120);
 
-/// Why a message is not in the folder.
+/// A message that could not be written into the folder.
 #[derive(Debug, Error)]
-pub enum FileError {
-    /// The system refused.
-    #[error("mail folder {}: the message cannot be written", escape(.folder.as_os_str().as_encoded_bytes()))]
-    Write {
-        /// The folder of the transport.
-        folder: PathBuf,
-        /// The system's answer.
-        #[source]
-        source: io::Error,
-    },
-    /// The system did not answer.
-    #[error("mail folder {}: writing did not end within {} s", escape(.folder.as_os_str().as_encoded_bytes()), WRITE.as_secs())]
-    TimedOut {
-        /// The folder of the transport.
-        folder: PathBuf,
-    },
-    /// The writing thread did not come back.
-    #[error("mail folder {}: writing was broken off", escape(.folder.as_os_str().as_encoded_bytes()))]
-    Broken {
-        /// The folder of the transport.
-        folder: PathBuf,
-        /// What became of the thread.
-        #[source]
-        source: CauseText,
-    },
+#[error("{kind}")]
+pub struct FolderError {
+    kind: MailMessage,
+    source: Option<io::Error>,
 }
 
-/// Writes `message` to a name of its own in `folder`, and notes that name.
+/// Writes `message` to a file of its own in `folder`, and notes its name.
 ///
 /// # Errors
-/// See [`FileError`]; no half file bears the name of a whole one.
-pub async fn send(folder: &Path, message: Vec<u8>) -> Result<Delivery, FileError> {
-    let (folder, inside) = (folder.to_owned(), folder.to_owned());
-    let written = tokio::task::spawn_blocking(move || write(&inside, &message));
-    match tokio::time::timeout(WRITE, written).await {
-        Ok(Ok(Ok(path))) => Ok(Delivery {
-            notes: vec![format!("written to {}", escape(path.as_os_str().as_encoded_bytes()))],
-            ..Delivery::default()
-        }),
-        Ok(Ok(Err(source))) => Err(FileError::Write { folder, source }),
-        Ok(Err(error)) => Err(FileError::Broken { folder, source: CauseText::new(error) }),
-        Err(_elapsed) => Err(FileError::TimedOut { folder }),
+/// The folder cannot be written, or not in time; no incomplete file bears the name of a complete one.
+pub async fn send(folder: &Path, message: Vec<u8>) -> Result<Delivery, FolderError> {
+    let (shown, folder) = (printable(folder), folder.to_owned());
+    match timeout(LIMIT, run_blocking(move || write(&folder, &message))).await {
+        Ok(Ok(path)) => {
+            let note = MailMessage::WrittenTo { path: printable(&path) };
+            Ok(Delivery { notes: vec![note.to_string()], ..Delivery::default() })
+        }
+        Ok(Err(error)) => {
+            Err(FolderError { kind: MailMessage::FolderUnwritable { folder: shown }, source: Some(error) })
+        }
+        Err(_elapsed) => {
+            let kind = MailMessage::FolderTimedOut { folder: shown, seconds: LIMIT.as_secs() };
+            Err(FolderError { kind, source: None })
+        }
     }
 }
 
-/// The same, waiting.
+/// Writes a message, and returns the path of its file. Blocks.
 fn write(folder: &Path, message: &[u8]) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".recolte-").suffix(".part").tempfile_in(folder)?;
+    let mut file = create_temporary_file(folder)?;
     file.write_all(message)?;
     file.as_file().sync_all()?;
-    let path = folder.join(name());
+    // A name that sorts by time and that no other message has.
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ");
+    let path = folder.join(format!("{now}-{:016x}.eml", rand::random::<u64>()));
     file.persist_noclobber(&path)?;
+    // The name itself is on disk only when the folder is.
     File::open(folder)?.sync_all()?;
     Ok(path)
 }
 
-/// A name that sorts by time and that no other message has.
-fn name() -> String {
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ");
-    format!("{now}-{:016x}.eml", rand::random::<u64>())
+/// Returns a path as printable text.
+fn printable(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
 }

@@ -1,117 +1,80 @@
 //! Hands a message to the system's `sendmail` command, which queues it or says why not.
 //!
-//! Tried once: a `sendmail` that fails may have queued the message already. Its queue, and what it refuses later, is
-//! the mail system's: a recipient that is refused after queueing comes back to the sender by mail.
+//! Tried once: a `sendmail` that fails may have queued the message already. The queue is the mail system's: of a
+//! recipient that is refused later, the mail system informs the sender by mail.
 
-use std::{
-    env,
-    io::{self, ErrorKind},
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    pin::pin,
-    process::{ExitStatus, Stdio},
-    time::Duration,
-};
+use std::env;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
-use nix::{sys::signal, unistd::Pid};
+use futures_util::future::{Either, select};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use thiserror::Error;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    process::{Child, ChildStdin, Command},
-    time::timeout,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::timeout;
 
-use super::{Delivery, settings::Settings};
-use crate::escape::{escape, summary};
+use super::Delivery;
+use super::settings::Settings;
+use crate::escape::{escape, escape_tail};
+use crate::message::MailMessage;
 
-/// Where the command is on systems whose users do not have it in `PATH`, as under cron.
-const PLACES: [&str; 2] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];
-/// How long it may take in all.
-const WHOLE: Duration = Duration::from_secs(120);
-/// How long its stderr may stay open after it ended, held by a child of its own.
-const LINGER: Duration = Duration::from_millis(500);
-/// How much of its stderr is kept, in bytes: the end.
-const SAID: usize = 1000;
-/// For an empty stderr.
-const SILENT: &str = "it said nothing";
+/// Places of the command on systems whose users do not have it in `PATH`, as under cron.
+const FALLBACKS: [&str; 2] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];
+/// The longest time that the command may take.
+const LIMIT: Duration = Duration::from_secs(120);
+/// The longest wait for the end of stderr after the command ended: a child of it may hold it open.
+const STDERR_WAIT: Duration = Duration::from_millis(500);
+/// Bytes of stderr that are kept, from its end.
+const MAX_STDERR: usize = 1000;
 
-/// Why `sendmail` did not take the message.
+/// A `sendmail` that did not accept the message.
 #[derive(Debug, Error)]
-pub enum SendmailError {
-    /// There is none.
-    #[error("sendmail: not found in PATH, /usr/sbin or /usr/lib")]
-    Missing,
-    /// It cannot be started or waited for.
-    #[error("{}: cannot be run", escape(.path.as_os_str().as_encoded_bytes()))]
-    Run {
-        /// The command.
-        path: PathBuf,
-        /// The system's answer.
-        #[source]
-        source: io::Error,
-    },
-    /// It failed.
-    #[error("{}: ended with {status}: {said}", escape(.path.as_os_str().as_encoded_bytes()))]
-    Failed {
-        /// The command.
-        path: PathBuf,
-        /// How it ended.
-        status: ExitStatus,
-        /// The end of its stderr, made printable.
-        said: String,
-    },
-    /// It ended well, but not with the whole message.
-    #[error("{}: ended without reading the whole message: {said}", escape(.path.as_os_str().as_encoded_bytes()))]
-    Unread {
-        /// The command.
-        path: PathBuf,
-        /// The end of its stderr, made printable.
-        said: String,
-    },
-    /// It did not end, and was killed.
-    #[error("{}: did not end within {} s and was killed: {said}", escape(.path.as_os_str().as_encoded_bytes()), .within.as_secs())]
-    TimedOut {
-        /// The command.
-        path: PathBuf,
-        /// How long it had.
-        within: Duration,
-        /// The end of its stderr, made printable.
-        said: String,
-    },
+#[error("{kind}")]
+pub struct SendmailError {
+    /// The problem.
+    pub kind: MailMessage,
+    source: Option<io::Error>,
 }
 
 impl SendmailError {
-    /// What the reader can do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Missing => "install a mail system, or write smtp:// as transport",
-            Self::Run { .. } => "see that the command can be executed",
-            Self::Failed { .. } | Self::Unread { .. } => {
-                "see the mail system's log, and its queue (mailq) before sending again; lower max_size where the message is too big"
-            }
-            Self::TimedOut { .. } => {
-                "look in the mail queue (mailq) before sending again: it may hold the message"
-            }
+    /// Returns what a reader can do about it.
+    pub fn hint(&self) -> MailMessage {
+        match self.kind {
+            MailMessage::SendmailMissing => MailMessage::InstallSendmail,
+            MailMessage::SendmailNotRun { .. } => MailMessage::CheckSendmailIsExecutable,
+            MailMessage::SendmailTimedOut { .. } => MailMessage::CheckMailQueue,
+            _ => MailMessage::CheckMailLog,
         }
+    }
+}
+
+impl From<MailMessage> for SendmailError {
+    fn from(kind: MailMessage) -> Self {
+        Self { kind, source: None }
     }
 }
 
 /// Hands `message` over for every recipient.
 ///
 /// # Errors
-/// See [`SendmailError`].
+/// There is no such command, or it did not accept the message.
 pub async fn send(settings: &Settings, message: Vec<u8>) -> Result<Delivery, SendmailError> {
-    let path = find().await.ok_or(SendmailError::Missing)?;
-    run(path, settings, &unix_lines(&message), WHOLE).await
+    let path = find().await.ok_or(MailMessage::SendmailMissing)?;
+    run(&path, settings, &without_carriage_returns(&message), LIMIT).await
 }
 
-/// The first `sendmail` that can be executed, in `PATH` and the usual places.
+/// Finds the first `sendmail` that can be executed, in `PATH` and the usual places.
 async fn find() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let listed =
-        env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join("sendmail"));
-    for candidate in listed.chain(PLACES.map(PathBuf::from)) {
-        let found = timeout(WHOLE, tokio::fs::metadata(&candidate)).await;
+    let folders = env::split_paths(&path).filter(|folder| folder.is_absolute());
+    for candidate in folders.map(|folder| folder.join("sendmail")).chain(FALLBACKS.map(PathBuf::from)) {
+        let found = timeout(LIMIT, tokio::fs::metadata(&candidate)).await;
         if matches!(found, Ok(Ok(meta)) if meta.is_file() && meta.permissions().mode() & 0o111 != 0) {
             return Some(candidate);
         }
@@ -119,101 +82,101 @@ async fn find() -> Option<PathBuf> {
     None
 }
 
-/// Line ends as local commands expect them; the message has no bare CR of its own, being encoded.
-pub fn unix_lines(message: &[u8]) -> Vec<u8> {
+/// Returns the message with line ends as local commands expect them; being encoded, it has no other CR.
+pub fn without_carriage_returns(message: &[u8]) -> Vec<u8> {
     message.iter().copied().filter(|byte| *byte != b'\r').collect()
 }
 
-/// How `sendmail` took it: whether it read all, and how it ended.
-type End = (io::Result<()>, io::Result<ExitStatus>);
-
-/// One `sendmail`, to its end or to its time-out.
+/// Runs one `sendmail`, to its end or to its time-out.
 ///
 /// # Errors
-/// See [`SendmailError`].
+/// It cannot be run, fails, leaves a part of the message unread, or does not end in time.
 pub async fn run(
-    path: PathBuf,
+    path: &Path,
     settings: &Settings,
     message: &[u8],
-    within: Duration,
+    limit: Duration,
 ) -> Result<Delivery, SendmailError> {
-    let mut child = match command(&path, settings).spawn() {
-        Ok(child) => child,
-        Err(source) => return Err(SendmailError::Run { path, source }),
+    let shown = escape(path.as_os_str().as_encoded_bytes());
+    let not_run = |error| {
+        let kind = MailMessage::SendmailNotRun { path: shown.clone() };
+        SendmailError { kind, source: Some(error) }
     };
-    let mut said = Vec::new();
-    let ended = timeout(within, converse(&mut child, message, &mut said)).await;
-    let said = if said.trim_ascii().is_empty() { SILENT.to_owned() } else { summary(&said, SAID) };
-    match ended {
-        Err(_elapsed) => {
-            kill(&mut child).await;
-            Err(SendmailError::TimedOut { path, within, said })
-        }
-        Ok((_, Err(source))) => Err(SendmailError::Run { path, source }),
-        Ok((_, Ok(status))) if !status.success() => Err(SendmailError::Failed { path, status, said }),
-        Ok((Err(_), Ok(_))) => Err(SendmailError::Unread { path, said }),
-        Ok((Ok(()), Ok(_))) => Ok(Delivery { refused: Vec::new(), notes: warnings(said) }),
+    let mut child = command(path, settings).spawn().map_err(not_run)?;
+    let mut stderr = Vec::new();
+    let ended = timeout(limit, feed_and_wait(&mut child, message, &mut stderr)).await;
+    let is_silent = stderr.trim_ascii().is_empty();
+    let stderr = match is_silent {
+        true => MailMessage::SendmailPrintedNothing.to_string(),
+        false => escape_tail(&stderr, MAX_STDERR),
+    };
+    let Ok((written, status)) = ended else {
+        kill(&mut child).await;
+        let kind = MailMessage::SendmailTimedOut { path: shown, seconds: limit.as_secs(), stderr };
+        return Err(kind.into());
+    };
+    let status = status.map_err(not_run)?;
+    if !status.success() {
+        return Err(MailMessage::SendmailFailed { path: shown, status, stderr }.into());
     }
+    // A command that ended well without reading all has not queued the whole message.
+    if written.is_err() {
+        return Err(MailMessage::SendmailLeftInputUnread { path: shown, stderr }.into());
+    }
+    let note = (!is_silent).then(|| MailMessage::SendmailPrinted { stderr }.to_string());
+    Ok(Delivery { notes: note.into_iter().collect(), ..Delivery::default() })
 }
 
-/// What it said although all went well.
-fn warnings(said: String) -> Vec<String> {
-    if said == SILENT { Vec::new() } else { vec![format!("sendmail said: {said}")] }
-}
-
-/// The command line: a dot does not end the message (`-i`), no address is taken for an option (`--`).
-fn command(path: &PathBuf, settings: &Settings) -> Command {
+/// Builds the command line: a dot does not end the message (`-i`), no address is taken for an option (`--`).
+fn command(path: &Path, settings: &Settings) -> Command {
     let mut command = Command::new(path);
     command.arg("-i").arg("-f").arg(&settings.from.email).arg("--");
     command.args(settings.to.iter().map(|to| &to.email));
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    // A group of its own: Ctrl-C at the terminal ends the run in its order, not the mail in the middle.
+    // A process group of its own: Ctrl-C at the terminal must not cut the mail off; the run decides when it ends.
     command.process_group(0).kill_on_drop(true);
     command
 }
 
-/// Writes the message, reads stderr all the while, and waits for the end.
-async fn converse(child: &mut Child, message: &[u8], said: &mut Vec<u8>) -> End {
+/// Writes the message, reads stderr meanwhile, and waits for the end; returns whether all was read, and the status.
+async fn feed_and_wait(
+    child: &mut Child,
+    message: &[u8],
+    kept: &mut Vec<u8>,
+) -> (io::Result<()>, io::Result<ExitStatus>) {
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let mut listen = pin!(listen(stderr, said));
-    let mut talk = pin!(async {
-        let fed = feed(stdin, message).await;
-        (fed, child.wait().await)
-    });
-    let mut open = true;
-    let end = loop {
-        tokio::select! {
-            end = &mut talk => break end,
-            () = &mut listen, if open => open = false,
+    let read = pin!(read_tail(stderr, kept));
+    let work = pin!(async { (feed(stdin, message).await, child.wait().await) });
+    match select(work, read).await {
+        Either::Left((ended, read)) => {
+            let _ = timeout(STDERR_WAIT, read).await;
+            ended
         }
-    };
-    if open {
-        let _ = timeout(LINGER, listen).await;
+        Either::Right(((), work)) => work.await,
     }
-    end
 }
 
-/// Writes all and closes.
+/// Writes the whole message and closes stdin.
 async fn feed(stdin: Option<ChildStdin>, message: &[u8]) -> io::Result<()> {
     let mut stdin = stdin.ok_or(ErrorKind::BrokenPipe)?;
     stdin.write_all(message).await?;
     stdin.shutdown().await
 }
 
-/// Reads to the end, keeping the last bytes.
-async fn listen(stderr: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
+/// Reads to the end and keeps the last bytes.
+async fn read_tail(stderr: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     let Some(mut stderr) = stderr else { return };
-    while let Ok(1..) = stderr.read_buf(said).await {
-        let surplus = said.len().saturating_sub(2 * SAID);
-        said.drain(..surplus);
+    while let Ok(1..) = stderr.read_buf(kept).await {
+        let surplus = kept.len().saturating_sub(2 * MAX_STDERR);
+        kept.drain(..surplus);
     }
 }
 
-/// Ends the command and what it started.
+/// Kills the command and the processes that it started.
 async fn kill(child: &mut Child) {
     if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()) {
-        // Gone already is as good.
-        let _ = signal::killpg(Pid::from_raw(group), signal::Signal::SIGKILL);
+        // An error means that the group has ended already.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
-    let _ = timeout(LINGER, child.wait()).await;
+    let _ = timeout(STDERR_WAIT, child.wait()).await;
 }

@@ -1,23 +1,24 @@
-//! What `[mail]` of a job comes to: how, from whom, to whom, how large.
+//! The settings of `[mail]`: transport, sender, recipients, size.
 //!
 //! Plain values, checked by [`Settings::validate`] before any host is touched. Reads no file and no environment.
 
 use std::fmt;
 
 use lettre::message::Mailbox;
-use thiserror::Error;
 
+use super::SettingsError;
 use super::transport::{Security, Transport};
 use crate::escape::escape;
+use crate::message::MailMessage;
 
-/// Where and how to send.
+/// The settings of a mail.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The way out.
+    /// The transport.
     pub transport: Transport,
-    /// The sender: of the header, and of the envelope, where refusals by later servers come back to.
+    /// The sender in the header, and in the envelope, to which later servers return what they refuse.
     pub from: Mailbox,
-    /// The recipients, all named in the header.
+    /// The recipients, all of them named in the header.
     pub to: Vec<Mailbox>,
     /// The subject the job asks for.
     pub subject: String,
@@ -25,23 +26,23 @@ pub struct Settings {
     pub body: String,
     /// The largest message, in bytes as sent.
     pub max_size: u64,
-    /// Who logs in at the SMTP server; nobody does where it is left out.
+    /// The user who logs in at the SMTP server; without one nobody does.
     pub user: Option<String>,
-    /// That user's password; without a user it is not used.
+    /// That user's password; not used without a user.
     pub password: Option<Password>,
 }
 
-/// A password, which no `{:?}` prints.
+/// A password, which `{:?}` does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// The password in a file's text: without the line end that editors put.
+    /// Reads the password from a file's text, without the line end that editors add.
     pub fn new(text: &str) -> Self {
         Self(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 
-    /// The password itself, for the login and nothing else.
+    /// Returns the password itself, for the login and nothing else.
     pub(super) fn expose(&self) -> &str {
         &self.0
     }
@@ -53,57 +54,23 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Why settings cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum SettingsError {
-    /// `to` is empty.
-    #[error("mail: nobody to send to: name at least one address in to")]
-    NoRecipient,
-    /// Credentials would cross the network in clear.
-    #[error(
-        "mail: user is set, but {transport} would carry the password in clear: write smtp+starttls:// or smtps://, or leave user out"
-    )]
-    PlainCredentials {
-        /// The transport asked for.
-        transport: String,
-    },
-    /// Nobody logs in there.
-    #[error("mail: user is set, but nobody logs in at {transport}: leave user out")]
-    UselessCredentials {
-        /// The transport asked for.
-        transport: String,
-    },
-    /// No password came with the user.
-    #[error("mail: user is set without a password: name a password_file, or set RECOLTE_SMTP_PASSWORD")]
-    NoPassword,
-    /// A NUL byte, which the login cannot carry.
-    #[error("mail: user or password holds a NUL byte, which a login cannot carry: correct them")]
-    BadCredentials,
-    /// A control character in an address or in the name beside it.
-    #[error("mail: an address or its name holds a control character: {}: correct it", escape(.0.as_bytes()))]
-    BadAddress(String),
-    /// No message at all would fit.
-    #[error("mail: max_size is 0, so that no message fits: raise it")]
-    NoRoom,
-}
-
 impl Settings {
-    /// Whether these settings can be used together.
+    /// Checks that these settings can be used together.
     ///
     /// # Errors
-    /// What contradicts what.
+    /// The first contradiction.
     pub fn validate(&self) -> Result<(), SettingsError> {
         if self.to.is_empty() {
-            return Err(SettingsError::NoRecipient);
+            return Err(SettingsError(MailMessage::NoRecipient));
         }
         self.validate_addresses()?;
         if self.max_size == 0 {
-            return Err(SettingsError::NoRoom);
+            return Err(SettingsError(MailMessage::MaxSizeIsZero));
         }
-        self.user.as_deref().map_or(Ok(()), |user| self.validate_login(user))
+        self.user.as_deref().map_or(Ok(()), |user| self.validate_login(user)).map_err(SettingsError)
     }
 
-    /// Whether sender and recipients can stand in a header; the mail library panics where a name cannot.
+    /// Checks that sender and recipients can stand in a header; the mail library panics where a name cannot.
     ///
     /// # Errors
     /// The first that cannot.
@@ -111,27 +78,26 @@ impl Settings {
         for mailbox in std::iter::once(&self.from).chain(&self.to) {
             let texts = [mailbox.name.as_deref().unwrap_or_default(), mailbox.email.as_ref()];
             if let Some(bad) = texts.into_iter().find(|text| text.chars().any(char::is_control)) {
-                return Err(SettingsError::BadAddress(bad.to_owned()));
+                let text = escape(bad.as_bytes());
+                return Err(SettingsError(MailMessage::ControlCharacterInAddress { text }));
             }
         }
         Ok(())
     }
 
-    /// Whether `user` can log in there.
-    fn validate_login(&self, user: &str) -> Result<(), SettingsError> {
+    /// Checks that `user` can log in, and never in clear.
+    fn validate_login(&self, user: &str) -> Result<(), MailMessage> {
         let transport = self.transport.to_string();
         match &self.transport {
             Transport::Smtp(server) if server.security != Security::None => {}
-            Transport::Smtp(_) => return Err(SettingsError::PlainCredentials { transport }),
-            _ => return Err(SettingsError::UselessCredentials { transport }),
+            Transport::Smtp(_) => return Err(MailMessage::PlainCredentials { transport }),
+            _ => return Err(MailMessage::UselessCredentials { transport }),
         }
-        let Some(password) = self.password.as_ref().filter(|p| !p.0.is_empty()) else {
-            return Err(SettingsError::NoPassword);
-        };
-        if user.contains('\0') || password.0.contains('\0') {
-            return Err(SettingsError::BadCredentials);
+        match self.password.as_ref().map_or("", Password::expose) {
+            "" => Err(MailMessage::NoPassword),
+            password if user.contains('\0') || password.contains('\0') => Err(MailMessage::NulInCredentials),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -147,7 +113,10 @@ mod tests {
             |transport| Settings { user: Some("me".into()), password: secret.clone(), ..settings(transport) };
         let error = with("smtp://relais").validate().unwrap_err().to_string();
         assert!(error.contains("smtp://relais:25 would carry the password in clear"), "{error}");
-        assert!(matches!(with("sendmail").validate(), Err(SettingsError::UselessCredentials { .. })));
+        assert!(matches!(
+            with("sendmail").validate(),
+            Err(SettingsError(MailMessage::UselessCredentials { .. }))
+        ));
         assert_eq!(with("smtps://relais").validate(), Ok(()));
         assert_eq!(with("smtp+starttls://relais").validate(), Ok(()));
         assert!(!format!("{:?}", with("smtps://relais")).contains("s3cret"));
@@ -155,17 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn a_user_needs_a_password_and_a_mail_somebody_to_go_to() {
+    fn a_user_needs_a_password_and_a_mail_a_recipient() {
         let user = Settings { user: Some("me".into()), ..settings("smtps://relais") };
-        assert_eq!(user.validate(), Err(SettingsError::NoPassword));
+        assert_eq!(user.validate(), Err(SettingsError(MailMessage::NoPassword)));
         let empty = Settings { password: Some(Password::new("\n")), ..user.clone() };
-        assert_eq!(empty.validate(), Err(SettingsError::NoPassword));
+        assert_eq!(empty.validate(), Err(SettingsError(MailMessage::NoPassword)));
         let nul = Settings { password: Some(Password::new("a\0b")), ..user };
-        assert_eq!(nul.validate(), Err(SettingsError::BadCredentials));
+        assert_eq!(nul.validate(), Err(SettingsError(MailMessage::NulInCredentials)));
         assert_eq!(
             Settings { to: vec![], ..settings("sendmail") }.validate(),
-            Err(SettingsError::NoRecipient)
+            Err(SettingsError(MailMessage::NoRecipient))
         );
-        assert_eq!(Settings { max_size: 0, ..settings("sendmail") }.validate(), Err(SettingsError::NoRoom));
+        assert_eq!(
+            Settings { max_size: 0, ..settings("sendmail") }.validate(),
+            Err(SettingsError(MailMessage::MaxSizeIsZero))
+        );
     }
 }

@@ -5,24 +5,25 @@
 // Figures of a test are small, or meant to wrap.
 #![allow(clippy::cast_possible_truncation)]
 
+// Deliveries to an SMTP server in clear, and its faults.
 mod smtpd;
+// TLS and logins.
 mod tls;
-mod ways;
+// The folder, `sendmail`, and the form of a message.
+mod transports;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
+use std::time::Duration;
 
-use super::{smtp::Patience, *};
+use super::smtp::Timeouts;
+use super::*;
 
-/// Waits that a test can afford.
-pub const QUICK: Patience = Patience {
-    connect: Duration::from_secs(2),
+/// Timeouts for tests.
+pub const QUICK: Timeouts = Timeouts {
     answer: Duration::from_millis(1500),
-    accept: Duration::from_millis(1500),
-    slowest: 64 * 1024,
-    goodbye: Duration::from_millis(200),
-    tries: 3,
-    pause: Duration::from_millis(20),
-    last_start: Duration::from_secs(10),
+    retries: 2,
+    first_pause: Duration::from_millis(20),
+    last_attempt: Duration::from_secs(10),
 };
 
 /// Settings as a job has them.
@@ -39,8 +40,8 @@ pub fn settings(transport: &str) -> Settings {
     }
 }
 
-/// A letter with an archive of `size` bytes that no encoding finds easy.
-pub fn letter(size: usize) -> EmailMessage {
+/// An email with an archive of `size` bytes that no encoding finds easy.
+pub fn email(size: usize) -> EmailMessage {
     let bytes = (0..size).map(|i| (i * 7 + i / 251) as u8).collect();
     EmailMessage {
         subject: "Résultat $U du script".into(),
@@ -53,32 +54,32 @@ pub fn letter(size: usize) -> EmailMessage {
     }
 }
 
-/// What a mail program sees of a message.
-pub struct Seen {
+/// A message as a mail program shows it.
+pub struct ReadMessage {
     pub subject: String,
     pub body: String,
     pub attached: Vec<Vec<u8>>,
 }
 
 /// Reads a message as a mail program does.
-pub fn read(message: &[u8]) -> Seen {
+pub fn read_message(message: &[u8]) -> ReadMessage {
     use mailparse::MailHeaderMap;
     let mail = mailparse::parse_mail(message).unwrap();
     let parts = if mail.subparts.is_empty() { vec![&mail] } else { mail.subparts.iter().collect() };
-    Seen {
+    ReadMessage {
         subject: mail.headers.get_first_value("Subject").unwrap(),
         body: parts[0].get_body().unwrap().replace("\r\n", "\n"),
         attached: parts.iter().skip(1).map(|p| p.get_body_raw().unwrap()).collect(),
     }
 }
 
-/// That a message says and carries what the letter does.
-pub fn assert_carries(message: &[u8], letter: &EmailMessage) {
-    let seen = read(message);
-    assert_eq!(seen.subject, letter.subject);
-    assert_eq!(seen.body.trim_end(), letter.body.trim_end());
-    assert_eq!(seen.attached.len(), letter.attachments.len());
-    for (seen, sent) in seen.attached.iter().zip(&letter.attachments) {
+/// Asserts that a message has the content of an email.
+pub fn assert_carries(message: &[u8], email: &EmailMessage) {
+    let seen = read_message(message);
+    assert_eq!(seen.subject, email.subject);
+    assert_eq!(seen.body.trim_end(), email.body.trim_end());
+    assert_eq!(seen.attached.len(), email.attachments.len());
+    for (seen, sent) in seen.attached.iter().zip(&email.attachments) {
         assert!(*seen == sent.bytes, "the attachment arrives byte for byte");
     }
 }

@@ -1,19 +1,17 @@
-//! The way a mail leaves, as the job file's `transport` names it.
+//! The transport of a mail, as the job file's `transport` names it.
 //!
 //! Pure: text to value and back. Credentials never stand in it: they have keys of their own.
 
-use std::{
-    fmt,
-    net::{Ipv6Addr, SocketAddr},
-    path::PathBuf,
-    str::FromStr,
-};
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
 
-use thiserror::Error;
-
+use super::SettingsError;
 use crate::escape::escape;
+use crate::message::MailMessage;
 
-/// How mail leaves.
+/// The way by which mail leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Transport {
     /// The system's `sendmail` command.
@@ -25,33 +23,32 @@ pub enum Transport {
     File(PathBuf),
 }
 
-/// An SMTP server, and how the connection to it is protected.
+/// An SMTP server, with the protection of the connection to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// A name or an address; an IPv6 address without its brackets.
     pub host: String,
     /// The TCP port.
     pub port: u16,
-    /// Whether and when TLS begins.
+    /// The start of TLS.
     pub security: Security,
 }
 
-/// Whether and when TLS begins.
+/// The moment when TLS begins, if it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
     /// `smtp://`: never; no credentials travel this way.
     None,
-    /// `smtp+starttls://`: by STARTTLS, before anything else; a server that lacks it is not spoken to.
+    /// `smtp+starttls://`: by STARTTLS, before anything else; a server that lacks it gets no mail.
     StartTls,
     /// `smtps://`: from the first byte.
     Implicit,
 }
 
 impl Security {
-    /// All of them, with the scheme that names each.
     const ALL: [Self; 3] = [Self::None, Self::StartTls, Self::Implicit];
 
-    /// The scheme in the job file.
+    /// Returns the scheme that the job file writes.
     pub fn scheme(self) -> &'static str {
         match self {
             Self::None => "smtp",
@@ -60,7 +57,7 @@ impl Security {
         }
     }
 
-    /// The port where none is named.
+    /// Returns the port where none is named.
     pub fn default_port(self) -> u16 {
         match self {
             Self::None => 25,
@@ -70,113 +67,74 @@ impl Security {
     }
 }
 
-/// Why a `transport` is none.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum TransportError {
-    /// No such kind.
-    #[error(
-        "transport \"{}\" is unknown: write sendmail, smtp://host:25, smtp+starttls://host:587, smtps://host:465 or file:FOLDER",
-        escape(.0.as_bytes())
-    )]
-    Unknown(String),
-    /// `file:` without a folder.
-    #[error("transport \"file:\" names no folder: write file:FOLDER")]
-    NoFolder,
-    /// User or password in the address; the text is not repeated.
-    #[error("transport holds credentials: put the name in user and the password in password_file")]
-    Credentials,
-    /// No host, or none that can be.
-    #[error("transport names no valid host: \"{}\": write a name or an address, an IPv6 one in brackets", escape(.0.as_bytes()))]
-    Host(String),
-    /// Not a number from 1 to 65535.
-    #[error("transport names no valid port: \"{}\": write a number from 1 to 65535", escape(.0.as_bytes()))]
-    Port(String),
-    /// Something after host and port.
-    #[error("transport has more than host and port: \"{}\": leave it out", escape(.0.as_bytes()))]
-    Rest(String),
-}
-
 impl FromStr for Transport {
-    type Err = TransportError;
+    type Err = SettingsError;
 
-    fn from_str(text: &str) -> Result<Self, TransportError> {
-        if text == "sendmail" {
-            return Ok(Self::Sendmail);
-        }
-        if let Some(folder) = text.strip_prefix("file:") {
-            return folder_of(folder).map(Self::File).ok_or(TransportError::NoFolder);
-        }
-        let Some((scheme, address)) = text.split_once("://") else {
-            return Err(unknown(text));
-        };
-        let security =
-            Security::ALL.into_iter().find(|s| s.scheme() == scheme).ok_or_else(|| unknown(text))?;
-        Server::parse(security, address).map(Self::Smtp)
+    fn from_str(text: &str) -> Result<Self, SettingsError> {
+        parse(text).map_err(SettingsError)
     }
 }
 
-/// `file:DIR`, and `file:///DIR` as browsers write it.
-fn folder_of(text: &str) -> Option<PathBuf> {
-    let path = if text.starts_with("///") { text.trim_start_matches("//") } else { text };
-    (!path.is_empty()).then(|| PathBuf::from(path))
-}
-
-/// No such kind; what may be a password is left out.
-fn unknown(text: &str) -> TransportError {
-    if text.contains('@') { TransportError::Credentials } else { TransportError::Unknown(text.to_owned()) }
-}
-
-impl Server {
-    /// `host`, `host:port`, `[::1]:port`; one slash may follow.
-    fn parse(security: Security, text: &str) -> Result<Self, TransportError> {
-        if text.contains('@') {
-            return Err(TransportError::Credentials);
-        }
-        let text = text.strip_suffix('/').unwrap_or(text);
-        if let Some(at) = text.find(['/', '?', '#']) {
-            return Err(TransportError::Rest(text.split_at(at).1.to_owned()));
-        }
-        let (host, port) = Self::split(text)?;
-        let port = port.map_or(Ok(security.default_port()), parse_port)?;
-        Ok(Self { host, port, security })
+/// Reads a transport, or says what is wrong with its text.
+fn parse(text: &str) -> Result<Transport, MailMessage> {
+    if text == "sendmail" {
+        return Ok(Transport::Sendmail);
     }
+    if let Some(folder) = text.strip_prefix("file:") {
+        return parse_folder(folder);
+    }
+    // Before any text is quoted: it may hold a password.
+    if text.contains('@') {
+        return Err(MailMessage::TransportWithCredentials);
+    }
+    let unknown = || MailMessage::UnknownTransport { text: escape(text.as_bytes()) };
+    let (scheme, address) = text.split_once("://").ok_or_else(unknown)?;
+    let security = Security::ALL.into_iter().find(|security| security.scheme() == scheme);
+    parse_server(security.ok_or_else(unknown)?, address).map(Transport::Smtp)
+}
 
-    /// The host, checked, and the port's text.
-    fn split(text: &str) -> Result<(String, Option<&str>), TransportError> {
-        let wrong = || TransportError::Host(text.to_owned());
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once(']').ok_or_else(wrong)?;
-                host.parse::<Ipv6Addr>().ok().ok_or_else(wrong)?;
-                (host, port)
-            }
-            None => {
-                let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-                if !is_name(host) || port.matches(':').count() > 1 {
-                    return Err(wrong());
-                }
-                (host, port)
-            }
-        };
-        match port.strip_prefix(':') {
-            None if port.is_empty() => Ok((host.to_owned(), None)),
-            Some(port) => Ok((host.to_owned(), Some(port))),
-            None => Err(wrong()),
-        }
+/// Reads the folder of `file:DIR`, and of `file:///DIR` as browsers write it.
+fn parse_folder(text: &str) -> Result<Transport, MailMessage> {
+    match if text.starts_with("///") { text.trim_start_matches("//") } else { text } {
+        "" => Err(MailMessage::TransportWithoutFolder),
+        folder => Ok(Transport::File(folder.into())),
     }
 }
 
-/// A host name or an IPv4 address, by its characters alone.
-fn is_name(host: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    !host.is_empty() && host.len() <= 253 && !host.starts_with(['-', '.']) && host.chars().all(plain)
+/// Reads `host`, `host:port`, `[::1]` or `[::1]:port`; one slash may follow.
+fn parse_server(security: Security, text: &str) -> Result<Server, MailMessage> {
+    let text = text.strip_suffix('/').unwrap_or(text);
+    if let Some(at) = text.find(['/', '?', '#']) {
+        return Err(MailMessage::MoreThanHostAndPort { text: escape(text.split_at(at).1.as_bytes()) });
+    }
+    let invalid = || MailMessage::InvalidHost { text: escape(text.as_bytes()) };
+    let (host, rest) = match text.strip_prefix('[').map(|address| address.split_once(']')) {
+        Some(split) => split.filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok()),
+        // A second colon: an IPv6 address without its brackets.
+        None => Some(text.split_at(text.find(':').unwrap_or(text.len())))
+            .filter(|(host, rest)| is_host_name(host) && rest.matches(':').count() <= 1),
+    }
+    .ok_or_else(invalid)?;
+    let port = match rest.strip_prefix(':') {
+        Some(port) => parse_port(port)?,
+        None if rest.is_empty() => security.default_port(),
+        None => return Err(invalid()),
+    };
+    Ok(Server { host: host.to_owned(), port, security })
 }
 
-/// A port that can be connected to.
-fn parse_port(text: &str) -> Result<u16, TransportError> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let port = text.parse().ok().filter(|port| *port > 0 && digits);
-    port.ok_or_else(|| TransportError::Port(text.to_owned()))
+/// Checks by its characters whether this can be a host name or an IPv4 address.
+pub fn is_host_name(host: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    !host.is_empty() && host.len() <= 253 && !host.starts_with(['-', '.']) && host.chars().all(is_plain)
+}
+
+/// Reads a port that can be connected to.
+fn parse_port(text: &str) -> Result<u16, MailMessage> {
+    match text.parse() {
+        Ok(port @ 1..) if text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(port),
+        _ => Err(MailMessage::InvalidPort { text: escape(text.as_bytes()) }),
+    }
 }
 
 impl fmt::Display for Server {
@@ -252,7 +210,7 @@ mod tests {
     #[test]
     fn credentials_are_refused_and_not_repeated() {
         for text in ["smtps://me:secret@host", "smtp://me@host", "smtpx://me:secret@host"] {
-            assert_eq!(text.parse::<Transport>(), Err(TransportError::Credentials));
+            assert_eq!(text.parse::<Transport>(), Err(SettingsError(MailMessage::TransportWithCredentials)));
             assert!(!shown(text).contains("secret"));
         }
     }

@@ -5,6 +5,36 @@ use super::messages;
 messages! {
     /// A text about the job file.
     JobMessage as Job {
+        // Files.
+        JobFileUnreadable => "the job file cannot be read; name another one, or see the README for a first job",
+        FileUnreadable { key, file } => "{key} {file} cannot be read; correct the path or the rights",
+        FileNotRegular => "it is not a regular file",
+        FileTooLarge { max_mib: u64 } => "it is larger than {max_mib} MiB",
+
+        // Values as they are written.
+        Refused { error } => "{error}",
+        TextExpected => "a text in quotes",
+        TextInvalid { text, error } => "\"{text}\" is not valid: {error}",
+        NumberExpected => "expected a whole number, like 8",
+        DurationTooShort => "at least \"1s\" is needed",
+        DurationInvalid { error } => "{error}; write it like \"30s\" or \"2h\"",
+        SizeInvalid { error } => "{error}; write it like \"10MiB\"",
+        MaxFailuresExpected => "a count like 5 or a share like \"20%\"",
+        MaxFailuresInvalid { value } => "max_failures {value} is neither a count like 5 nor a share like \"20%\"",
+
+        // Values as this machine can check them.
         ParallelIsZero => "parallel must be at least 1",
+        NameInvalid { name } => "name {name:?} names a folder: use letters, digits and dashes, at most 100, and no slash",
+        ScriptUnreadable { error } => "script.file: {error}",
+        ScriptNameNotUtf8 => "script.file: its name is no UTF-8; rename it",
+        ModeInvalid { mode } => "script.mode \"{mode}\" is no mode; write three or four octal digits, like \"775\"",
+        UserInvalid { user } => "script.run_as {user:?} is no user name",
+        ArgumentHasNul { key } => "{key}: no command line can carry a NUL",
+        PathNotAbsolute { key, path } => "{key} {path:?} must be an absolute path on the hosts, on one line",
+        CollectEmpty => "collect.files is empty; name what comes back, like \"/tmp/fichier_*log.txt\"",
+        RecipientsEmpty => "mail.to is empty; name who shall get the archive",
+        MachineUnnamed { error } => "this machine has no name: {error}",
+        SenderInvalid { address, error } => "mail.from is left out and {address} is no address ({error}); set it",
+        MailInvalid { error } => "[mail]: {error}",
     }
 }

@@ -3,7 +3,7 @@
 //! Texts are OpenSSH's own, which it never translates. Where several lines blame several things, the first rule that
 //! fits wins: they stand from the most particular to the most general.
 
-use crate::escape::summary;
+use crate::escape::escape_tail;
 use crate::outcome::Cause;
 
 /// Why no connection came about.
@@ -126,7 +126,7 @@ pub fn read(host: &str, said: &[u8]) -> ConnectError {
 fn message(said: &[u8]) -> String {
     let noise = |line: &[u8]| line.starts_with(b"@") || line.starts_with(b"Warning: Permanently added");
     let lines: Vec<&[u8]> = said.split(|b| *b == b'\n').filter(|line| !noise(line.trim_ascii())).collect();
-    let text = summary(&lines.join(&b'\n'), SHOWN);
+    let text = escape_tail(&lines.join(&b'\n'), SHOWN);
     let text = text.strip_prefix("ssh: ").unwrap_or(&text);
     if text.is_empty() { "ssh ended without a word".to_owned() } else { text.to_owned() }
 }

@@ -14,7 +14,7 @@ use super::command::{CommandOutput, find};
 use super::sftp::asked;
 use super::upload::complaint;
 use super::{Remote, RemoteError};
-use crate::escape::summary;
+use crate::escape::escape_tail;
 use crate::shell_quoting;
 
 /// What kind of thing a name stands for.
@@ -242,9 +242,9 @@ fn record<'a>(told: &'a [u8], word: &str) -> Option<(&'a [u8], &'a [u8])> {
 fn stated(name: &[u8], stdout: &[u8]) -> Result<RemoteFile, RemoteError> {
     let text = String::from_utf8_lossy(stdout);
     let mut fields = text.split_whitespace();
-    let mut next = || fields.next().ok_or_else(|| RemoteError::Nonsense(summary(stdout, 200)));
+    let mut next = || fields.next().ok_or_else(|| RemoteError::Nonsense(escape_tail(stdout, 200)));
     let (mode, bytes, modified) = (next()?, next()?, next()?);
-    let nonsense = || RemoteError::Nonsense(summary(stdout, 200));
+    let nonsense = || RemoteError::Nonsense(escape_tail(stdout, 200));
     Ok(RemoteFile {
         name: name.to_owned(),
         kind: FileKind::of(u32::from_str_radix(mode, 16).ok().ok_or_else(nonsense)?),

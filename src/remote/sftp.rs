@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::command::{SESSION_TRIES, SESSION_WAIT};
 use super::{Remote, RemoteError, STALL};
-use crate::escape::{error_chain, summary};
+use crate::escape::{error_chain, escape_tail};
 
 /// The one SFTP channel of a host.
 pub(super) type Slot = Mutex<Channel>;
@@ -131,7 +131,7 @@ pub(super) async fn asked<T>(request: impl Future<Output = Result<T, Error>>) ->
         Ok(Err(Error::SftpError(kind, text))) => Err(match kind {
             SftpErrorKind::NoSuchFile => RemoteError::Missing,
             SftpErrorKind::PermDenied => RemoteError::Denied,
-            _ => RemoteError::Failure(summary(text.to_string().as_bytes(), 200)),
+            _ => RemoteError::Failure(escape_tail(text.to_string().as_bytes(), 200)),
         }),
         Ok(Err(Error::UnsupportedExtension(what))) => Err(RemoteError::Failure(what.to_string())),
         Ok(Err(_)) => Err(RemoteError::Lost),

@@ -7,7 +7,7 @@ use openssh_sftp_client::metadata::Permissions;
 
 use super::sftp::asked;
 use super::{Remote, RemoteError};
-use crate::escape::summary;
+use crate::escape::escape_tail;
 use crate::shell_quoting;
 
 impl Remote {
@@ -97,6 +97,6 @@ pub fn complaint(stderr: &[u8]) -> RemoteError {
     } else if text.contains("Permission denied") || text.contains("Operation not permitted") {
         RemoteError::Denied
     } else {
-        RemoteError::Failure(summary(stderr, 200))
+        RemoteError::Failure(escape_tail(stderr, 200))
     }
 }

@@ -1,106 +1,94 @@
-//! Hosts that ended alike, gathered: 500 hosts that failed for one reason are one line.
+//! Groups of hosts that ended alike: 500 hosts that failed for one reason are one line of a report.
 //!
-//! Pure. Those that did not succeed come first, by outcome, then in the order visited.
+//! Pure. Hosts that did not succeed come first, by outcome, then in the order in which they were visited.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
-use super::words;
-use crate::hostset::fold;
+use super::phrases;
+use crate::hostset::fold_names;
 use crate::outcome::{HostReport, Outcome};
 
-/// Hosts of one outcome, step, cause, message, hint and exit status; never empty.
+/// Hosts that share outcome, step, cause, message, hint and exit status; at least one.
 pub(crate) struct Group<'a> {
-    /// The first of them speaks for all.
-    pub(crate) head: &'a HostReport,
-    /// All of them, in the order visited.
+    /// The first host: its outcome, reason and hint are those of all.
+    pub(crate) first: &'a HostReport,
+    /// All of the hosts, in the order in which they were visited.
     pub(crate) hosts: Vec<&'a HostReport>,
 }
 
-impl<'a> Group<'a> {
-    /// A group of one.
-    fn of(head: &'a HostReport) -> Self {
-        Self { head, hosts: vec![head] }
-    }
-
-    /// Whether these hosts succeeded.
+impl Group<'_> {
+    /// Checks whether the hosts succeeded.
     pub(crate) fn succeeded(&self) -> bool {
-        self.head.outcome == Outcome::Succeeded
+        self.first.outcome == Outcome::Succeeded
     }
 
-    /// The names, folded.
-    pub(crate) fn names(&self) -> String {
+    /// Returns the folded names of the hosts.
+    pub(crate) fn folded_names(&self) -> String {
         let names: Vec<&str> = self.hosts.iter().map(|host| &*host.host).collect();
-        words::clean(&fold(&names), usize::MAX)
+        phrases::bounded_text(&fold_names(&names), usize::MAX)
     }
 
-    /// How many files they gave.
-    pub(crate) fn files(&self) -> usize {
-        self.hosts.iter().map(|host| host.files.len()).sum()
-    }
-
-    /// How many bytes they gave.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.hosts.iter().map(|host| words::size(host)).fold(0, u64::saturating_add)
-    }
-
-    /// The longest visit.
-    pub(crate) fn longest(&self) -> Option<Duration> {
-        self.hosts.iter().filter_map(|host| words::took(host)).max()
+    /// Returns the duration of the longest visit.
+    pub(crate) fn longest_visit(&self) -> Option<Duration> {
+        self.hosts.iter().filter_map(|host| phrases::visit_duration(host)).max()
     }
 }
 
-/// The hosts in the order reports have them: those that did not succeed first.
-pub(crate) fn ordered(hosts: &[HostReport]) -> Vec<&HostReport> {
+/// Sorts hosts as reports list them: those that did not succeed first.
+pub(crate) fn sort_hosts(hosts: &[HostReport]) -> Vec<&HostReport> {
     let mut hosts: Vec<&HostReport> = hosts.iter().collect();
-    hosts.sort_by_key(|host| rank(host.outcome));
+    hosts.sort_by_key(|host| (host.outcome == Outcome::Succeeded, host.outcome));
     hosts
 }
 
-/// The hosts gathered; those that succeeded stay one by one while there are at most `alone` of them.
-pub(crate) fn groups(hosts: &[HostReport], alone: usize) -> Vec<Group<'_>> {
-    let few = hosts.iter().filter(|host| host.outcome == Outcome::Succeeded).count() <= alone;
-    let mut groups: Vec<Group> = Vec::new();
-    let mut places = HashMap::new();
-    for host in ordered(hosts) {
-        if few && host.outcome == Outcome::Succeeded {
-            groups.push(Group::of(host));
-            continue;
-        }
-        let fresh = groups.len();
-        let key = (host.outcome, host.step, host.cause, &host.message, &host.hint, host.exit_status);
-        match groups.get_mut(*places.entry(key).or_insert(fresh)) {
-            Some(group) => group.hosts.push(host),
-            None => groups.push(Group::of(host)),
+/// Groups hosts that ended alike. Hosts that succeeded stay single while they are at most `max_single`.
+pub(crate) fn group_hosts(hosts: &[HostReport], max_single: usize) -> Vec<Group<'_>> {
+    let single = hosts.iter().filter(|host| host.outcome == Outcome::Succeeded).count() <= max_single;
+    let groups = group_by_key(&sort_hosts(hosts), |host| {
+        // With its own name in the key, a host shares its group with no other.
+        let name = (single && host.outcome == Outcome::Succeeded).then_some(&host.host);
+        (name, host.outcome, host.step, host.cause, &host.message, &host.hint, host.exit_status)
+    });
+    groups.into_iter().map(|(first, hosts)| Group { first, hosts }).collect()
+}
+
+/// Groups items with equal keys, in the order of their first items; returns these with their groups.
+pub(crate) fn group_by_key<T: Copy, K: Hash + Eq>(items: &[T], key: impl Fn(T) -> K) -> Vec<(T, Vec<T>)> {
+    let mut groups: Vec<(T, Vec<T>)> = Vec::new();
+    let mut positions = HashMap::new();
+    for &item in items {
+        let position = *positions.entry(key(item)).or_insert(groups.len());
+        match groups.get_mut(position) {
+            Some((_, items)) => items.push(item),
+            None => groups.push((item, vec![item])),
         }
     }
     groups
 }
 
-/// Where an outcome stands in a report.
-fn rank(outcome: Outcome) -> (bool, Outcome) {
-    (outcome == Outcome::Succeeded, outcome)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::phrases::{count_files, sum_bytes};
     use crate::report::samples;
 
     #[test]
     fn hosts_that_ended_alike_are_one_group_and_failures_come_first() {
         let hosts = [
-            samples::good("a1", 1),
-            samples::refused("m1"),
-            samples::good("a2", 2),
-            samples::failed("t", 3),
-            samples::refused("m2"),
+            samples::succeeded_host("a1", 1),
+            samples::refused_host("m1"),
+            samples::succeeded_host("a2", 2),
+            samples::failed_host("t", 3),
+            samples::refused_host("m2"),
         ];
-        let names = |alone| groups(&hosts, alone).iter().map(Group::names).collect::<Vec<_>>();
+        let names =
+            |max_single| group_hosts(&hosts, max_single).iter().map(Group::folded_names).collect::<Vec<_>>();
         assert_eq!(names(0), ["t", "m[1-2]", "a[1-2]"]);
         assert_eq!(names(2), ["t", "m[1-2]", "a1", "a2"]);
-        let all = groups(&hosts, 0);
-        assert_eq!((all[2].files(), all[2].bytes()), (3, 3 * 3482));
-        assert_eq!(all[2].longest(), Some(Duration::from_millis(1200)));
+        let all = group_hosts(&hosts, 0);
+        assert_eq!((count_files(&all[2].hosts), sum_bytes(&all[2].hosts)), (3, 3 * 3482));
+        assert_eq!(all[2].longest_visit(), Some(Duration::from_millis(1200)));
     }
 }

@@ -1,167 +1,170 @@
-//! `report.html`: one page that needs nothing else, on a screen, in the dark and on paper.
+//! `report.html`: one page that needs no other file, for screens, light or dark, and for paper.
 //!
-//! Pure. Every text passes `text`, which makes it printable and escapes it; a policy in the page forbids scripts and
-//! anything from elsewhere. No links to collected files: a page from a host would run in the reader's browser.
+//! Pure. Every text from outside is escaped by `escape_text`; a policy in the page forbids scripts and anything from
+//! elsewhere. Collected files are not linked: a page from a host would run in the reader's browser.
 
 mod host;
 
+use std::fmt::Display;
+
 use jiff::tz::TimeZone;
 
-use super::group::{Group, groups, ordered};
+use super::group::{Group, group_hosts, sort_hosts};
 use super::json::RunReport;
-use super::{text as texts, units, words};
+use super::text::describe_mail;
+use super::{phrases, units};
+use crate::message::ReportMessage;
 use crate::outcome::Outcome;
 
-/// The page's looks.
+/// The style sheet.
 const CSS: &str = include_str!("html/page.css");
-/// Nothing but the looks in the page itself.
+/// The content security policy: the style sheet of the page itself, nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-/// The page, its moments in this time zone.
-pub fn page(run: &RunReport, zone: &TimeZone) -> String {
-    let title = format!("{}: {}", text(&run.job), run.totals.words());
+/// Returns the page, its times in this time zone.
+pub fn render_page(run: &RunReport, zone: &TimeZone) -> String {
+    let title = ReportMessage::PageTitle { job: escape_text(&run.job), totals: run.totals.describe() };
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{title} · recolte</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n\
+         <title>{title}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n\
          {}{}{}</body>\n</html>\n",
         header(run, zone),
-        reasons(run),
-        hosts(run, zone),
+        reasons_section(run),
+        hosts_section(run, zone),
     )
 }
 
-/// Foreign text: printable, of a bounded length, escaped for HTML.
-fn text(foreign: &str) -> String {
-    let mut escaped = String::with_capacity(foreign.len());
-    for c in words::path(foreign).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+/// Cuts foreign text to a length, makes it printable and escapes it for HTML.
+fn escape_text(foreign: &str) -> String {
+    // The ampersand comes first: it is part of what the others become.
+    let escapes = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
+    escapes.into_iter().fold(phrases::bounded_path(foreign), |text, (c, escaped)| text.replace(c, escaped))
 }
 
-/// The outcome in words, in its colour.
-fn badge(outcome: Outcome, words: &str) -> String {
-    format!("<span class=\"badge {}\">{words}</span>", outcome.name())
+/// Returns an outcome in words, on a background of its colour.
+fn outcome_badge(outcome: Outcome) -> String {
+    format!("<span class=\"badge {}\">{}</span>", outcome.name(), outcome.words())
 }
 
-/// What the run was and what it came to.
-fn header(run: &RunReport, zone: &TimeZone) -> String {
-    let facts: String =
-        facts(run, zone).iter().map(|(name, what)| format!("<dt>{name}</dt><dd>{what}</dd>\n")).collect();
+/// Returns a text of less weight.
+fn quiet(text: impl Display) -> String {
+    format!("<span class=\"quiet\">{text}</span>")
+}
+
+fn paragraph(class: &str, html: impl Display) -> String {
+    format!("<p class=\"{class}\">{html}</p>\n")
+}
+
+fn code(foreign: &str) -> String {
+    format!("<code>{}</code>", escape_text(foreign))
+}
+
+fn section(heading: &ReportMessage, body: &str) -> String {
+    format!("<section>\n<h2>{heading}</h2>\n{body}</section>\n")
+}
+
+/// Returns a table of rows that are HTML already.
+fn table(class: &str, headings: &[ReportMessage], rows: &str) -> String {
+    let headings: String =
+        headings.iter().map(|heading| format!("<th scope=\"col\">{heading}</th>")).collect();
     format!(
-        "<header>\n<p class=\"quiet\">recolte · report of a run</p>\n<h1>{}</h1>\n{}{}<dl class=\"facts\">\n{facts}</dl>\n</header>\n",
-        text(&run.job),
-        totals(run),
-        shares(run),
+        "<table class=\"{class}\">\n<thead><tr>{headings}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
     )
 }
 
-fn facts(run: &RunReport, zone: &TimeZone) -> Vec<(&'static str, String)> {
-    let files = run.hosts.iter().map(|host| host.files.len()).sum();
-    let bytes = run.hosts.iter().map(words::size).fold(0, u64::saturating_add);
-    let took = units::duration(units::between(run.started, run.ended));
+fn spans<T: Display>(texts: &[T]) -> String {
+    texts.iter().map(|text| format!("<span>{text}</span>")).collect()
+}
+
+/// Returns the job's name, the totals and the facts of the run.
+fn header(run: &RunReport, zone: &TimeZone) -> String {
+    let facts = run_facts(run, zone);
+    let facts: String =
+        facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>\n")).collect();
+    format!(
+        "<header>\n{}<h1>{}</h1>\n{}<dl class=\"facts\">\n{facts}</dl>\n</header>\n",
+        paragraph("quiet", ReportMessage::PageSubtitle),
+        escape_text(&run.job),
+        totals(run),
+    )
+}
+
+fn run_facts(run: &RunReport, zone: &TimeZone) -> Vec<(ReportMessage, String)> {
+    let duration = units::format_duration(units::elapsed(run.started, run.ended));
+    let after = quiet(ReportMessage::AfterDuration { duration });
     let mut facts = vec![
-        ("Run", format!("<code>{}</code>", text(&run.run))),
-        ("Script", format!("<code>{}</code>", text(&run.script.file))),
-        ("SHA-256", format!("<code>{}</code>", text(&run.script.sha256))),
-        ("Started", units::moment(run.started, zone)),
+        (ReportMessage::Run, code(&run.run)),
+        (ReportMessage::Script, code(&run.script.file)),
+        (ReportMessage::Sha256Heading, code(&run.script.sha256)),
+        (ReportMessage::Started, units::format_time(run.started, zone)),
     ];
-    facts.extend(run.resumed.iter().map(|time| ("Resumed", units::moment(*time, zone))));
-    facts.push((
-        "Ended",
-        format!("{} <span class=\"quiet\">after {took}</span>", units::moment(run.ended, zone)),
-    ));
-    facts.push(("Harvest", words::files_and_size(files, bytes)));
-    facts.extend(run.mail.as_ref().map(|mail| ("Mail", text(&texts::mail(mail)))));
+    facts.extend(run.resumed.iter().map(|time| (ReportMessage::Resumed, units::format_time(*time, zone))));
+    facts.push((ReportMessage::Ended, format!("{} {after}", units::format_time(run.ended, zone))));
+    facts.push((ReportMessage::Collected, phrases::describe_files(&run.hosts)));
+    facts.extend(run.mail.as_ref().map(|mail| (ReportMessage::Mail, escape_text(&describe_mail(mail)))));
     facts
 }
 
-/// The counts; zeros are left out.
+/// Returns the counts of hosts by outcome, without zeros, and a bar that shows them as shares.
 fn totals(run: &RunReport) -> String {
-    let counts: String = counted(run)
-        .map(|(outcome, count)| {
-            format!("<li class=\"{}\"><b>{count}</b> {}</li>\n", outcome.name(), outcome.words())
-        })
-        .collect();
-    match run.totals.all() {
-        0 => "<p class=\"quiet\">No host was visited.</p>\n".to_owned(),
-        all => format!(
-            "<ul class=\"totals\">\n{counts}<li class=\"quiet\">of {}</li>\n</ul>\n",
-            words::count(all, "host")
-        ),
+    let counts = Outcome::ALL.map(|outcome| (outcome, run.totals.get(outcome)));
+    let (mut items, mut shares) = (String::new(), String::new());
+    for (outcome, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+        let class = outcome.name();
+        items += &format!("<li class=\"{class}\"><b>{count}</b> {}</li>\n", outcome.words());
+        shares += &format!("<span class=\"{class}\" style=\"flex-grow:{count}\"></span>");
     }
+    let list = match run.totals.sum() {
+        0 => paragraph("quiet", ReportMessage::NoHostVisited),
+        sum => {
+            let of_hosts = ReportMessage::OfHosts { hosts: ReportMessage::count_hosts(sum) };
+            format!("<ul class=\"totals\">\n{items}<li class=\"quiet\">{of_hosts}</li>\n</ul>\n")
+        }
+    };
+    format!("{list}<div class=\"shares\" aria-hidden=\"true\">{shares}</div>\n")
 }
 
-/// The counts as shares of one bar.
-fn shares(run: &RunReport) -> String {
-    let shares: String = counted(run)
-        .map(|(outcome, count)| {
-            format!("<span class=\"{}\" style=\"flex-grow:{count}\"></span>", outcome.name())
-        })
-        .collect();
-    format!("<div class=\"shares\" aria-hidden=\"true\">{shares}</div>\n")
-}
-
-fn counted(run: &RunReport) -> impl Iterator<Item = (Outcome, usize)> {
-    Outcome::ALL.into_iter().map(|outcome| (outcome, run.totals.get(outcome))).filter(|(_, count)| *count > 0)
-}
-
-/// Who did not succeed, gathered by reason, with the way out.
-fn reasons(run: &RunReport) -> String {
-    let groups = groups(&run.hosts, 0);
-    let rows: String = groups.iter().filter(|group| !group.succeeded()).map(reason).collect();
+/// Returns the hosts that did not succeed, grouped by reason, with the hints.
+fn reasons_section(run: &RunReport) -> String {
+    let groups = group_hosts(&run.hosts, 0);
+    let rows: String = groups.iter().filter(|group| !group.succeeded()).map(reason_row).collect();
     if rows.is_empty() {
         return String::new();
     }
-    format!(
-        "<section>\n<h2>Did not succeed</h2>\n<table class=\"reasons\">\n\
-         <thead><tr><th scope=\"col\">Hosts</th><th scope=\"col\">Outcome</th><th scope=\"col\">Why, and the way out</th></tr></thead>\n\
-         <tbody>\n{rows}</tbody>\n</table>\n</section>\n"
-    )
+    let headings = [ReportMessage::Hosts, ReportMessage::Outcome, ReportMessage::ReasonAndHint];
+    section(&ReportMessage::DidNotSucceed, &table("reasons", &headings, &rows))
 }
 
-fn reason(group: &Group) -> String {
-    let number = match group.hosts.len() {
+fn reason_row(group: &Group) -> String {
+    let count = match group.hosts.len() {
         1 => String::new(),
-        many => format!("<span class=\"quiet\">{many} hosts</span>"),
+        count => quiet(ReportMessage::count_hosts(count)),
     };
-    let step =
-        group.head.step.map(|step| format!(" <span class=\"quiet\">at {step}</span>")).unwrap_or_default();
+    let step = group.first.step.map(|step| quiet(ReportMessage::AtStep { step: step.to_string() }));
+    let step = step.map(|step| format!(" {step}")).unwrap_or_default();
+    // The names are escaped one by one, so that a long list is not cut; a browser may break it after each of them.
+    let names: Vec<String> = group.folded_names().split_inclusive(',').map(escape_text).collect();
     format!(
-        "<tr><td><span class=\"names\">{}</span>{number}</td><td>{}{step}</td><td>{}</td></tr>\n",
-        // A place to break the line after each name.
-        text_of_list(&group.names()),
-        badge(group.head.outcome, group.head.outcome.words()),
-        host::why(group.head),
+        "<tr><td><span class=\"names\">{}</span>{count}</td><td>{}{step}</td><td>{}</td></tr>\n",
+        names.join("<wbr>"),
+        outcome_badge(group.first.outcome),
+        host::reason(group.first),
     )
 }
 
-/// A folded list, whole, that may be broken after its commas.
-fn text_of_list(list: &str) -> String {
-    list.split_inclusive(',').map(text).collect::<Vec<_>>().join("<wbr>")
-}
-
-/// Every host, those that did not succeed first.
-fn hosts(run: &RunReport, zone: &TimeZone) -> String {
+/// Returns all hosts, those that did not succeed first.
+fn hosts_section(run: &RunReport, zone: &TimeZone) -> String {
+    use ReportMessage::{Exit, Files, Host, Outcome, Size, Step, Time};
     if run.hosts.is_empty() {
         return String::new();
     }
-    let rows: String = ordered(&run.hosts).into_iter().map(|host| host::row(host, zone)).collect();
-    format!(
-        "<section>\n<h2>Hosts</h2>\n<div class=\"row head\" aria-hidden=\"true\"><span>Host</span><span>Outcome</span>\
-         <span>Step</span><span>Exit</span><span>Files</span><span>Size</span><span>Time</span></div>\n\
-         {rows}</section>\n"
-    )
+    let rows: String = sort_hosts(&run.hosts).into_iter().map(|host| host::details(host, zone)).collect();
+    let headings = spans(&[Host, Outcome, Step, Exit, Files, Size, Time]);
+    let body = format!("<div class=\"row head\" aria-hidden=\"true\">{headings}</div>\n{rows}");
+    section(&ReportMessage::Hosts, &body)
 }
 
 #[cfg(test)]

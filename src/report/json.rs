@@ -1,19 +1,21 @@
-//! `report.json`: the whole account of a run, for machines.
+//! `report.json`: the full report of a run, for machines.
 //!
-//! Its field names are the contract. The other reports are made from it, so that they can be made again from the
-//! file alone.
+//! Its field names are fixed: other programs read them. The other reports are made from it, so that they can be made
+//! again from this file alone.
 
 use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
+use super::phrases;
 use crate::escape::escape;
+use crate::message::ReportMessage;
 use crate::outcome::{HostReport, MailReport, Outcome};
 
 /// The version of the layout that this program writes and reads.
 pub const SCHEMA: u32 = 1;
 
-/// The whole account of one run.
+/// The full report of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunReport {
     /// [`SCHEMA`].
@@ -26,14 +28,14 @@ pub struct RunReport {
     pub started: Timestamp,
     /// When its last host ended.
     pub ended: Timestamp,
-    /// When it was taken up again, each time; left out of the file for a run of one go.
+    /// When it was resumed, each time; left out of the file for a run that never was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<Timestamp>,
-    /// What was run.
+    /// The script.
     pub script: ScriptReport,
-    /// How many hosts ended in which way.
+    /// The number of hosts by outcome.
     pub totals: Totals,
-    /// Every host, in the order visited.
+    /// All hosts, in the order in which the run named them.
     pub hosts: Vec<HostReport>,
     /// What became of the mail; none where none was asked for or it is not over yet.
     pub mail: Option<MailReport>,
@@ -48,25 +50,25 @@ pub struct ScriptReport {
     pub sha256: String,
 }
 
-/// How many hosts ended in which way.
+/// The number of hosts by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Every step came about.
+    /// All steps were done.
     pub succeeded: usize,
-    /// A step after connecting did not.
+    /// A step after connecting failed.
     pub failed: usize,
-    /// No connection came about.
+    /// No connection was made.
     pub unreachable: usize,
-    /// A limit of time ended them.
+    /// A time limit ended the visit.
     pub timed_out: usize,
-    /// The operator ended them.
+    /// The operator ended the visit.
     pub cancelled: usize,
-    /// They were never visited.
+    /// The host was never visited.
     pub not_started: usize,
 }
 
 impl RunReport {
-    /// The account of hosts that have ended, counted; without mail, and of one go.
+    /// Builds the report of hosts that have ended, of a run that was not resumed, without mail.
     pub fn new(
         run: &str,
         job: &str,
@@ -75,6 +77,8 @@ impl RunReport {
         ended: Timestamp,
         hosts: Vec<HostReport>,
     ) -> Self {
+        let mut totals = Totals::default();
+        hosts.iter().for_each(|host| totals.add(host.outcome));
         Self {
             schema: SCHEMA,
             run: run.to_owned(),
@@ -83,86 +87,77 @@ impl RunReport {
             ended,
             resumed: Vec::new(),
             script,
-            totals: Totals::of(&hosts),
+            totals,
             hosts,
             mail: None,
         }
     }
 
-    /// The bytes of `report.json`. What a terminal would obey is escaped, so that it may also be printed.
+    /// Returns the bytes of `report.json`. Control characters are escaped, so that it may also be printed.
+    ///
+    /// # Errors
+    /// A value cannot be written as JSON.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut text = escape_json(&serde_json::to_string_pretty(self)?);
-        text.push('\n');
-        Ok(text.into_bytes())
+        Ok((escape_json(&serde_json::to_string_pretty(self)?) + "\n").into_bytes())
     }
 
-    /// What [`RunReport::to_json`] wrote. Fails on anything else, and on a schema of another version.
+    /// Parses the bytes that [`RunReport::to_json`] returned.
+    ///
+    /// # Errors
+    /// The bytes are no such report, or one of another [`SCHEMA`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let report: Self = serde_json::from_slice(bytes)?;
-        match report.schema {
-            SCHEMA => Ok(report),
-            other => {
-                Err(serde_json::Error::custom(format!("schema {other} is not {SCHEMA}, the one known here")))
-            }
+        if report.schema != SCHEMA {
+            let error = ReportMessage::UnknownSchema { found: report.schema, known: SCHEMA };
+            return Err(serde_json::Error::custom(error));
         }
+        Ok(report)
     }
 }
 
 impl Totals {
-    /// Counts the hosts.
-    pub fn of(hosts: &[HostReport]) -> Self {
-        let mut totals = Self::default();
-        for host in hosts {
-            totals.add(host.outcome);
-        }
-        totals
+    /// Counts one more host.
+    pub fn add(&mut self, outcome: Outcome) {
+        *self.counter(outcome) += 1;
     }
 
-    /// Counts one more.
-    pub fn add(&mut self, outcome: Outcome) {
-        let counter = match outcome {
+    /// Returns the number of hosts with an outcome.
+    pub fn get(mut self, outcome: Outcome) -> usize {
+        *self.counter(outcome)
+    }
+
+    /// Returns the number of all hosts.
+    pub fn sum(self) -> usize {
+        Outcome::ALL.into_iter().map(|outcome| self.get(outcome)).sum()
+    }
+
+    /// Describes the counts: `10 succeeded, 1 failed, 1 unreachable`.
+    pub fn describe(self) -> String {
+        match self.sum() {
+            0 => ReportMessage::count_hosts(0),
+            _ => phrases::list_counts(
+                Outcome::ALL.into_iter().map(|outcome| (self.get(outcome), outcome.words())),
+            ),
+        }
+    }
+
+    fn counter(&mut self, outcome: Outcome) -> &mut usize {
+        match outcome {
             Outcome::Succeeded => &mut self.succeeded,
             Outcome::Failed => &mut self.failed,
             Outcome::Unreachable => &mut self.unreachable,
             Outcome::TimedOut => &mut self.timed_out,
             Outcome::Cancelled => &mut self.cancelled,
             Outcome::NotStarted => &mut self.not_started,
-        };
-        *counter += 1;
-    }
-
-    /// How many ended so.
-    pub fn get(&self, outcome: Outcome) -> usize {
-        match outcome {
-            Outcome::Succeeded => self.succeeded,
-            Outcome::Failed => self.failed,
-            Outcome::Unreachable => self.unreachable,
-            Outcome::TimedOut => self.timed_out,
-            Outcome::Cancelled => self.cancelled,
-            Outcome::NotStarted => self.not_started,
         }
-    }
-
-    /// How many there are.
-    pub fn all(&self) -> usize {
-        Outcome::ALL.into_iter().map(|outcome| self.get(outcome)).sum()
-    }
-
-    /// `10 succeeded, 1 failed, 1 unreachable`.
-    pub fn words(&self) -> String {
-        let counted: Vec<String> = Outcome::ALL
-            .into_iter()
-            .filter(|outcome| self.get(*outcome) > 0)
-            .map(|outcome| format!("{} {}", self.get(outcome), outcome.words()))
-            .collect();
-        if counted.is_empty() { "no hosts".to_owned() } else { counted.join(", ") }
     }
 }
 
-/// JSON text with everything that is not for eyes as `\u....`: only strings can hold such, so its sense is the same.
+/// Writes control and invisible characters of a JSON text as `\u....`.
 fn escape_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
+        // Outside its strings, JSON holds none of these characters: the values stay the same.
         if c == '\n' || matches!(c, ' '..='~') || escape(c.encode_utf8(&mut [0; 4]).as_bytes()).starts_with(c)
         {
             text.push(c);
@@ -252,9 +247,9 @@ mod tests {
 "#;
 
     fn contract() -> RunReport {
-        let mut good = samples::good("exemple1", 1);
+        let mut good = samples::succeeded_host("exemple1", 1);
         good.steps.truncate(1);
-        let mut run = samples::run(vec![good, samples::failed("test1", 3)]);
+        let mut run = samples::run(vec![good, samples::failed_host("test1", 3)]);
         run.mail = Some(MailReport { sent: true, parts: 1, error: None });
         run
     }
@@ -265,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_back() {
+    fn a_written_report_is_read_back() {
         let mut run = contract();
         assert_eq!(RunReport::from_json(CONTRACT.as_bytes()).unwrap(), run);
         run.mail = None;
@@ -286,8 +281,8 @@ mod tests {
     }
 
     #[test]
-    fn totals_are_said_in_words() {
-        assert_eq!(samples::twelve().totals.words(), "10 succeeded, 1 failed, 1 unreachable");
-        assert_eq!(Totals::default().words(), "no hosts");
+    fn totals_are_described_in_words() {
+        assert_eq!(samples::run_of_twelve().totals.describe(), "10 succeeded, 1 failed, 1 unreachable");
+        assert_eq!(Totals::default().describe(), "no hosts");
     }
 }

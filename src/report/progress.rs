@@ -1,19 +1,25 @@
-//! Tells a run while it goes: the listener of its events, on stderr.
+//! Progress of a run on stderr: live lines on a terminal, plain lines elsewhere.
 //!
-//! A plain struct that is fed one event at a time. On a terminal a few live lines below what stays; without one, plain
-//! lines. A reader that went away is no reason to stop: nothing here fails.
+//! A plain struct that is given one event at a time. Nothing here fails: a reader that closed its end of a pipe is no
+//! reason to stop a run.
 
-mod board;
-mod line;
-mod live;
+mod display;
+mod event_line;
+mod state;
 
 use std::io::Write;
 
+use indicatif::ProgressDrawTarget;
+
 use super::style::Style;
 use crate::event::Event;
-use live::Live;
+use display::LiveDisplay;
+use event_line::event_line;
 
-/// How much is told while a run goes.
+/// The most redraws of the live lines in a second.
+const MAX_REDRAWS: u8 = 12;
+
+/// The amount of detail that is shown during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Live lines on a terminal; above them a line for each host that did not succeed.
@@ -22,12 +28,12 @@ pub enum Mode {
     Plain,
     /// A line for each host that did not succeed.
     Quiet,
-    /// Each step as it begins, and a line for each host with its steps' times.
+    /// A line for each step as it begins, and for each host, with the durations of its steps.
     Verbose,
 }
 
 impl Mode {
-    /// As the options ask; live where nothing was asked and stderr is a terminal.
+    /// Chooses the mode by the options `-q` and `-v` and by whether stderr is a terminal.
     pub fn choose(quiet: bool, verbose: bool, terminal: bool) -> Self {
         match (quiet, verbose, terminal) {
             (true, ..) => Self::Quiet,
@@ -38,59 +44,44 @@ impl Mode {
     }
 }
 
-/// The listener.
+/// The progress display.
 pub struct Progress {
-    /// How much is told.
     mode: Mode,
-    /// The colours.
     style: Style,
-    /// Where plain lines go.
-    sink: Box<dyn Write + Send>,
+    /// Where plain lines are written.
+    writer: Box<dyn Write + Send>,
     /// The live lines, in [`Mode::Live`] only.
-    live: Option<Live>,
+    live: Option<LiveDisplay>,
 }
 
 impl Progress {
-    /// Tells on stderr.
+    /// Starts a display on stderr. Where stderr cannot show live lines, they become plain ones.
     pub fn new(mode: Mode, style: Style) -> Self {
-        let live = (mode == Mode::Live).then(|| Live::on_stderr(style)).flatten();
+        let target = || ProgressDrawTarget::stderr_with_hz(MAX_REDRAWS);
+        let live = (mode == Mode::Live).then(|| LiveDisplay::new(target(), style)).flatten();
         let mode = if mode == Mode::Live && live.is_none() { Mode::Plain } else { mode };
-        Self { mode, style, sink: Box::new(std::io::stderr()), live }
+        Self { mode, style, writer: Box::new(std::io::stderr()), live }
     }
 
-    /// Tells into this writer, as lines.
-    #[cfg(test)]
-    pub fn into_sink(mode: Mode, style: Style, sink: Box<dyn Write + Send>) -> Self {
-        Self { mode, style, sink, live: None }
-    }
-
-    /// Hears one event.
-    pub fn on(&mut self, event: &Event) {
+    /// Shows an event.
+    pub fn handle(&mut self, event: &Event) {
         if let Some(live) = &self.live {
-            live.hear(event);
+            live.update(event);
         }
-        if let Some(line) = line::of(event, self.mode, self.style) {
-            self.print(line);
+        let Some(line) = event_line(event, self.mode, self.style) else { return };
+        match &self.live {
+            Some(live) => live.bar.println(line),
+            // In one write, so that lines of other programs do not mix with it.
+            None => drop(self.writer.write_all(format!("{line}\n").as_bytes())),
         }
     }
 
-    /// The run is over: the live lines go, what was printed above them stays.
+    /// Ends the display: the live lines are cleared, the lines printed above them stay.
     pub fn finish(mut self) {
         if let Some(live) = self.live.take() {
-            live.finish();
+            live.bar.finish_and_clear();
         }
-        drop(self.sink.flush());
-    }
-
-    /// One whole line at once, so that lines of other programs do not mix with it.
-    fn print(&mut self, mut line: String) {
-        match &self.live {
-            Some(live) => live.print(&line),
-            None => {
-                line.push('\n');
-                drop(self.sink.write_all(line.as_bytes()));
-            }
-        }
+        drop(self.writer.flush());
     }
 }
 

@@ -1,10 +1,10 @@
-//! Hosts and runs for the tests of this folder.
+//! Sample hosts and runs for the unit tests of the reports.
 
 use super::json::{RunReport, ScriptReport};
 use crate::outcome::{Cause, CollectedFile, Failure, HostReport, Outcome, SkippedFile, Step, StepTime};
 
-/// A host that succeeded in 1.2 s with so many files of 3482 bytes.
-pub(crate) fn good(name: &str, files: usize) -> HostReport {
+/// Returns a host that succeeded in 1.2 s, with a number of files of 3482 bytes each.
+pub(crate) fn succeeded_host(name: &str, files: usize) -> HostReport {
     let file = |nth: usize| CollectedFile {
         remote: format!("/tmp/fichier_{nth}_log.txt"),
         path: format!("JGE/{name}/fichier_{nth}_log.txt"),
@@ -20,12 +20,12 @@ pub(crate) fn good(name: &str, files: usize) -> HostReport {
             .zip([80, 12, 30, 1000, 78])
             .map(|(step, ms)| StepTime { step, ms })
             .collect(),
-        ..timed(name, "2026-09-22T21:53:44.2Z")
+        ..visited_host(name, "2026-09-22T21:53:44.2Z")
     }
 }
 
-/// A host whose port is closed.
-pub(crate) fn refused(name: &str) -> HostReport {
+/// Returns a host whose port is closed.
+pub(crate) fn refused_host(name: &str) -> HostReport {
     let failure = Failure {
         step: Step::Connect,
         cause: Cause::Refused,
@@ -33,22 +33,22 @@ pub(crate) fn refused(name: &str) -> HostReport {
         hint: Some("is sshd running there?".to_owned()),
     };
     let steps = vec![StepTime { step: Step::Connect, ms: 42 }];
-    faulty(HostReport { steps, ..timed(name, "2026-09-22T21:53:43.042Z") }, failure)
+    end_with_failure(HostReport { steps, ..visited_host(name, "2026-09-22T21:53:43.042Z") }, failure)
 }
 
-/// A host whose script ended with this status.
-pub(crate) fn failed(name: &str, status: i32) -> HostReport {
+/// Returns a host whose script ended with a status.
+pub(crate) fn failed_host(name: &str, status: i32) -> HostReport {
     let message = format!("the script ended with status {status}");
     let failure = Failure { step: Step::Execute, cause: Cause::ScriptFailed, message, hint: None };
     let skipped = vec![SkippedFile {
         remote: "/tmp/fichier_vieux_log.txt".to_owned(),
         why: "older than this run".to_owned(),
     }];
-    let ended = timed(name, "2026-09-22T21:56:48Z");
-    faulty(HostReport { exit_status: Some(status), skipped, ..ended }, failure)
+    let ended = visited_host(name, "2026-09-22T21:56:48Z");
+    end_with_failure(HostReport { exit_status: Some(status), skipped, ..ended }, failure)
 }
 
-/// A run of these hosts.
+/// Returns the report of a run on hosts.
 pub(crate) fn run(hosts: Vec<HostReport>) -> RunReport {
     let script = ScriptReport { file: "/srv/Fichier_fourni.sh".to_owned(), sha256: "ab".repeat(32) };
     let (started, ended) = ("2026-09-22T21:53:43Z", "2026-09-22T21:56:48Z");
@@ -56,21 +56,21 @@ pub(crate) fn run(hosts: Vec<HostReport>) -> RunReport {
     RunReport::new("20260922-235343-k3xq", "JGE", script, times.0, times.1, hosts)
 }
 
-/// Twelve hosts, of which ten succeeded.
-pub(crate) fn twelve() -> RunReport {
-    let mut hosts: Vec<HostReport> = (1..=4).map(|n| good(&format!("exemple{n}"), 1)).collect();
-    hosts.extend([good("machine1", 2), refused("machine2"), good("machine3", 1)]);
-    hosts.push(failed("test1", 3));
-    hosts.extend((2..=5).map(|n| good(&format!("test{n}"), 1)));
+/// Returns the report of a run on twelve hosts, of which ten succeeded.
+pub(crate) fn run_of_twelve() -> RunReport {
+    let mut hosts: Vec<HostReport> = (1..=4).map(|n| succeeded_host(&format!("exemple{n}"), 1)).collect();
+    hosts.extend([succeeded_host("machine1", 2), refused_host("machine2"), succeeded_host("machine3", 1)]);
+    hosts.push(failed_host("test1", 3));
+    hosts.extend((2..=5).map(|n| succeeded_host(&format!("test{n}"), 1)));
     run(hosts)
 }
 
-fn timed(name: &str, ended: &str) -> HostReport {
+fn visited_host(name: &str, ended: &str) -> HostReport {
     let started = Some("2026-09-22T21:53:43Z".parse().unwrap());
     HostReport { started, ended: Some(ended.parse().unwrap()), ..HostReport::new(name) }
 }
 
-fn faulty(mut host: HostReport, failure: Failure) -> HostReport {
+fn end_with_failure(mut host: HostReport, failure: Failure) -> HostReport {
     let ended = host.ended;
     host.end(Some(failure));
     host.ended = ended;

@@ -1,6 +1,6 @@
-//! The few colours of the terminal, and what the terminal is.
+//! Colours of the terminal, and the terminal's size.
 //!
-//! Colour only adds to words that are there without it.
+//! Colours add no information: text without them has the same words.
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -9,31 +9,26 @@ use crate::outcome::Outcome;
 
 /// The width of lines where there is no terminal to measure.
 pub const DEFAULT_WIDTH: usize = 100;
-/// The narrowest width that tables are laid out for.
-const LEAST_WIDTH: usize = 40;
+/// The narrowest width for which tables are laid out.
+const MIN_WIDTH: usize = 40;
 
-/// Whether to colour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Style {
-    /// Whether the reader is a terminal that wants colours.
-    colour: bool,
+/// A choice to colour text or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// No colour: for files, mails and pipes.
+    Plain,
+    /// Colours of a terminal.
+    Coloured,
 }
 
 impl Style {
-    /// No colour: for files, mails and pipes.
-    pub const PLAIN: Self = Self { colour: false };
-
-    /// Colours, whatever the terminal.
-    #[cfg(test)]
-    pub const COLOURED: Self = Self { colour: true };
-
-    /// Colours when the stream is a terminal and `NO_COLOR` is unset or empty.
-    pub fn of(stream: &impl IsTerminal) -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colour: is_terminal(stream) && !refused }
+    /// Returns the style for a stream: coloured on a terminal, unless `NO_COLOR` is set and not empty.
+    pub fn for_stream(stream: &impl IsTerminal) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if is_terminal(stream) && !no_color { Self::Coloured } else { Self::Plain }
     }
 
-    /// The text in the outcome's colour.
+    /// Colours a text by an outcome.
     pub fn outcome(self, outcome: Outcome, text: &str) -> String {
         match outcome {
             Outcome::Succeeded => self.wrap("32", text),
@@ -42,46 +37,50 @@ impl Style {
         }
     }
 
-    /// The text, more visible.
+    /// Makes a text bold.
     pub fn bold(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
-    /// The text, less visible.
+    /// Makes a text dim.
     pub fn dim(self, text: &str) -> String {
         self.wrap("2", text)
     }
 
     fn wrap(self, code: &str, text: &str) -> String {
-        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        match self {
+            Self::Coloured if !text.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
+            _ => text.to_owned(),
+        }
     }
 }
 
-/// Whether the stream is a terminal that can move its cursor.
+/// Checks whether the stream is a terminal that can move its cursor.
 pub fn is_terminal(stream: &impl IsTerminal) -> bool {
+    // A dumb terminal, such as that of an editor, shows control sequences as text.
     stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// The columns and lines of the terminal behind the stream, if there is one that knows them.
-pub fn size(stream: &impl AsFd) -> Option<(usize, usize)> {
+/// Returns the columns and lines of a stream's terminal; none where there is no terminal or it does not know them.
+pub fn terminal_size(stream: &impl AsFd) -> Option<(usize, usize)> {
     let (width, height) = terminal_size::terminal_size_of(stream)?;
-    (width.0 > 0).then(|| (usize::from(width.0).max(LEAST_WIDTH), usize::from(height.0)))
+    (width.0 > 0).then(|| (usize::from(width.0).max(MIN_WIDTH), usize::from(height.0)))
 }
 
-/// How a text is laid out for its reader.
+/// The width and the style of a text.
 #[derive(Debug, Clone, Copy)]
-pub struct View {
-    /// The columns a line may have.
+pub struct TextFormat {
+    /// The columns that a line may have.
     pub width: usize,
-    /// Whether to colour.
+    /// The colours.
     pub style: Style,
 }
 
-impl View {
-    /// As the stream's terminal is; plain and [`DEFAULT_WIDTH`] wide without one.
-    pub fn of(stream: &(impl AsFd + IsTerminal)) -> Self {
-        let width = size(stream).map_or(DEFAULT_WIDTH, |(width, _)| width);
-        Self { width, style: Style::of(stream) }
+impl TextFormat {
+    /// Returns the format for a stream; [`DEFAULT_WIDTH`] wide without a terminal.
+    pub fn for_stream(stream: &(impl AsFd + IsTerminal)) -> Self {
+        let width = terminal_size(stream).map_or(DEFAULT_WIDTH, |(width, _)| width);
+        Self { width, style: Style::for_stream(stream) }
     }
 }
 
@@ -90,16 +89,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_added_only_where_wanted() {
-        assert_eq!(Style::PLAIN.outcome(Outcome::Failed, "failed"), "failed");
-        assert_eq!(Style::COLOURED.outcome(Outcome::Failed, "failed"), "\x1b[31mfailed\x1b[0m");
-        assert_eq!(Style::COLOURED.dim(""), "");
+    fn a_plain_style_adds_no_colour() {
+        assert_eq!(Style::Plain.outcome(Outcome::Failed, "failed"), "failed");
+        assert_eq!(Style::Coloured.outcome(Outcome::Failed, "failed"), "\x1b[31mfailed\x1b[0m");
+        assert_eq!(Style::Coloured.dim(""), "");
     }
 
     #[test]
     fn a_file_is_no_terminal() {
         let file = std::fs::File::open("/dev/null").unwrap();
-        assert_eq!(Style::of(&file), Style::PLAIN);
-        assert_eq!(View::of(&file).width, DEFAULT_WIDTH);
+        assert_eq!(Style::for_stream(&file), Style::Plain);
+        assert_eq!(TextFormat::for_stream(&file).width, DEFAULT_WIDTH);
     }
 }

@@ -1,16 +1,16 @@
-//! The account of a run as plain text: on the terminal, in `report.txt`, in the mail.
+//! Reports of a run as plain text: on the terminal, in `report.txt`, in the mail.
 //!
-//! Pure functions of the report: what they say can be said again later from `report.json` alone.
+//! Pure functions of the run's report: the texts can be made again later from `report.json` alone.
 
-mod account;
-mod full;
+mod full_report;
+mod host_table;
+mod mail_body;
 mod summary;
-mod table;
 
-pub use account::account;
-pub use full::full;
-pub(in crate::report) use summary::mail;
-pub use summary::{Places, summary};
+pub use full_report::full_report;
+pub use mail_body::mail_body;
+pub(in crate::report) use summary::describe_mail;
+pub use summary::{OutputPaths, run_summary};
 
 #[cfg(test)]
 mod tests;

@@ -14,12 +14,12 @@ use super::per_core;
 use crate::archive::{ArchiveEntry, Packer};
 use crate::disk::{run_blocking, write_atomically};
 use crate::event::{Event, Events};
-use crate::hostset::fold;
+use crate::hostset::fold_names;
 use crate::job::Job;
 use crate::mail;
 use crate::message::RunMessage;
 use crate::outcome::{DeliveryStatus, HostReport, MailReport};
-use crate::report::text::{Places, full};
+use crate::report::text::{OutputPaths, full_report};
 use crate::report::{RunReport, html};
 use crate::run_dir::{MANIFEST, REPORT_HTML, REPORT_JSON, REPORT_TEXT, RunFolder};
 
@@ -28,7 +28,7 @@ pub struct Delivery {
     /// The report, with the result of the mail.
     pub report: RunReport,
     /// The paths of everything.
-    pub places: Places,
+    pub places: OutputPaths,
     /// Tells whether everything was delivered.
     pub status: DeliveryStatus,
 }
@@ -43,7 +43,7 @@ impl Delivery {
     /// Begins the delivery of a report.
     pub fn new(report: RunReport, folder: &RunFolder) -> Self {
         let html = Some(folder.path.join(REPORT_HTML));
-        let places = Places { folder: folder.path.clone(), report: html, ..Places::default() };
+        let places = OutputPaths { folder: folder.path.clone(), report: html, ..OutputPaths::default() };
         Self { report, places, status: DeliveryStatus::Delivered }
     }
 
@@ -88,8 +88,8 @@ impl Delivery {
         let written = run_blocking(move || {
             let zone = TimeZone::system();
             run_folder.write(REPORT_JSON, &report.to_json()?)?;
-            run_folder.write(REPORT_TEXT, full(&report, &zone).as_bytes())?;
-            run_folder.write(REPORT_HTML, html::page(&report, &zone).as_bytes())
+            run_folder.write(REPORT_TEXT, full_report(&report, &zone).as_bytes())?;
+            run_folder.write(REPORT_HTML, html::render_page(&report, &zone).as_bytes())
         });
         if let Err(error) = written.await {
             let (folder, error) = (folder.path.display().to_string(), error.to_string());
@@ -140,7 +140,7 @@ fn add_reports(packer: &Packer, folder: &RunFolder, report: &RunReport) -> io::R
     let add = |name: &str, bytes| {
         packer.add(ArchiveEntry::Generated { path: format!("{}/{name}", folder.name), bytes, modified });
     };
-    add(REPORT_TEXT, full(report, &TimeZone::system()).into_bytes());
+    add(REPORT_TEXT, full_report(report, &TimeZone::system()).into_bytes());
     add(MANIFEST, report.to_json()?);
     Ok(())
 }
@@ -174,7 +174,7 @@ async fn send_parts(
         }
     }
     if !left_out.is_empty() {
-        errors.push(RunMessage::TooLargeForMail { hosts: fold(&left_out) }.to_string());
+        errors.push(RunMessage::TooLargeForMail { hosts: fold_names(&left_out) }.to_string());
     }
     errors.dedup();
     let error = (!errors.is_empty()).then(|| errors.join("; "));

@@ -38,7 +38,7 @@ fn host_commands(job: &Job, host: &Host, sockets: &ControlSockets, number: usize
     let ends = persistent.is_none();
     let plan = persistent.unwrap_or(plan);
     let script = &job.script;
-    let staged = script.staged(&shell_quoting::mark(), &host.alias);
+    let staged = script.staged_path(&shell_quoting::mark(), &host.alias);
     let mark = script.supervise.then(shell_quoting::mark);
     let local = shell_quoting::quote(&script.file.to_string_lossy());
     let folder = format!("{}/{}", job.name, host.alias);

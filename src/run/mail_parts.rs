@@ -12,12 +12,12 @@ use jiff::tz::TimeZone;
 use super::deliver::archive_entries;
 use crate::archive;
 use crate::escape::escape;
-use crate::hostset::{HostName, fold};
+use crate::hostset::{HostName, fold_names};
 use crate::mail::{self, Attachment, EmailMessage, Settings};
 use crate::message::RunMessage;
 use crate::outcome::HostReport;
 use crate::report::RunReport;
-use crate::report::text::account;
+use crate::report::text::mail_body;
 use crate::run_dir::RunFolder;
 
 /// The messages of a run.
@@ -54,7 +54,7 @@ pub fn compose_mail_parts(
     report: &RunReport,
     limit: u64,
 ) -> Result<MailParts, String> {
-    let text = format!("{}\n\n{}", settings.body.trim_end(), account(report, &TimeZone::system()));
+    let text = format!("{}\n\n{}", settings.body.trim_end(), mail_body(report, &TimeZone::system()));
     let max = max_archive_bytes(settings, folder, &text, limit)?;
     let archive = folder.archive_path();
     let unreadable = |error: io::Error| format!("{}: {error}", archive.display());
@@ -84,7 +84,7 @@ pub fn compose_mail_parts(
 fn max_archive_bytes(settings: &Settings, folder: &RunFolder, text: &str, limit: u64) -> Result<u64, String> {
     let label = PartLabel { number: 1000, of: 1000, hosts: "x".repeat(MAX_HOSTS_BYTES) };
     let empty = compose_message(settings, folder, text.to_owned(), Vec::new(), Some(&label));
-    mail::attachment_room(settings, &empty, limit).map_err(|error| error.explain())
+    mail::max_attachment(settings, &empty, limit).map_err(|error| error.explain())
 }
 
 /// Composes one message. A part has its label in subject, text and file name.
@@ -135,7 +135,7 @@ fn split_hosts<'a>(
 /// Lists the hosts of a part, shortened where they are many.
 fn list_hosts(hosts: &[&HostReport]) -> String {
     let names: Vec<&str> = hosts.iter().map(|host| &*host.host).collect();
-    let text = escape(fold(&names).as_bytes());
+    let text = escape(fold_names(&names).as_bytes());
     match text.char_indices().nth(MAX_HOSTS_BYTES / 5) {
         Some((end, _)) => {
             let names = text.get(..end).unwrap_or_default().to_owned();

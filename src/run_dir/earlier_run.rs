@@ -10,13 +10,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-use thiserror::Error;
 
-use super::RunFileError;
 use super::folder::{JOURNAL, RunFolder};
 use super::journal::{self, JournalEntry, RunParameters};
 use crate::escape::hex;
 use crate::hostset::HostName;
+use crate::located::Located;
 use crate::message::RunMessage;
 use crate::outcome::{CollectedFile, HostReport, Outcome};
 
@@ -51,28 +50,17 @@ pub enum RemainingWork {
     Visit,
 }
 
-/// Why an earlier run cannot be used.
-#[derive(Debug, Error)]
-pub enum EarlierRunError {
-    /// There is no such run, or its journal lacks the parameters.
-    #[error(transparent)]
-    Unusable(#[from] RunMessage),
-    /// Its journal cannot be read.
-    #[error(transparent)]
-    Unreadable(#[from] RunFileError),
-}
-
 /// Finds the folder of an earlier run: by its path, by its id in `output`, or the latest.
 ///
 /// # Errors
 /// There is no such run.
-pub fn find_run(output: &Path, run: Option<&Path>) -> Result<PathBuf, RunMessage> {
+pub fn find_run(output: &Path, run: Option<&Path>) -> Result<PathBuf, Located> {
     let name = run.unwrap_or(Path::new("latest"));
     let candidates = [run.map(Path::to_owned), Some(output.join(name))];
     let mut folders = candidates.into_iter().flatten().filter_map(|path| fs::canonicalize(path).ok());
-    folders.find(|path| path.join(JOURNAL).is_file()).ok_or_else(|| RunMessage::NoSuchRun {
-        run: name.display().to_string(),
-        output: output.display().to_string(),
+    folders.find(|path| path.join(JOURNAL).is_file()).ok_or_else(|| {
+        let output = output.display().to_string();
+        Located::new(name.display().to_string(), RunMessage::NoSuchRun { output })
     })
 }
 
@@ -96,16 +84,16 @@ impl EarlierRun {
     ///
     /// # Errors
     /// Its journal cannot be read, or lacks the parameters of the run.
-    pub fn read(path: &Path) -> Result<Self, EarlierRunError> {
+    pub fn read(path: &Path) -> Result<Self, Located> {
         let journal = path.join(JOURNAL);
         let shown = journal.display().to_string();
-        let message = RunMessage::JournalUnreadable { path: shown.clone() };
-        let entries = journal::read_entries(&journal).map_err(|source| RunFileError { message, source })?;
+        let entries = journal::read_entries(&journal)
+            .map_err(|error| Located::with_source(&shown, RunMessage::JournalUnreadable, error))?;
         let parameters = entries.iter().find_map(|entry| match entry {
             JournalEntry::Started(parameters) => Some(parameters.clone()),
             _ => None,
         });
-        let parameters = parameters.ok_or(RunMessage::JournalWithoutStart { path: shown })?;
+        let parameters = parameters.ok_or_else(|| Located::new(shown, RunMessage::JournalWithoutStart))?;
         let (id, name) = (parameters.run.clone(), parameters.name.clone());
         let folder = RunFolder { path: path.to_owned(), id, name };
         let (resumed, started_at, reports) = (Vec::new(), HashMap::new(), HashMap::new());

@@ -10,9 +10,9 @@ use std::path::Path;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::RunFileError;
 use super::folder::private_dir_builder;
-use crate::escape::summary;
+use crate::escape::escape_tail;
+use crate::located::Located;
 use crate::message::RunMessage;
 
 /// The lock of a job, held until it is dropped.
@@ -24,10 +24,10 @@ pub struct Lock(File);
 pub enum LockError {
     /// Another run holds it.
     #[error(transparent)]
-    Held(RunMessage),
+    Held(Located),
     /// The output folder or the lock file cannot be used.
     #[error(transparent)]
-    Unavailable(#[from] RunFileError),
+    Unavailable(#[from] Located),
 }
 
 impl Lock {
@@ -36,10 +36,8 @@ impl Lock {
     /// # Errors
     /// Another run holds it, or the folder cannot be written.
     pub fn take(output: &Path, job: &str) -> Result<Self, LockError> {
-        let failed = |source| {
-            let message = RunMessage::LockUnavailable { folder: output.display().to_string() };
-            RunFileError { message, source }
-        };
+        let failed =
+            |error| Located::with_source(output.display().to_string(), RunMessage::LockUnavailable, error);
         private_dir_builder().recursive(true).create(output).map_err(failed)?;
         let path = output.join(format!(".{job}.lock"));
         let open =
@@ -54,8 +52,8 @@ impl Lock {
                 let mut holder = Vec::new();
                 // The holder may not have written its name yet.
                 let _partial = file.take(200).read_to_end(&mut holder);
-                let holder = summary(&holder, 200);
-                Err(LockError::Held(RunMessage::LockHeld { job: job.to_owned(), holder }))
+                let holder = escape_tail(&holder, 200);
+                Err(LockError::Held(Located::new(job, RunMessage::LockHeld { holder })))
             }
             Err(TryLockError::Error(source)) => Err(failed(source).into()),
         }

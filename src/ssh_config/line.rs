@@ -1,32 +1,27 @@
-//! One line of an ssh_config, as ssh takes it apart.
+//! Parses one line of an ssh_config as ssh does.
 //!
-//! Pure. Bytes that are no UTF-8 come out as U+FFFD.
+//! Pure. Limits: bytes that are no UTF-8 become U+FFFD; keywords that nothing here depends on are one variant.
 
-/// What a line says, of what is read here.
+/// A parsed line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// `Host` and its names, wildcards and negations among them.
     Host(Vec<String>),
     /// `Include` and its patterns.
     Include(Vec<String>),
-    /// `HostName` and its words.
+    /// `HostName` and its values.
     HostName(Vec<String>),
-    /// `ControlPath` and its words.
-    ControlPath(Vec<String>),
-    /// `User` and its words.
-    User(Vec<String>),
-    /// `Port` and its words.
-    Port(Vec<String>),
-    /// What only ssh can say the meaning of for a host: `Match`, canonical names, jumps, keepalive.
-    Deciding,
-    /// One of those with words, with a quote that is never closed: ssh refuses it.
+    /// A keyword that a visit depends on, and whose meaning for a host only ssh knows: `Match`, canonical names, jump
+    /// hosts, keepalive, control sockets.
+    LeftToSsh,
+    /// A keyword that is read here, with a quote that is never closed: ssh refuses it.
     OpenQuote,
     /// Anything else.
     Other,
 }
 
-/// Takes `line` apart: a keyword, blanks or one `=`, then words that may be quoted, up to a comment.
-pub(super) fn parse(line: &[u8]) -> Line {
+/// Parses a keyword, blanks or one `=`, then words that may be quoted, up to a comment.
+pub(super) fn parse_line(line: &[u8]) -> Line {
     let text = String::from_utf8_lossy(line);
     let text = text.trim();
     let end = text.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(text.len());
@@ -34,34 +29,35 @@ pub(super) fn parse(line: &[u8]) -> Line {
     let rest = rest.trim_start();
     let rest = rest.strip_prefix('=').unwrap_or(rest);
     let keyword = keyword.trim_matches('"');
-    let made: fn(Vec<String>) -> Line = match keyword.to_ascii_lowercase().as_str() {
+    let to_line: fn(Vec<String>) -> Line = match keyword.to_ascii_lowercase().as_str() {
         "host" => Line::Host,
         "include" => Line::Include,
         "hostname" => Line::HostName,
-        "controlpath" => Line::ControlPath,
-        "user" => return words(rest).map_or(Line::Deciding, Line::User),
-        "port" => return words(rest).map_or(Line::Deciding, Line::Port),
-        "match" | "proxyjump" | "serveraliveinterval" | "serveralivecountmax" => return Line::Deciding,
-        other if other.starts_with("canonical") => return Line::Deciding,
+        "controlpath" => |paths| match paths.as_slice() {
+            [path, ..] if !path.eq_ignore_ascii_case("none") => Line::LeftToSsh,
+            _ => Line::Other,
+        },
+        "match" | "proxyjump" | "serveraliveinterval" | "serveralivecountmax" => return Line::LeftToSsh,
+        other if other.starts_with("canonical") => return Line::LeftToSsh,
         _ => return Line::Other,
     };
-    words(rest).map_or(Line::OpenQuote, made)
+    split_words(rest).map_or(Line::OpenQuote, to_line)
 }
 
-/// The words of `text`; none where a quote is never closed.
-fn words(text: &str) -> Option<Vec<String>> {
+/// Splits a text into words; none where a quote is never closed.
+fn split_words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() && !rest.starts_with('#') {
-        let (word, after) = word(rest)?;
+        let (word, after) = split_word(rest)?;
         words.push(word);
         rest = after.trim_start();
     }
     Some(words)
 }
 
-/// The word that `text` begins with, its quotes and escapes undone, and what follows it.
-fn word(text: &str) -> Option<(String, &str)> {
+/// Splits off the first word, without its quotes and escapes; returns it and the rest.
+fn split_word(text: &str) -> Option<(String, &str)> {
     let mut word = String::new();
     let mut quote = None;
     let mut chars = text.chars();
@@ -86,7 +82,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_line_is_taken_apart_as_by_ssh() {
+    fn a_line_is_parsed_as_by_ssh() {
         let host = |names: &[&str]| Line::Host(names.iter().map(|name| (*name).to_owned()).collect());
         let cases = [
             ("Host a b", host(&["a", "b"])),
@@ -99,26 +95,26 @@ mod tests {
             ("Host a\\ b \\\"c", host(&["a b", "\"c"])),
             ("Host", host(&[])),
             ("Include ~/.ssh/a 'b c'", Line::Include(vec!["~/.ssh/a".into(), "b c".into()])),
-            ("Match host a", Line::Deciding),
-            ("CanonicalizeHostname yes", Line::Deciding),
+            ("Match host a", Line::LeftToSsh),
+            ("CanonicalizeHostname yes", Line::LeftToSsh),
             ("HostName = a", Line::HostName(vec!["a".into()])),
-            ("ControlPath ~/.ssh/cm-%C", Line::ControlPath(vec!["~/.ssh/cm-%C".into()])),
+            ("ControlPath ~/.ssh/cm-%C", Line::LeftToSsh),
             ("# Host a", Line::Other),
             ("", Line::Other),
             ("Host \"a", Line::OpenQuote),
-            ("User \"a", Line::Deciding),
-            ("User a", Line::User(vec!["a".into()])),
-            ("Port=2222", Line::Port(vec!["2222".into()])),
+            ("User \"a", Line::Other),
+            ("ControlPath none", Line::Other),
+            ("Port=2222", Line::Other),
         ];
         for (line, parsed) in cases {
-            assert_eq!(parse(line.as_bytes()), parsed, "{line:?}");
+            assert_eq!(parse_line(line.as_bytes()), parsed, "{line:?}");
         }
     }
 
     proptest! {
         #[test]
         fn no_line_panics(line: Vec<u8>, rest in "[Hh]ost[ =]\\PC*") {
-            let _ = (parse(&line), parse(rest.as_bytes()));
+            let _ = (parse_line(&line), parse_line(rest.as_bytes()));
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Where a name leads: asked of `ssh -G`, which alone knows how ssh_config is read.
+//! Asks `ssh -G` for the settings of a host: only OpenSSH knows how its ssh_config is read.
 //!
 //! Limits: no name is looked up in the DNS and no host is reached; `Match exec` of the user's ssh_config does run.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -13,91 +14,82 @@ use thiserror::Error;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::escape::summary;
+use crate::escape::escape_tail;
 use crate::hostset::HostName;
+use crate::located::Located;
+use crate::message::InventoryMessage;
 
-/// How long one `ssh -G` may take: a `Match exec` may ask a server.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest time of one `ssh -G`: a `Match exec` may ask a server.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The most of an answer that is read, in bytes.
-const SHOWN: usize = 400;
+/// The most bytes of a refusal that are shown.
+const MAX_SHOWN: usize = 400;
 
 /// A host as OpenSSH sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resolved {
     /// The name as it was chosen.
     pub alias: HostName,
-    /// Who logs in.
+    /// The user who logs in.
     pub user: String,
-    /// What ssh connects to: `HostName`.
+    /// The address that ssh connects to: `HostName`.
     pub address: String,
     /// The port.
     pub port: u16,
     /// The jump hosts, if any.
     pub jump: Option<String>,
-    /// Where the user's own master would listen.
+    /// The control socket of a master of the user's own, which may not be running.
     #[serde(skip)]
     pub(super) control_path: Option<PathBuf>,
-    /// After how many seconds ssh gives a dead link up; none if it never does.
+    /// The seconds after which ssh gives up a dead connection; none if it never does.
     #[serde(skip)]
     pub(super) notices_dead_link_within: Option<u64>,
 }
 
-/// Why a name leads nowhere.
+/// An error of `ssh -G`.
 #[derive(Debug, Error)]
 pub enum ResolveError {
-    /// `ssh` itself cannot be started.
-    #[error("ssh cannot be started; is OpenSSH's client installed, and in PATH?")]
-    Start(#[source] std::io::Error),
-    /// It refused.
-    #[error("{host}: ssh -G refuses: {said}; correct the ssh_config or the name")]
-    Refused {
-        /// The host.
-        host: HostName,
-        /// ssh's words.
-        said: String,
-    },
-    /// It gave no answer.
-    #[error("{host}: ssh -G gave no answer within {} s; is a Match exec of the ssh_config hanging?", PATIENCE.as_secs())]
-    Silent {
-        /// The host.
-        host: HostName,
-    },
+    /// `ssh` cannot be started.
+    #[error("{}", InventoryMessage::SshNotStarted)]
+    Start(#[source] io::Error),
+    /// It gave no answer about a host.
+    #[error(transparent)]
+    Host(#[from] Located),
 }
 
-/// The names that lead to the same user, host and port by the same way, in groups of two and more.
-pub fn same_machine(hosts: &[Resolved]) -> Vec<Vec<HostName>> {
+/// Returns the groups of names that mean the same user, address, port and jump host.
+pub fn find_duplicates(hosts: &[Resolved]) -> Vec<Vec<HostName>> {
     let mut groups: Vec<Vec<HostName>> = Vec::new();
     let mut known = HashMap::new();
     for host in hosts {
-        let way = (&host.user, host.address.to_lowercase(), host.port, &host.jump);
-        let number = *known.entry(way).or_insert_with(|| {
+        let machine = (&host.user, host.address.to_lowercase(), host.port, &host.jump);
+        let index = *known.entry(machine).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
         });
-        groups.get_mut(number).into_iter().for_each(|group| group.push(host.alias.clone()));
+        groups.get_mut(index).into_iter().for_each(|group| group.push(host.alias.clone()));
     }
     groups.retain(|group| group.len() > 1);
     groups
 }
 
-/// Asks where all targets lead, `at_once` questions at a time; the answers keep the order.
+/// Asks ssh about all hosts, `at_once` at a time, and returns the answers in their order.
 ///
 /// # Errors
-/// The first target that leads nowhere.
+/// ssh cannot be started, or gives no answer about a host; the first one is reported.
 pub async fn resolve(
     hosts: Vec<HostName>,
     config: Option<&Path>,
     identity: Option<&Path>,
     at_once: usize,
 ) -> Result<Vec<Resolved>, ResolveError> {
-    stream::iter(hosts.into_iter().map(|host| one(host, config, identity)))
+    stream::iter(hosts.into_iter().map(|host| resolve_host(host, config, identity)))
         .buffered(at_once)
         .try_collect()
         .await
 }
 
-async fn one(
+async fn resolve_host(
     host: HostName,
     config: Option<&Path>,
     identity: Option<&Path>,
@@ -109,19 +101,24 @@ async fn one(
             ssh.arg(flag).arg(path);
         }
     }
-    let asked = timeout(PATIENCE, ssh.arg("--").arg(&*host).output()).await;
-    match asked {
+    let answer = timeout(TIMEOUT, ssh.arg("--").arg(&*host).output()).await;
+    match answer {
         Ok(Ok(Output { status, stdout, .. })) if status.success() => {
-            Ok(read(host, &String::from_utf8_lossy(&stdout)))
+            Ok(parse_answer(host, &String::from_utf8_lossy(&stdout)))
         }
-        Ok(Ok(output)) => Err(ResolveError::Refused { host, said: summary(&output.stderr, SHOWN) }),
+        Ok(Ok(output)) => {
+            let said = escape_tail(&output.stderr, MAX_SHOWN);
+            Err(Located::new(&*host, InventoryMessage::SshRefuses { said }).into())
+        }
         Ok(Err(error)) => Err(ResolveError::Start(error)),
-        Err(_) => Err(ResolveError::Silent { host }),
+        Err(_) => {
+            Err(Located::new(&*host, InventoryMessage::SshSilent { seconds: TIMEOUT.as_secs() }).into())
+        }
     }
 }
 
-/// Reads `key value` lines.
-fn read(host: HostName, text: &str) -> Resolved {
+/// Parses the `key value` lines of an answer.
+fn parse_answer(host: HostName, text: &str) -> Resolved {
     let value = |key: &str| {
         text.lines()
             .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
@@ -146,10 +143,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ssh_says_is_read_by_its_keys() {
+    fn an_answer_is_parsed_by_its_keys() {
         let target = HostName::from("db1");
         let text = "user op\nhostname 10.0.0.1\nport 2222\nproxyjump gate\ncontrolpath /run/c m\nserveraliveinterval 15\nserveralivecountmax 3\n";
-        let resolved = read(target.clone(), text);
+        let resolved = parse_answer(target.clone(), text);
         assert_eq!(
             (resolved.user.as_str(), resolved.address.as_str(), resolved.port),
             ("op", "10.0.0.1", 2222)
@@ -159,9 +156,9 @@ mod tests {
         assert_eq!(resolved.notices_dead_link_within, Some(45));
         let named = |alias: &str| Resolved { alias: alias.into(), ..resolved.clone() };
         let other = Resolved { port: 22, ..named("c") };
-        assert_eq!(same_machine(&[named("a"), other.clone(), named("b")]), [["a", "b"]]);
-        assert!(same_machine(&[named("a"), other]).is_empty());
-        let bare = read(target, "");
+        assert_eq!(find_duplicates(&[named("a"), other.clone(), named("b")]), [["a", "b"]]);
+        assert!(find_duplicates(&[named("a"), other]).is_empty());
+        let bare = parse_answer(target, "");
         assert_eq!((bare.address.as_str(), bare.port, bare.notices_dead_link_within), ("db1", 22, None));
     }
 }

@@ -1,5 +1,6 @@
 //! ssh_configs of every shape, read from real folders.
 
+use super::reader::Reader;
 use super::*;
 use proptest::prelude::*;
 
@@ -12,13 +13,13 @@ fn names(files: &[(&str, &str)]) -> Vec<String> {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, content).unwrap();
     }
-    let mut reader = Reader::new(Here { home: home.path().to_owned(), ..Here::default() });
-    reader.read(&folder.join("config"), &folder, "test").unwrap();
+    let mut reader = Reader::new(home.path().to_owned());
+    reader.read_file(&folder.join("config"), &folder, "test").unwrap();
     reader.aliases.into_iter().map(|alias| alias.name.to_string()).collect()
 }
 
 #[test]
-fn hosts_are_named_and_wildcards_are_not() {
+fn names_are_aliases_and_patterns_are_not() {
     let config = "\u{feff}Host a b\r\n  HostName x\r\nHost *\nHost !c d-* e? f\nhost=g\nHOST \"h\" a\n\
                   Match host i exec \"Host j\"\n  User Host\nHost k # l\n#Host m\nHostName n\nHost -o é\n";
     assert_eq!(names(&[("config", config)]), ["a", "b", "f", "g", "h", "k", "é"]);
@@ -45,29 +46,30 @@ fn includes_are_followed_as_ssh_does() {
 }
 
 #[test]
-fn bytes_that_are_no_utf_8_harm_their_line_only() {
+fn bytes_that_are_no_utf_8_spoil_their_line_only() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config");
     std::fs::write(&config, b"# caf\xe9\nHost caf\xe9 a\n\x00\xff\nHost b\n").unwrap();
-    let found = aliases(Some(&config)).unwrap();
+    let found = list_aliases(Some(&config)).unwrap();
     let found: Vec<(&str, u64)> = found.iter().map(|alias| (&*alias.name, alias.line)).collect();
     assert_eq!(found, [("a", 2), ("b", 4)]);
 }
 
 #[test]
 fn none_is_no_file() {
-    assert!(aliases(Some(Path::new("none"))).unwrap().is_empty());
+    assert!(list_aliases(Some(Path::new("none"))).unwrap().is_empty());
 }
 
 #[test]
-fn a_pattern_chooses_in_order_or_tells_the_nearest() {
+fn a_pattern_matches_in_order_or_suggests_the_nearest() {
     let alias = |name: &str| Alias { name: name.into(), file: PathBuf::from("config"), line: 1 };
     let all = ["prod-web-1", "prod-db-1", "recette-1", "prod-web-2"].map(alias);
-    let chosen: Vec<&str> = choose("prod-web-?", &all).unwrap().iter().map(|alias| &*alias.name).collect();
+    let chosen: Vec<&str> =
+        match_aliases("prod-web-?", &all).unwrap().iter().map(|alias| &*alias.name).collect();
     assert_eq!(chosen, ["prod-web-1", "prod-web-2"]);
-    let told = |pattern| choose(pattern, &all).unwrap_err().to_string();
-    assert!(told("rectte-*").ends_with("the nearest: recette-1"), "{}", told("rectte-*"));
-    assert!(told("prod-wbe-*").contains("the nearest: prod-web-1, prod-web-2"), "{}", told("prod-wbe-*"));
+    let error = |pattern| match_aliases(pattern, &all).unwrap_err().to_string();
+    assert!(error("rectte-*").ends_with("the nearest: recette-1"), "{}", error("rectte-*"));
+    assert!(error("prod-wbe-*").contains("the nearest: prod-web-1, prod-web-2"), "{}", error("prod-wbe-*"));
 }
 
 proptest! {
@@ -79,8 +81,8 @@ proptest! {
         let config = folder.path().join("config");
         for content in [content, text.into_bytes()] {
             std::fs::write(&config, content).unwrap();
-            let mut reader = Reader::new(Here { home: folder.path().to_owned(), ..Here::default() });
-            let _ = reader.read(&config, folder.path(), "test");
+            let mut reader = Reader::new(folder.path().to_owned());
+            let _ = reader.read_file(&config, folder.path(), "test");
         }
     }
 }

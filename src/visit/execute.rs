@@ -31,7 +31,7 @@ impl From<Failure> for ExecuteResult {
 
 /// The whole line that runs the script on a host; with a mark, under the supervisor.
 pub fn script_line(script: &job::Script, mark: Option<&str>) -> String {
-    run_line(script, &script.words(), mark)
+    run_line(script, &script.argv(), mark)
 }
 
 /// The line that runs `words` as the script would be run.
@@ -62,7 +62,7 @@ pub(super) async fn execute(
         Ok(sinks) => sinks,
         Err(error) => return here(error).into(),
     };
-    let mark = job::Script::mark(&run.run_secret, host);
+    let mark = job::Script::marker(&run.run_secret, host);
     let ready = ScriptCommand {
         line: script_line(script, script.supervise.then_some(&mark)),
         then: remote.list_program(&run.job.collect.files),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::escape::summary;
+use crate::escape::escape_tail;
 use crate::job::Script;
 use crate::outcome::{Cause, Failure, HostReport, Step};
 use crate::remote::{RemoteError, ScriptEnd, complaint};
@@ -43,7 +43,7 @@ pub fn of(step: Step, what: &str, error: RemoteError) -> Failure {
         RemoteError::Local(source) => format!("{error}: {source}"),
         _ => error.to_string(),
     };
-    let what = summary(what.as_bytes(), SHOWN);
+    let what = escape_tail(what.as_bytes(), SHOWN);
     new(step, cause, if what.is_empty() { why } else { format!("{what}: {why}") }, hint)
 }
 
@@ -119,7 +119,7 @@ pub fn install(script: &Script, stderr: &[u8]) -> Failure {
         RemoteError::Full => (Cause::DiskFull, "make room there"),
         _ => denied(Step::Install),
     };
-    let said = summary(stderr, SHOWN);
+    let said = escape_tail(stderr, SHOWN);
     let said = if said.is_empty() { "cp or chmod failed without a word".to_owned() } else { said };
     new(Step::Install, cause, format!("{}: {said}", script.install), hint)
 }
@@ -127,7 +127,7 @@ pub fn install(script: &Script, stderr: &[u8]) -> Failure {
 /// What lies installed is not what was supplied.
 pub fn tampered(script: &Script) -> Failure {
     let hint = "find out who else writes there; nothing was run";
-    new(Step::Install, Cause::Tampered, format!("{} is not what was supplied", script.installed()), hint)
+    new(Step::Install, Cause::Tampered, format!("{} is not what was supplied", script.installed_path()), hint)
 }
 
 /// What the end of the script's run means; none if it went well.
@@ -135,7 +135,7 @@ pub fn ran(script: &Script, ran: &ScriptEnd) -> Option<Failure> {
     if let Some(cut) = ran.cut {
         return Some(cut_short(script, ran, cut));
     }
-    let last_words = summary(&ran.complaint, SHOWN);
+    let last_words = escape_tail(&ran.complaint, SHOWN);
     if ran.began == Some(false) || (ran.began.is_none() && ran.status != Some(0) && refused(&ran.complaint)) {
         return Some(refusal(script, &ran.complaint, String::new()));
     }
@@ -205,7 +205,7 @@ fn refusal(script: &Script, complaint: &[u8], how: String) -> Failure {
     } else {
         (Cause::Other, "does the login shell end early?".to_owned())
     };
-    let said = summary(complaint, SHOWN);
+    let said = escape_tail(complaint, SHOWN);
     let said = if said.is_empty() { "no word was said".to_owned() } else { said };
     new(Step::Execute, cause, format!("the script did not begin{how}: {said}"), &hint)
 }

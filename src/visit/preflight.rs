@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::connect::{reach, stale};
 use super::execute::{run_line, script_line};
 use super::{ConnectLimiter, failure};
-use crate::escape::summary;
+use crate::escape::escape_tail;
 use crate::event::Stop;
 use crate::job::{Job, Script};
 use crate::outcome::{Cause, Failure, HostReport, Step};
@@ -163,7 +163,7 @@ async fn sftp(remote: &Remote) -> CheckResult {
 
 /// What the upload does, taken back.
 async fn staging(remote: &Remote, script: &Script, host: &str) -> CheckResult {
-    let path = script.staged(&shell_quoting::mark(), host);
+    let path = script.staged_path(&shell_quoting::mark(), host);
     let uploaded = remote.upload(&path, &script.bytes).await;
     let removed = remote.remove(&path).await;
     match uploaded.and(removed) {
@@ -174,7 +174,8 @@ async fn staging(remote: &Remote, script: &Script, host: &str) -> CheckResult {
 
 /// The install folder is there, can be written, and has room.
 async fn install(remote: &Remote, script: &Script) -> CheckResult {
-    let (folder, file) = (shell_quoting::quote(&script.install), shell_quoting::quote(&script.installed()));
+    let (folder, file) =
+        (shell_quoting::quote(&script.install), shell_quoting::quote(&script.installed_path()));
     let program = format!(
         "( LC_ALL=C; export LC_ALL; if [ -d {folder} ]; then :; else echo \"No such folder\" >&2; exit 1; fi; \
          if [ -e {file} ]; then t={file}; else t={folder}; fi; \
@@ -232,7 +233,7 @@ async fn clock(remote: &Remote) -> CheckResult {
         (Some(there), Some(here)) if (there - here).abs() <= CLOCK => CheckResult::Passed,
         (Some(there), Some(here)) => CheckResult::Noted(format!("its clock differs by {} s", there - here)),
         _ => {
-            let said = summary(&done.stdout, 100);
+            let said = escape_tail(&done.stdout, 100);
             let message = format!("its clock cannot be read: date +%s says \"{said}\"");
             CheckResult::Failed(failure::new(
                 Step::Install,

@@ -1,135 +1,140 @@
-//! `recolte check`: what is wanting on a host is found before a run, and nothing is left behind; `recolte runs`.
-
-use std::fs;
+//! `recolte check`: finds what is missing on a host, and changes nothing there.
 
 use crate::lab::{Lab, Run, wait};
 
-/// The items of the grid, in its order.
+/// The checks, in the order of the columns.
 const ITEMS: [&str; 7] = ["connect", "shell", "sftp", "staging", "install", "sudo", "clock"];
 
-/// A host that wants something: how it is made so, the item that says NO, what is said of it, and the way out.
-struct Wants {
+/// A host where something is missing: its setup, the check that fails, and texts of the message and the hint.
+struct NotReady {
     host: &'static str,
     setup: &'static str,
     item: &'static str,
-    says: &'static str,
-    hints: &'static str,
+    message: &'static str,
+    hint: &'static str,
 }
 
-const WANTING: [Wants; 9] = [
-    Wants {
+const NOT_READY: [NotReady; 9] = [
+    NotReady {
         host: "closed",
         setup: ": >/etc/ssh/sshd_not_to_be_run",
         item: "connect",
-        says: "refused",
-        hints: "",
+        message: "refused",
+        hint: "",
     },
-    Wants {
+    NotReady {
         host: "denied",
         setup: "rm /home/User_VIP/.ssh/authorized_keys",
         item: "connect",
-        says: "denied",
-        hints: "",
+        message: "denied",
+        hint: "",
     },
-    Wants {
+    NotReady {
         host: "talks",
         setup: "sed -i '1i echo welcome' /home/User_VIP/.bashrc",
         item: "shell",
-        says: "prints",
-        hints: "print nothing",
+        message: "prints",
+        hint: "print nothing",
     },
-    Wants { host: "nostaging", setup: "chmod 755 /tmp", item: "staging", says: "/tmp", hints: "staging" },
-    Wants {
+    NotReady {
+        host: "nostaging",
+        setup: "chmod 755 /tmp",
+        item: "staging",
+        message: "/tmp",
+        hint: "staging",
+    },
+    NotReady {
         host: "full",
         setup: "mount -t tmpfs -o size=64k,mode=1777 none /tmp; dd if=/dev/zero of=/tmp/x bs=1k count=64 || :",
         item: "staging",
-        says: "no space",
-        hints: "room",
+        message: "no space",
+        hint: "room",
     },
-    Wants {
+    NotReady {
         host: "nofolder",
         setup: "rm -r /home/User_VIP/script",
         item: "install",
-        says: "/home/User_VIP/script",
-        hints: "install",
+        message: "/home/User_VIP/script",
+        hint: "install",
     },
-    Wants {
+    NotReady {
         host: "foreign",
         setup: "chown root /home/User_VIP/script",
         item: "install",
-        says: "Permission denied",
-        hints: "install",
+        message: "Permission denied",
+        hint: "install",
     },
-    Wants {
+    NotReady {
         host: "nosudo",
         setup: "rm /etc/sudoers.d/vip",
         item: "sudo",
-        says: "sudo",
-        hints: "su - User_DollarU",
+        message: "sudo",
+        hint: "su - User_DollarU",
     },
-    Wants {
+    NotReady {
         host: "nouser",
         setup: "sed -i /^User_DollarU/d /etc/passwd",
         item: "sudo",
-        says: "User_DollarU",
-        hints: "create User_DollarU",
+        message: "User_DollarU",
+        hint: "create User_DollarU",
     },
 ];
 
-/// The words of a host's row.
+/// Returns the cells of a host's row.
 #[track_caller]
-fn row(run: &Run, host: &str) -> Vec<String> {
+fn cells_of(run: &Run, host: &str) -> Vec<String> {
     let line = run.stdout.lines().find(|line| line.split_whitespace().next() == Some(host));
     let line = line.unwrap_or_else(|| panic!("no {host}: {run}"));
     line.split_whitespace().skip(1).map(str::to_owned).collect()
 }
 
-/// What stands below a host's row.
-fn below(run: &Run, host: &str) -> String {
+/// Returns the lines below a host's row.
+fn lines_below(run: &Run, host: &str) -> String {
     let mut lines = run.stdout.lines().skip_while(|line| line.split_whitespace().next() != Some(host));
     lines.next();
     lines.take_while(|line| line.starts_with(' ')).collect::<Vec<_>>().join("\n")
 }
 
-/// What is in the folders of a host that a job writes to; of files also when they were changed.
-fn listing(lab: &Lab, host: &str) -> String {
-    lab.on_host(
+/// Lists the folders that a job writes to, with permissions, owners, and sizes and times of files.
+fn list_files(lab: &Lab, host: &str) -> String {
+    lab.host_sh(
         host,
         "find /tmp /home -printf '%p %m %u' \\( -type f -printf ' %s %T@\\n' -o -printf '\\n' \\) | sort",
     )
 }
 
 #[test]
-fn what_is_wanting_says_no_with_its_way_out_and_nothing_is_left() {
-    let names: Vec<&str> = WANTING.iter().map(|wants| wants.host).chain(["well"]).collect();
-    let lab = WANTING.iter().fold(Lab::of(&names), |lab, wants| lab.setup(wants.host, wants.setup)).up();
-    let before: Vec<String> = names.iter().map(|host| listing(&lab, host)).collect();
-    let job = lab.job().command("check").set("ssh.retries", 0);
-    let run = lab.recolte(&job);
-    run.exits(1);
+fn each_missing_requirement_says_no_with_a_hint_and_nothing_is_left_behind() {
+    let names: Vec<&str> = NOT_READY.iter().map(|fault| fault.host).chain(["good"]).collect();
+    let lab =
+        NOT_READY.iter().fold(Lab::builder(&names), |lab, fault| lab.setup(fault.host, fault.setup)).up();
+    let before: Vec<String> = names.iter().map(|host| list_files(&lab, host)).collect();
+    let job = lab.job().subcommand("check").set("ssh.retries", 0);
+    let run = lab.run_checked(&job);
+    run.assert_exit_code(1);
     for item in ITEMS {
         let head = run.stdout.lines().next().unwrap().to_lowercase();
         assert!(head.contains(item), "{item}: {run}");
     }
-    for wants in &WANTING {
-        let cells = row(&run, wants.host);
-        let at = ITEMS.iter().position(|item| *item == wants.item).unwrap();
-        assert_eq!(cells[at], "NO", "{}: {cells:?}: {run}", wants.host);
-        assert_eq!(cells.iter().filter(|cell| *cell == "NO").count(), 1, "{}: {run}", wants.host);
-        let text = below(&run, wants.host);
-        assert!(text.contains(&format!("{}: ", wants.item)), "{}: {text}", wants.host);
-        assert!(text.contains(wants.says) && text.contains(wants.hints), "{}: {text}", wants.host);
-        assert!(text.lines().count() >= 2, "no way out for {}: {text}", wants.host);
+    for fault in &NOT_READY {
+        let cells = cells_of(&run, fault.host);
+        let at = ITEMS.iter().position(|item| *item == fault.item).unwrap();
+        assert_eq!(cells[at], "NO", "{}: {cells:?}: {run}", fault.host);
+        assert_eq!(cells.iter().filter(|cell| *cell == "NO").count(), 1, "{}: {run}", fault.host);
+        let text = lines_below(&run, fault.host);
+        assert!(text.contains(&format!("{}: ", fault.item)), "{}: {text}", fault.host);
+        assert!(text.contains(fault.message) && text.contains(fault.hint), "{}: {text}", fault.host);
+        assert!(text.lines().count() >= 2, "no hint for {}: {text}", fault.host);
     }
-    assert_eq!(row(&run, "well"), ["ok"; 7], "{run}");
-    let after: Vec<String> = names.iter().map(|host| listing(&lab, host)).collect();
+    assert_eq!(cells_of(&run, "good"), ["ok"; 7], "{run}");
+    let after: Vec<String> = names.iter().map(|host| list_files(&lab, host)).collect();
     assert_eq!(before, after);
-    assert!(!job.output().exists(), "a check is no run");
+    assert!(!job.output().exists(), "a check made a run folder");
 }
 
 #[test]
-fn a_fleet_that_is_ready_exits_0_and_a_note_does_not_matter() {
-    let lab = Lab::of(&["well", "nosftp", "late"])
+fn ready_hosts_exit_with_0_even_with_notes() {
+    let lab = Lab::builder(&["good", "nosftp", "late"])
         .setup("nosftp", "sed -i /^Subsystem/d /etc/ssh/sshd_config")
         .setup(
             "late",
@@ -137,86 +142,58 @@ fn a_fleet_that_is_ready_exits_0_and_a_note_does_not_matter() {
                         >/usr/local/bin/date; chmod 755 /usr/local/bin/date",
         )
         .up();
-    let before = ["well", "nosftp", "late"].map(|host| listing(&lab, host));
-    let run = lab.recolte(&lab.job().command("check"));
-    run.exits(0);
-    assert_eq!(row(&run, "well"), ["ok"; 7]);
-    assert_eq!(row(&run, "nosftp")[2], "note");
-    assert_eq!(row(&run, "late")[6], "note");
-    assert!(below(&run, "late").contains("clock: its clock differs by -"), "{run}");
-    assert_eq!(before, ["well", "nosftp", "late"].map(|host| listing(&lab, host)));
-    let json = lab.recolte(&lab.job().command("check").options(&["--json"]));
-    json.exits(0);
+    let before = ["good", "nosftp", "late"].map(|host| list_files(&lab, host));
+    let run = lab.run_checked(&lab.job().subcommand("check"));
+    run.assert_exit_code(0);
+    assert_eq!(cells_of(&run, "good"), ["ok"; 7]);
+    assert_eq!(cells_of(&run, "nosftp")[2], "note");
+    assert_eq!(cells_of(&run, "late")[6], "note");
+    assert!(lines_below(&run, "late").contains("clock: its clock differs by -"), "{run}");
+    assert_eq!(before, ["good", "nosftp", "late"].map(|host| list_files(&lab, host)));
+    let json = lab.run_checked(&lab.job().subcommand("check").options(&["--json"]));
+    json.assert_exit_code(0);
     let answer: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     let hosts = answer["hosts"].as_array().unwrap();
     assert!(hosts.len() == 3 && hosts.iter().all(|host| host["ready"] == true), "{json}");
 }
 
 #[test]
-fn a_rule_that_pins_the_bare_command_is_checked_without_running_it() {
+fn a_sudoers_rule_for_the_bare_command_is_checked_without_running_it() {
     let rule = "User_VIP ALL=(root) NOPASSWD: \
                 /usr/bin/su - User_DollarU -c /home/User_VIP/script/Fichier_fourni.sh\\ SOC_PRODUCTION";
-    let lab = Lab::of(&["h1"]).setup_all(&format!("printf '%s\\n' '{rule}' >/etc/sudoers.d/vip")).up();
-    let before = listing(&lab, "h1");
-    let run = lab.recolte(&lab.job().command("check").set("script.supervise", false));
-    run.exits(0);
-    assert_eq!(row(&run, "h1"), ["ok"; 7], "{run}");
-    let run = lab.recolte(&lab.job().command("check"));
-    run.exits(1);
-    assert_eq!(row(&run, "h1")[5], "NO");
-    assert!(below(&run, "h1").contains("supervise = false"), "{run}");
-    let other = lab.job().command("check").set("script.supervise", false).set("script.args", &["OTHER"]);
-    let run = lab.recolte(&other);
-    run.exits(1);
-    assert_eq!((row(&run, "h1")[5].as_str(), before), ("NO", listing(&lab, "h1")));
+    let lab = Lab::builder(&["h1"]).setup_all(&format!("printf '%s\\n' '{rule}' >/etc/sudoers.d/vip")).up();
+    let before = list_files(&lab, "h1");
+    let run = lab.run_checked(&lab.job().subcommand("check").set("script.supervise", false));
+    run.assert_exit_code(0);
+    assert_eq!(cells_of(&run, "h1"), ["ok"; 7], "{run}");
+    let run = lab.run_checked(&lab.job().subcommand("check"));
+    run.assert_exit_code(1);
+    assert_eq!(cells_of(&run, "h1")[5], "NO");
+    assert!(lines_below(&run, "h1").contains("supervise = false"), "{run}");
+    let other = lab.job().subcommand("check").set("script.supervise", false).set("script.args", &["OTHER"]);
+    let run = lab.run_checked(&other);
+    run.assert_exit_code(1);
+    assert_eq!((cells_of(&run, "h1")[5].as_str(), before), ("NO", list_files(&lab, "h1")));
 }
 
 #[test]
-fn a_live_master_is_noted_used_and_left_alive() {
+fn a_live_master_of_the_user_is_used_noted_and_left_alive() {
     let lab = Lab::with(&["h1"]);
-    lab.configure(&format!("Host *\n  ControlPath {}/%n", lab.path("home").display()));
-    let config = lab.config();
-    let ssh = |words: &str| lab.sh(&format!("ssh -F {} {words} h1 2>&1", config.display()));
+    lab.prepend_ssh_config(&format!("Host *\n  ControlPath {}/%n", lab.path("home").display()));
+    let config = lab.ssh_config();
+    let ssh = |args: &str| lab.sh(&format!("ssh -F {} {args} h1 2>&1", config.display()));
     lab.sh(&format!("ssh -F {} -fNM h1 >/dev/null 2>&1", config.display()));
     let before = ssh("-O check");
     assert!(before.contains("Master running"), "{before}");
-    let run = lab.start(&lab.job().command("check")).end();
-    run.exits(0);
-    assert_eq!(row(&run, "h1")[0], "note", "{run}");
-    assert!(below(&run, "h1").contains("your live master is used"), "{run}");
-    let log = fs::read_to_string(lab.path("lab/hosts/h1/sshd.log")).unwrap();
+    let run = lab.start(&lab.job().subcommand("check")).wait();
+    run.assert_exit_code(0);
+    assert_eq!(cells_of(&run, "h1")[0], "note", "{run}");
+    assert!(lines_below(&run, "h1").contains("your live master is used"), "{run}");
+    let log = lab.sshd_log("h1");
     assert_eq!(log.matches("Accepted publickey").count(), 1, "{log}");
     assert_eq!(ssh("-O check"), before, "the same master is alive");
-    lab.gateway_is_tidy(&run);
-    lab.nothing_staged("h1", &run);
+    lab.assert_gateway_clean(&run);
+    lab.assert_nothing_staged("h1", &run);
     ssh("-O exit");
-    wait::until("the end of the master", || lab.processes("h1").is_empty().then_some(()));
-}
-
-#[test]
-fn runs_lists_each_run_with_what_it_came_to() {
-    let lab = Lab::of(&["h1", "h2"]).setup("h2", ": >/tmp/fail").up();
-    let job = lab.job().script("#!/bin/sh\necho x >/tmp/fichier_log.txt; [ ! -e /tmp/fail ]\n");
-    let output = job.output();
-    let list = || lab.words(&["runs", "--output", output.to_str().unwrap()]);
-    assert_eq!(list().exits(0).stdout, format!("no runs in {}\n", output.display()));
-    let first = lab.recolte(&job);
-    first.exits(1);
-    lab.on_host("h2", "rm /tmp/fail");
-    let job = job.set("archive.copy_to", lab.path("copy.tar.gz").as_path());
-    let second = lab.recolte(&job);
-    second.succeeded();
-    let answer = list();
-    answer.exits(0);
-    let lines: Vec<&str> = answer.stdout.lines().collect();
-    assert_eq!(lines.len(), 2, "{answer}");
-    for (line, run, totals) in [
-        (lines[0], &first, "1 succeeded, 1 failed of 2 hosts"),
-        (lines[1], &second, "2 succeeded of 2 hosts"),
-    ] {
-        let id = run.report()["run"].as_str().unwrap().to_owned();
-        assert!(line.starts_with(&id) && line.ends_with(totals), "{answer}");
-    }
-    lab.words(&["resume", first.path("").to_str().unwrap()]).exits(1);
-    assert!(list().stdout.lines().next().unwrap().contains("; resumed"), "{}", list());
+    wait::until("the end of the master", || lab.host_processes("h1").is_empty().then_some(()));
 }

@@ -1,4 +1,4 @@
-//! What comes home and what does not: kinds of files, rights, limits, sizes, files in motion.
+//! Which files are collected: kinds of files, permissions, limits, sizes, files that change meanwhile, globs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,16 +6,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::lab::Lab;
 
 #[test]
-fn only_regular_files_come_home_and_the_others_are_told_with_the_reason() {
+fn only_regular_files_are_collected_and_others_are_reported_with_the_reason() {
     let setup =
         "cd /tmp; mknod -m 666 fichier_device_log.txt c 1 5; mkdir fichier_folder_log.txt; mkdir /tmp/secret";
-    let lab = Lab::of(&["h1"]).setup_all(setup).up();
+    let lab = Lab::builder(&["h1"]).setup_all(setup).up();
     let script = "#!/bin/sh\ncd /tmp; echo x >fichier_log.txt; mkfifo -m 666 fichier_fifo_log.txt\n\
                   ln -s /etc/shadow fichier_link_log.txt; ln -s nowhere fichier_broken_log.txt\n\
                   python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"fichier_socket_log.txt\")'\n";
-    let run = lab.recolte(&lab.job().script(script).set("collect.fresh", false));
-    run.succeeded();
-    assert_eq!(run.harvest(), ["h1/fichier_log.txt"]);
+    let run = lab.run_checked(&lab.job().script(script).set("collect.fresh", false));
+    run.assert_succeeded();
+    assert_eq!(run.collected_files(), ["h1/fichier_log.txt"]);
     for (name, why) in [
         ("link", "symbolic link"),
         ("broken", "symbolic link"),
@@ -24,71 +24,80 @@ fn only_regular_files_come_home_and_the_others_are_told_with_the_reason() {
         ("device", "device"),
         ("socket", "no regular file"),
     ] {
-        let told = run.host("h1").why_skipped(&format!("/tmp/fichier_{name}_log.txt")).to_owned();
-        assert!(told.contains(why), "{name}: {told}");
+        let reason = run.host("h1").skip_reason(&format!("/tmp/fichier_{name}_log.txt")).to_owned();
+        assert!(reason.contains(why), "{name}: {reason}");
     }
 }
 
 #[test]
-fn a_file_that_only_its_writer_may_read_is_read_as_its_writer() {
-    // The profile talks; bytes of a file are told from its words.
+fn a_file_that_only_run_as_may_read_is_read_as_run_as() {
+    // The profile prints; its output must not end up in the file.
     let talks = "echo 'Bienvenue sur Dollar Universe' | tee -a /dev/stderr";
-    let lab = Lab::of(&["h1", "talks"])
+    let lab = Lab::builder(&["h1", "talks"])
         .setup("talks", &format!("echo \"{talks}\" >>/home/User_DollarU/.profile"))
         .up();
     let script = "#!/bin/sh\numask 077; printf 'secret\\0\\377\\n' >/tmp/fichier_log.txt; : >/tmp/fichier_empty_log.txt\n\
                   echo open >/tmp/fichier_open_log.txt; chmod 644 /tmp/fichier_open_log.txt\n";
     for sftp in [true, false] {
         if !sftp {
-            lab.on_host("h1", "sed -i /sftp/d /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)");
+            lab.host_sh("h1", "sed -i /sftp/d /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)");
         }
-        let run = lab.recolte(&lab.job().script(script));
-        run.succeeded();
+        let run = lab.run_checked(&lab.job().script(script));
+        run.assert_succeeded();
         for host in ["h1", "talks"] {
-            assert_eq!(run.collected(host, "fichier_log.txt"), b"secret\0\xff\n", "{host}, sftp {sftp}");
-            assert_eq!(run.collected(host, "fichier_empty_log.txt"), b"");
-            assert_eq!(run.collected(host, "fichier_open_log.txt"), b"open\n");
+            assert_eq!(run.read_collected(host, "fichier_log.txt"), b"secret\0\xff\n", "{host}, sftp {sftp}");
+            assert_eq!(run.read_collected(host, "fichier_empty_log.txt"), b"");
+            assert_eq!(run.read_collected(host, "fichier_open_log.txt"), b"open\n");
         }
     }
 }
 
 #[test]
-fn a_file_that_neither_may_read_is_told_and_the_others_come_home() {
+fn an_unreadable_file_is_reported_and_the_others_are_collected() {
     let setup = "echo x >/tmp/fichier_root_log.txt; chmod 600 /tmp/fichier_root_log.txt";
-    let lab = Lab::of(&["h1"]).setup_all(setup).up();
-    let run = lab.recolte(&lab.job().set("collect.fresh", false));
-    run.exits(1);
-    run.host("h1").ended("failed", "collect", "unreadable").says("fichier_root_log.txt").hints("");
-    assert!(!run.host("h1").why_skipped("/tmp/fichier_root_log.txt").is_empty());
-    assert_eq!(run.harvest(), ["h1/fichier_log.txt"], "no half copy, no empty file");
+    let lab = Lab::builder(&["h1"]).setup_all(setup).up();
+    let run = lab.run_checked(&lab.job().set("collect.fresh", false));
+    run.assert_exit_code(1);
+    run.host("h1")
+        .assert_ended("failed", "collect", "unreadable")
+        .assert_message("fichier_root_log.txt")
+        .assert_hint("");
+    assert!(!run.host("h1").skip_reason("/tmp/fichier_root_log.txt").is_empty());
+    assert_eq!(run.collected_files(), ["h1/fichier_log.txt"], "a partial or an empty file is left");
 }
 
 #[test]
-fn without_run_as_an_unreadable_file_is_unreadable() {
+fn without_run_as_a_file_that_the_login_user_may_not_read_is_reported() {
     let setup = "echo x >/tmp/fichier_root_log.txt; chmod 600 /tmp/fichier_root_log.txt";
-    let lab = Lab::of(&["h1"]).setup_all(setup).up();
-    let run = lab.recolte(&lab.job().set("collect.fresh", false).without("script.run_as"));
-    run.exits(1);
-    run.host("h1").ended("failed", "collect", "unreadable");
-    assert_eq!(run.harvest(), ["h1/fichier_log.txt"]);
+    let lab = Lab::builder(&["h1"]).setup_all(setup).up();
+    let run = lab.run_checked(&lab.job().set("collect.fresh", false).without("script.run_as"));
+    run.assert_exit_code(1);
+    run.host("h1").assert_ended("failed", "collect", "unreadable");
+    assert_eq!(run.collected_files(), ["h1/fichier_log.txt"]);
 }
 
 #[test]
-fn files_beyond_the_limits_stay_there_and_the_others_come_home() {
+fn files_beyond_the_limits_are_skipped_and_the_others_collected() {
     let script = "#!/bin/sh\ncd /tmp; for n in 1 2 3; do head -c 400000 /dev/zero >fichier_${n}_log.txt; done\n\
                   head -c 1000001 /dev/zero >fichier_4_log.txt; echo x >fichier_5_log.txt\n";
     let lab = Lab::with(&["h1"]);
-    let run = lab.recolte(&lab.job().script(script).set("collect.max_file", "1MB"));
-    run.exits(1);
+    let run = lab.run_checked(&lab.job().script(script).set("collect.max_file", "1MB"));
+    run.assert_exit_code(1);
     let host = run.host("h1");
-    host.ended("failed", "collect", "too_large").says("1000001").says("max_file").hints("limit");
-    assert!(host.why_skipped("/tmp/fichier_4_log.txt").contains("max_file"));
+    host.assert_ended("failed", "collect", "too_large")
+        .assert_message("1000001")
+        .assert_message("max_file")
+        .assert_hint("limit");
+    assert!(host.skip_reason("/tmp/fichier_4_log.txt").contains("max_file"));
     let whole: Vec<String> = [1, 2, 3, 5].map(|n| format!("h1/fichier_{n}_log.txt")).to_vec();
-    assert_eq!(run.harvest(), whole);
-    let run = lab.recolte(&lab.job().script(script).set("collect.max_host", "900kB"));
-    run.exits(1);
-    run.host("h1").ended("failed", "collect", "too_large").says("max_host").hints("limit");
-    assert_eq!(run.harvest(), [1, 2, 5].map(|n| format!("h1/fichier_{n}_log.txt")));
+    assert_eq!(run.collected_files(), whole);
+    let run = lab.run_checked(&lab.job().script(script).set("collect.max_host", "900kB"));
+    run.assert_exit_code(1);
+    run.host("h1")
+        .assert_ended("failed", "collect", "too_large")
+        .assert_message("max_host")
+        .assert_hint("limit");
+    assert_eq!(run.collected_files(), [1, 2, 5].map(|n| format!("h1/fichier_{n}_log.txt")));
 }
 
 #[test]
@@ -96,59 +105,59 @@ fn a_limit_is_exact() {
     let script = "#!/bin/sh\nhead -c 1000000 /dev/zero >/tmp/fichier_log.txt\n";
     let lab = Lab::with(&["h1"]);
     let job = lab.job().script(script).set("collect.max_file", "1MB").set("collect.max_host", "1MB");
-    lab.recolte(&job).succeeded();
+    lab.run_checked(&job).assert_succeeded();
 }
 
 #[test]
 fn no_file_is_a_failure_unless_none_is_required() {
     let lab = Lab::with(&["h1"]);
-    let run = lab.recolte(&lab.job().script("#!/bin/sh\n"));
-    run.exits(1);
+    let run = lab.run_checked(&lab.job().script("#!/bin/sh\n"));
+    run.assert_exit_code(1);
     run.host("h1")
-        .ended("failed", "collect", "no_file")
-        .says("/tmp/fichier_*log.txt")
-        .hints("required = false");
+        .assert_ended("failed", "collect", "no_file")
+        .assert_message("/tmp/fichier_*log.txt")
+        .assert_hint("required = false");
     assert_eq!(run.host("h1").exit_status(), Some(0));
-    assert_eq!(run.harvest().len(), 0);
-    let run = lab.recolte(&lab.job().script("#!/bin/sh\n").set("collect.required", false));
-    run.succeeded();
-    assert_eq!(run.host("h1").files().len(), 0);
-    // A log of yesterday is no file of this run.
+    assert_eq!(run.collected_files().len(), 0);
+    let run = lab.run_checked(&lab.job().script("#!/bin/sh\n").set("collect.required", false));
+    run.assert_succeeded();
+    assert_eq!(run.host("h1").remote_files().len(), 0);
+    // A file of yesterday does not count for this run.
     let old = "#!/bin/sh\necho x >/tmp/fichier_log.txt; touch -d yesterday /tmp/fichier_log.txt\n";
-    let run = lab.recolte(&lab.job().script(old));
-    run.exits(1);
-    run.host("h1").ended("failed", "collect", "no_file").says("1 were left");
+    let run = lab.run_checked(&lab.job().script(old));
+    run.assert_exit_code(1);
+    run.host("h1").assert_ended("failed", "collect", "no_file").assert_message("1 were left");
 }
 
 #[test]
-fn a_script_that_failed_is_the_cause_even_where_files_are_missing_too() {
+fn a_failed_script_is_the_cause_even_if_files_are_missing_too() {
     let lab = Lab::with(&["h1"]);
-    let run = lab.recolte(&lab.job().script("#!/bin/sh\nexit 4\n"));
-    run.exits(1);
-    run.host("h1").ended("failed", "execute", "script_failed");
+    let run = lab.run_checked(&lab.job().script("#!/bin/sh\nexit 4\n"));
+    run.assert_exit_code(1);
+    run.host("h1").assert_ended("failed", "execute", "script_failed");
     assert_eq!(run.host("h1").exit_status(), Some(4));
 }
 
 #[test]
-fn ten_thousand_files_come_home() {
+fn ten_thousand_files_are_collected() {
     let script = "#!/bin/sh\ncd /tmp; for n in $(seq 10000); do echo $n >fichier_${n}_log.txt; done\n";
     let lab = Lab::with(&["h1"]);
-    let run = lab.recolte(&lab.job().script(script));
-    run.succeeded();
-    assert_eq!(run.host("h1").files().len(), 10_000);
+    let run = lab.run_checked(&lab.job().script(script));
+    run.assert_succeeded();
+    assert_eq!(run.host("h1").remote_files().len(), 10_000);
     for n in 1..=10_000 {
-        assert_eq!(run.collected("h1", &format!("fichier_{n}_log.txt")), format!("{n}\n").as_bytes());
+        assert_eq!(run.read_collected("h1", &format!("fichier_{n}_log.txt")), format!("{n}\n").as_bytes());
     }
 }
 
 #[test]
 fn fifty_megabytes_arrive_whole() {
     let script = "#!/bin/sh\nhead -c 50000001 /dev/urandom >/tmp/fichier_log.txt\n";
-    let lab = Lab::of(&["h1", "nosftp"]).setup("nosftp", "sed -i /sftp/d /etc/ssh/sshd_config").up();
-    let run = lab.recolte(&lab.job().script(script));
-    run.succeeded();
+    let lab = Lab::builder(&["h1", "nosftp"]).setup("nosftp", "sed -i /sftp/d /etc/ssh/sshd_config").up();
+    let run = lab.run_checked(&lab.job().script(script));
+    run.assert_succeeded();
     for host in ["h1", "nosftp"] {
-        let there = lab.on_host(host, "sha256sum </tmp/fichier_log.txt");
+        let there = lab.host_sh(host, "sha256sum </tmp/fichier_log.txt");
         let file = &run.host(host).0["files"][0];
         assert_eq!(file["sha256"].as_str(), there.split_whitespace().next(), "{host}");
         assert_eq!(file["bytes"], 50_000_001);
@@ -159,36 +168,36 @@ fn fifty_megabytes_arrive_whole() {
 }
 
 #[test]
-fn a_file_that_grows_meanwhile_is_brought_home_as_it_was() {
+fn a_file_that_grows_while_it_is_read_is_collected_up_to_some_point() {
     let script = "#!/bin/sh\ncd /tmp; head -c 20000000 /dev/zero | tr '\\0' a >fichier_log.txt\n\
                   setsid sh -c 'trap \"\" HUP; while [ ! -e /tmp/stop ]; do echo b; done' >>fichier_log.txt 2>&1 </dev/null &\n\
                   echo $! >/tmp/pid\n";
     let lab = Lab::with(&["h1"]);
-    let run = lab.start(&lab.job().script(script)).end();
-    lab.on_host("h1", "touch /tmp/stop");
-    run.succeeded();
-    let got = run.collected("h1", "fichier_log.txt");
+    let run = lab.start(&lab.job().script(script)).wait();
+    lab.host_sh("h1", "touch /tmp/stop");
+    run.assert_succeeded();
+    let got = run.read_collected("h1", "fichier_log.txt");
     assert!(got.len() >= 20_000_000);
     let (head, tail) = got.split_at(20_000_000);
     assert!(head.iter().all(|byte| *byte == b'a') && tail.iter().all(|byte| b"b\n".contains(byte)));
     assert_eq!(run.host("h1").0["files"][0]["bytes"], got.len());
-    lab.gateway_is_tidy(&run);
+    lab.assert_gateway_clean(&run);
 }
 
 #[test]
-fn what_came_home_is_private_and_no_half_copy_is_left() {
+fn collected_files_are_private_and_no_partial_copy_is_left() {
     let lab = Lab::with(&["h1"]);
     let script =
         "#!/bin/sh\nhead -c 3000000 /dev/zero >/tmp/fichier_log.txt; chmod 6777 /tmp/fichier_log.txt\n";
-    let run = lab.recolte(&lab.job().script(script));
-    run.succeeded();
-    assert_eq!(run.harvest(), ["h1/fichier_log.txt"]);
+    let run = lab.run_checked(&lab.job().script(script));
+    run.assert_succeeded();
+    assert_eq!(run.collected_files(), ["h1/fichier_log.txt"]);
     let mode = fs::metadata(run.path("JGE/h1/fichier_log.txt")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7133, 0, "neither executable nor set-id nor writable by others: {mode:o}");
 }
 
 #[test]
-fn the_globs_of_a_job_are_each_expanded_and_a_file_under_two_of_them_comes_once() {
+fn a_file_that_matches_two_globs_is_collected_once() {
     let script = "#!/bin/sh\nmkdir -p /tmp/a /tmp/b; echo a >/tmp/a/same.txt; echo b >/tmp/b/same.txt; echo c >/tmp/c.txt\n\
                   echo d >'/tmp/with blank.txt'\n";
     let lab = Lab::with(&["h1", "h2"]);
@@ -201,17 +210,18 @@ fn the_globs_of_a_job_are_each_expanded_and_a_file_under_two_of_them_comes_once(
         "/tmp/with b*.txt",
     ];
     for layout in ["by-host", "flat"] {
-        let run =
-            lab.recolte(&lab.job().script(script).set("collect.files", &globs).set("collect.layout", layout));
-        run.succeeded();
+        let run = lab.run_checked(
+            &lab.job().script(script).set("collect.files", &globs).set("collect.layout", layout),
+        );
+        run.assert_succeeded();
         let mut paths = Vec::new();
         for host in ["h1", "h2"] {
             let host = run.host(host);
             let remote = ["/tmp/a/same.txt", "/tmp/b/same.txt", "/tmp/c.txt", "/tmp/with blank.txt"];
-            assert_eq!(host.files(), remote, "each once, in the order of the globs");
-            let contents = remote.map(|name| run.text(host.path_of(name)));
+            assert_eq!(host.remote_files(), remote, "each once, in the order of the globs");
+            let contents = remote.map(|name| run.text(host.local_path(name)));
             assert_eq!(contents, ["a\n", "b\n", "c\n", "d\n"]);
-            paths.extend(remote.map(|name| host.path_of(name).to_owned()));
+            paths.extend(remote.map(|name| host.local_path(name).to_owned()));
         }
         paths.sort();
         paths.dedup();
@@ -224,8 +234,8 @@ fn a_glob_that_holds_shell_text_runs_nothing() {
     let lab = Lab::with(&["h1"]);
     let script = "#!/bin/sh\necho x >'/tmp/$(touch ran).txt'; echo x >'/tmp/`id`;.txt'\n";
     let globs = ["/tmp/$(touch ran).txt", "/tmp/`id`;*", "/tmp/'\"*", "/tmp/~*", "/tmp/{a,b}", "/tmp/!(x)"];
-    let run = lab.recolte(&lab.job().script(script).set("collect.files", &globs));
-    run.succeeded();
-    assert_eq!(run.host("h1").files(), ["/tmp/$(touch ran).txt", "/tmp/`id`;.txt"]);
-    assert_eq!(lab.on_host("h1", "find / -xdev -name ran"), "");
+    let run = lab.run_checked(&lab.job().script(script).set("collect.files", &globs));
+    run.assert_succeeded();
+    assert_eq!(run.host("h1").remote_files(), ["/tmp/$(touch ran).txt", "/tmp/`id`;.txt"]);
+    assert_eq!(lab.host_sh("h1", "find / -xdev -name ran"), "");
 }

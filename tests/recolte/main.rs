@@ -1,38 +1,89 @@
 //! recolte as its users meet it: the built program, against real hosts of `scripts/lab`.
 //!
-//! Every test has a lab of its own, so tests run side by side. A machine where no lab comes up fails them: none is
-//! ever skipped. After each run it is checked that nothing is left behind, on the gateway and on the hosts.
+//! Each test has a lab of its own, so tests run in parallel. Where no lab can be started the tests fail: none is
+//! skipped. After each run it is checked that nothing is left behind on the gateway and on the hosts, except
+//! where a test expects something to be left.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "these are tests: what is not as it should be ends them"
+    reason = "these are tests: whatever is not as expected ends them"
 )]
 
-mod archive;
-mod breaks;
-mod check;
-mod cli;
-mod collect;
-mod disk;
-mod dropin;
-mod duplicates;
-mod execute;
-mod faults;
-mod hold;
-mod job;
-mod keep;
+// The helpers of all tests: labs, jobs, runs, waiting. No tests.
 mod lab;
-mod lock;
-mod mail;
-mod masters;
-mod names;
-mod parts;
-mod refused;
-mod resume;
+
+// The command line, before any host is contacted
+
+// Options, default job and output folder, `recolte runs`, completions, manual page.
+mod cli;
+// `--dry-run`: the commands that it prints, also run by a shell.
+mod dry_run;
+// Which hosts are visited: `--hosts`, `LIST_SERVEUR`, `targets`, duplicates, `recolte hosts`.
+mod host_selection;
+// Whatever exits with 2: invalid job files, values and arguments, each with the line and the hint.
+mod job_errors;
+// The lock of an output folder, exit code 4.
+mod run_lock;
+
+// One visit, step by step
+
+// What a job without faults gives: files, arguments, report, journal, run folder.
+mod whole_job;
+// Hosts that cannot be reached: each cause of step `connect`.
+mod connect_errors;
+// The user's ssh_config, keys, live masters and jump hosts.
+mod user_ssh_config;
+// `[ssh] keep`.
+mod persistent_masters;
+// Steps `upload` and `install`: folders that cannot be written, mode and content of the script.
+mod upload_and_install;
+// sudo, su and sudoers rules: who the script runs as.
+mod run_as;
+// Exit statuses, signals, output and background processes of the script.
+mod execute;
+// `[script] supervise`, through each login shell and each setting of sudo.
+mod supervisor;
+// Step `collect`: kinds of files, permissions, limits, globs.
+mod collect;
+// Names of remote files that are odd or hostile.
+mod file_names;
+// `[collect] fresh`: files of an earlier run, clocks that are wrong.
+mod fresh_files;
+// Other login shells, shells that print, no SFTP, one session.
+mod unusual_hosts;
+// `recolte check`.
+mod check;
+
+// The whole fleet
+
+// `parallel`, `handshakes`, open files, `canary`, `max_failures`.
+mod fleet;
+// `connect_timeout`, `[script] timeout`, `deadline`.
+mod timeouts;
+// Connections, networks and hosts that are lost during a visit.
+mod connection_loss;
+// INT, TERM, KILL and a second signal, in each step.
 mod signals;
-mod supervise;
-mod thresholds;
-mod time;
+// `recolte resume`, after every kind of end.
+mod resume;
+
+// After the last host
+
+// The `tar.gz` and its copy.
+mod archive;
+// The gateway's disk is full, at each moment.
+mod local_disk_full;
+// Content of a mail; delivery by sendmail, SMTP and into a folder.
+mod mail;
+// Mails that are too large: several parts, or no attachment.
+mod mail_parts;
+// SMTP servers that want TLS or fail; `recolte send`.
+mod smtp;
+// Stdout and stderr: `--json`, `-q`, `-v`, colours.
+mod terminal_output;
+
+// The script that replaces the old one, as its callers use it.
+mod drop_in_script;

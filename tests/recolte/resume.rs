@@ -1,4 +1,4 @@
-//! `recolte resume` after every kind of end: nothing that came home is lost, and no script runs twice unasked.
+//! `recolte resume` after every kind of end: no collected file is lost, and no script runs twice unless asked to.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -7,63 +7,64 @@ use serde_json::Value;
 
 use crate::lab::{Job, Lab, Run, Running, files, unpack, wait};
 
-/// Counts its runs on the host, writes its file, and where it is told to, stays.
-const COUNTS: &str = "#!/bin/sh\necho ran >>/tmp/count\necho \"$(hostname) whole\" >/tmp/fichier_log.txt\n\
+/// Adds a line to /tmp/count, writes its file, and sleeps on hosts where /tmp/stay exists.
+const COUNT_AND_SLEEP: &str = "#!/bin/sh\necho ran >>/tmp/count\necho \"$(hostname) whole\" >/tmp/fichier_log.txt\n\
                       if [ -e /tmp/stay ]; then sleep 1000 & echo up >/tmp/up; wait; fi\n";
 
-/// A lab where the script stays on some hosts.
+/// Starts a lab where the script sleeps on some hosts.
 fn lab(hosts: &[&str], stay: &[&str]) -> Lab {
-    stay.iter().fold(Lab::of(hosts), |lab, host| lab.setup(host, ": >/tmp/stay")).up()
+    stay.iter().fold(Lab::builder(hosts), |lab, host| lab.setup(host, ": >/tmp/stay")).up()
 }
 
-/// How often the script ran on a host.
-fn count(lab: &Lab, host: &str) -> usize {
-    fs::read_to_string(lab.on(host, "/tmp/count")).unwrap_or_default().lines().count()
+/// Counts how often the script ran on a host.
+fn count_script_runs(lab: &Lab, host: &str) -> usize {
+    fs::read_to_string(lab.host_path(host, "/tmp/count")).unwrap_or_default().lines().count()
 }
 
-/// Starts a run, and waits until the script stays on these hosts and the others are done.
-fn started(lab: &Lab, job: &Job, stay: &[&str], done: &[&str]) -> Running {
+/// Starts a run, and waits until the script sleeps on some hosts and others have succeeded.
+fn start_and_wait(lab: &Lab, job: &Job, stay: &[&str], done: &[&str]) -> Running {
     let running = lab.start(job);
-    stay.iter().for_each(|host| lab.appears(host, "/tmp/up"));
-    done.iter().for_each(|host| running.says(&format!("{host}: succeeded")));
+    stay.iter().for_each(|host| lab.wait_for_file(host, "/tmp/up"));
+    done.iter().for_each(|host| running.wait_for_stderr(&format!("{host}: succeeded")));
     running
 }
 
-/// Ends a run as the kernel or a power cut would, and waits for the end of its scripts.
-fn killed(lab: &Lab, running: Running, stay: &[&str]) -> Run {
-    running.signal("KILL");
-    let run = running.end();
-    assert_eq!(run.code(), 1009);
+/// Kills a run with SIGKILL, and waits for the end of its scripts.
+fn kill(lab: &Lab, running: Running, stay: &[&str]) -> Run {
+    running.send_signal("KILL");
+    let run = running.wait();
+    assert_eq!(run.exit_code(), 1009);
     for host in stay {
-        let gone = || !lab.processes(host).iter().any(|line| line.contains("sleep 1000"));
+        let gone = || !lab.host_processes(host).iter().any(|line| line.contains("sleep 1000"));
         wait::until("the end of the script", || gone().then_some(()));
     }
     run
 }
 
-/// `recolte resume` with these words on the runs of a job.
-fn resuming(lab: &Lab, job: &Job, words: &[&str]) -> Job {
+/// Returns the command `recolte resume` for the runs of a job, with more arguments.
+fn resume_command(lab: &Lab, job: &Job, args: &[&str]) -> Job {
     let output = job.output();
     let mut all = vec!["resume", "--output", output.to_str().unwrap()];
-    all.extend(words);
-    lab.job_for(&[]).set("output", output.as_path()).words(&all)
+    all.extend(args);
+    lab.job_for(&[]).set("output", output.as_path()).raw_args(&all)
 }
 
-/// Resumes, and checks that this left nothing on the hosts, but for the masters of a go that was killed: these take
-/// their minute.
+/// Runs `recolte resume`, and checks that it leaves nothing on the hosts.
+///
+/// Connections of a killed run may be left: their masters end after a minute.
 #[track_caller]
-fn resume(lab: &Lab, job: &Job, words: &[&str]) -> Run {
-    let run = lab.start(&resuming(lab, job, words)).end();
+fn resume(lab: &Lab, job: &Job, args: &[&str]) -> Run {
+    let run = lab.start(&resume_command(lab, job, args)).wait();
     for host in lab.hosts() {
-        lab.nothing_staged(host, &run);
-        let left = || lab.processes(host).into_iter().find(|line| !line.starts_with("sshd"));
+        lab.assert_nothing_staged(host, &run);
+        let left = || lab.host_processes(host).into_iter().find(|line| !line.starts_with("sshd"));
         wait::until("no process of ours", || left().is_none().then_some(()));
     }
     run
 }
 
 #[track_caller]
-fn archive_holds(run: &Run, hosts: &[&str]) {
+fn assert_archived(run: &Run, hosts: &[&str]) {
     let archive = unpack(&run.path("JGE.tar.gz"));
     for host in hosts {
         let packed = archive.get(&format!("JGE/{host}/fichier_log.txt"));
@@ -75,77 +76,81 @@ fn archive_holds(run: &Run, hosts: &[&str]) {
     assert_eq!(manifest["hosts"], run.report()["hosts"]);
 }
 
-fn resumed(run: &Run) -> usize {
+fn count_attempts(run: &Run) -> usize {
     run.report()["resumed"].as_array().map_or(0, Vec::len)
 }
 
 #[test]
-fn after_an_interruption_the_rest_is_done_and_the_results_are_of_both() {
+fn after_an_interruption_the_remaining_hosts_are_visited_and_the_reports_cover_both_attempts() {
     let lab = lab(&["done", "stay", "late"], &["stay"]);
-    let mails = lab.folder("mails");
+    let mails = lab.new_folder("mails");
     let transport = format!("file:{}", mails.display());
-    let job = lab.job().script(COUNTS).set("parallel", 1).set("mail.transport", transport.as_str());
+    let job = lab.job().script(COUNT_AND_SLEEP).set("parallel", 1).set("mail.transport", transport.as_str());
     let job = job.set("mail.from", "recolte@vip.example.fr").set("mail.to", &["x@example.fr"]);
-    let running = started(&lab, &job, &["stay"], &["done"]);
-    running.signal("INT");
-    let first = lab.tidy_after(running);
-    first.exits(130);
-    assert_eq!(first.host("late").word("outcome"), "not_started");
-    assert_eq!(first.host("late").word("cause"), "interrupted");
-    assert_eq!(resumed(&first), 0);
+    let running = start_and_wait(&lab, &job, &["stay"], &["done"]);
+    running.send_signal("INT");
+    let first = lab.wait_checked(running);
+    first.assert_exit_code(130);
+    assert_eq!(first.host("late").field("outcome"), "not_started");
+    assert_eq!(first.host("late").field("cause"), "interrupted");
+    assert_eq!(count_attempts(&first), 0);
     let done = first.host("done").0;
     assert_eq!(files(&mails).len(), 1);
 
-    lab.on_host("stay", "rm /tmp/stay");
+    lab.host_sh("stay", "rm /tmp/stay");
     let second = resume(&lab, &job, &[]);
-    second.exits(1);
+    second.assert_exit_code(1);
     assert_eq!(second.path(""), first.path(""), "the same run");
     assert_eq!(second.host("done").0, done, "left alone");
-    second.host("late").succeeded();
-    second.host("stay").ended("cancelled", "execute", "interrupted").hints("--execute-again");
-    assert_eq!(["done", "stay", "late"].map(|host| count(&lab, host)), [1, 1, 1]);
-    archive_holds(&second, &["done", "stay", "late"]);
-    assert_eq!(resumed(&second), 1);
+    second.host("late").assert_succeeded();
+    second.host("stay").assert_ended("cancelled", "execute", "interrupted").assert_hint("--execute-again");
+    assert_eq!(["done", "stay", "late"].map(|host| count_script_runs(&lab, host)), [1, 1, 1]);
+    assert_archived(&second, &["done", "stay", "late"]);
+    assert_eq!(count_attempts(&second), 1);
     assert!(second.text("report.txt").contains("resumed"), "{}", second.text("report.txt"));
     assert_eq!(files(&mails).len(), 2, "the mail goes again, with all of it");
 
     let third = resume(&lab, &job, &["--execute-again"]);
-    third.succeeded();
+    third.assert_succeeded();
     assert_eq!(third.host("done").0, done);
-    assert_eq!(["done", "stay", "late"].map(|host| count(&lab, host)), [1, 2, 1]);
-    archive_holds(&third, &["done", "stay", "late"]);
-    assert_eq!((resumed(&third), files(&mails).len()), (2, 3));
+    assert_eq!(["done", "stay", "late"].map(|host| count_script_runs(&lab, host)), [1, 2, 1]);
+    assert_archived(&third, &["done", "stay", "late"]);
+    assert_eq!((count_attempts(&third), files(&mails).len()), (2, 3));
 }
 
 #[test]
-fn after_a_kill_no_script_that_began_runs_again_unasked_and_its_files_come_home() {
+fn after_sigkill_a_script_that_began_is_not_run_again_and_its_files_are_collected() {
     let lab = lab(&["done", "stay", "late"], &["stay"]);
-    let job = lab.job().script(COUNTS).set("parallel", 1);
-    let first = killed(&lab, started(&lab, &job, &["stay"], &["done"]), &["stay"]);
+    let job = lab.job().script(COUNT_AND_SLEEP).set("parallel", 1);
+    let first = kill(&lab, start_and_wait(&lab, &job, &["stay"], &["done"]), &["stay"]);
     assert!(!first.path("report.json").exists() && first.path("journal.jsonl").exists());
-    assert_eq!(first.collected("done", "fichier_log.txt"), b"done whole\n", "home when its host ended");
-    let listed = lab.words(&["runs", "--output", job.output().to_str().unwrap()]);
+    assert_eq!(
+        first.read_collected("done", "fichier_log.txt"),
+        b"done whole\n",
+        "collected when the visit ended"
+    );
+    let listed = lab.run_args(&["runs", "--output", job.output().to_str().unwrap()]);
     assert!(listed.stdout.contains("broken off: 1 of 3 hosts ended"), "{listed}");
 
     let second = resume(&lab, &job, &[]);
-    second.exits(1);
-    second.host("done").succeeded();
-    second.host("late").succeeded();
-    second.host("stay").ended("cancelled", "execute", "interrupted").hints("--execute-again");
-    assert_eq!(["done", "stay", "late"].map(|host| count(&lab, host)), [1, 1, 1]);
-    archive_holds(&second, &["done", "stay", "late"]);
-    assert_eq!(second.harvest().len(), 3);
+    second.assert_exit_code(1);
+    second.host("done").assert_succeeded();
+    second.host("late").assert_succeeded();
+    second.host("stay").assert_ended("cancelled", "execute", "interrupted").assert_hint("--execute-again");
+    assert_eq!(["done", "stay", "late"].map(|host| count_script_runs(&lab, host)), [1, 1, 1]);
+    assert_archived(&second, &["done", "stay", "late"]);
+    assert_eq!(second.collected_files().len(), 3);
 
-    // Asked for, by the run's folder.
-    lab.on_host("stay", "rm /tmp/stay");
+    // The script runs again if asked for; here the run is named by its folder.
+    lab.host_sh("stay", "rm /tmp/stay");
     let third = resume(&lab, &job, &["--execute-again", second.path("").to_str().unwrap()]);
-    third.succeeded();
-    assert_eq!(["done", "stay", "late"].map(|host| count(&lab, host)), [1, 2, 1]);
-    archive_holds(&third, &["done", "stay", "late"]);
+    third.assert_succeeded();
+    assert_eq!(["done", "stay", "late"].map(|host| count_script_runs(&lab, host)), [1, 2, 1]);
+    assert_archived(&third, &["done", "stay", "late"]);
 }
 
 #[test]
-fn a_host_that_was_killed_before_its_script_began_is_visited_whole() {
+fn a_host_whose_script_had_not_begun_is_visited_again() {
     let keys = "printf '%s\\n' '#!/bin/sh' ': >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done' \
                 'cat /home/User_VIP/.ssh/authorized_keys' >/etc/ssh/keys; chmod 755 /etc/ssh/keys\n\
                 printf '%s\\n' 'AuthorizedKeysFile none' 'AuthorizedKeysCommand /etc/ssh/keys' \
@@ -156,132 +161,132 @@ fn a_host_that_was_killed_before_its_script_began_is_visited_whole() {
     let cp = "printf '%s\\n' '#!/bin/sh' ': >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done' \
               'exec /bin/cp \"$@\"' >/usr/local/bin/cp; chmod 755 /usr/local/bin/cp; : >/tmp/stay";
     let hosts = ["connect", "upload", "install"];
-    let lab = Lab::of(&hosts).setup("connect", keys).setup("upload", sftp).setup("install", cp).up();
-    let job = lab.job().script(COUNTS);
-    let first = killed(&lab, started(&lab, &job, &hosts, &[]), &[]);
-    let staged = lab.on_host("install", "ls -A /tmp");
+    let lab = Lab::builder(&hosts).setup("connect", keys).setup("upload", sftp).setup("install", cp).up();
+    let job = lab.job().script(COUNT_AND_SLEEP);
+    let first = kill(&lab, start_and_wait(&lab, &job, &hosts, &[]), &[]);
+    let staged = lab.host_sh("install", "ls -A /tmp");
     assert!(staged.contains(".recolte-"), "what resume has to remove: {staged}");
     for host in hosts {
-        lab.on_host(host, "rm /tmp/stay /tmp/up");
+        lab.host_sh(host, "rm /tmp/stay /tmp/up");
     }
     let second = resume(&lab, &job, &[]);
-    second.succeeded();
+    second.assert_succeeded();
     assert_eq!(second.path(""), first.path(""));
-    assert_eq!(hosts.map(|host| count(&lab, host)), [1, 1, 1]);
-    archive_holds(&second, &hosts);
+    assert_eq!(hosts.map(|host| count_script_runs(&lab, host)), [1, 1, 1]);
+    assert_archived(&second, &hosts);
 }
 
 #[test]
-fn what_waits_under_the_staged_name_is_neither_opened_nor_run() {
+fn a_file_or_link_at_the_staged_name_is_neither_opened_nor_run() {
     let cp = "printf '%s\\n' '#!/bin/sh' ': >/tmp/up; while [ -e /tmp/stay ]; do sleep 0.1; done' \
               'exec /bin/cp \"$@\"' >/usr/local/bin/cp; chmod 755 /usr/local/bin/cp; : >/tmp/stay";
-    let hosts = ["link", "file", "well"];
-    let lab = hosts.iter().fold(Lab::of(&hosts), |lab, host| lab.setup(host, cp)).up();
-    let job = lab.job().script(COUNTS);
-    killed(&lab, started(&lab, &job, &hosts, &[]), &[]);
-    // Only a run that is taken up again has staged names that somebody can have seen.
+    let hosts = ["link", "file", "good"];
+    let lab = hosts.iter().fold(Lab::builder(&hosts), |lab, host| lab.setup(host, cp)).up();
+    let job = lab.job().script(COUNT_AND_SLEEP);
+    kill(&lab, start_and_wait(&lab, &job, &hosts, &[]), &[]);
+    // A staged name is random, so only a resumed run has names that somebody can have seen before.
     let staged = "f=$(echo /tmp/.recolte-*); rm $f /tmp/stay /tmp/up; chmod 1777 /tmp";
-    lab.on_host(
+    lab.host_sh(
         "link",
         &format!("{staged}; echo kept >/home/User_VIP/target; ln -s /home/User_VIP/target $f"),
     );
-    lab.on_host("link", "chown User_VIP /home/User_VIP/target");
-    lab.on_host("file", &format!("{staged}; echo 'echo evil >/tmp/fichier_log.txt' >$f; chmod 777 $f"));
-    lab.on_host("well", "rm /tmp/stay /tmp/up");
-    let run = lab.start(&resuming(&lab, &job, &[])).end();
-    run.exits(1);
+    lab.host_sh("link", "chown User_VIP /home/User_VIP/target");
+    lab.host_sh("file", &format!("{staged}; echo 'echo evil >/tmp/fichier_log.txt' >$f; chmod 777 $f"));
+    lab.host_sh("good", "rm /tmp/stay /tmp/up");
+    let run = lab.start(&resume_command(&lab, &job, &[])).wait();
+    run.assert_exit_code(1);
     for host in ["link", "file"] {
-        run.host(host).ended("failed", "upload", "staging_denied").hints("");
-        assert_eq!(count(&lab, host), 0);
-        assert!(!lab.on(host, "/tmp/fichier_log.txt").exists());
+        run.host(host).assert_ended("failed", "upload", "staging_denied").assert_hint("");
+        assert_eq!(count_script_runs(&lab, host), 0);
+        assert!(!lab.host_path(host, "/tmp/fichier_log.txt").exists());
     }
-    assert_eq!(lab.on_host("link", "cat /home/User_VIP/target"), "kept");
-    run.host("well").succeeded();
-    archive_holds(&run, &["well"]);
+    assert_eq!(lab.host_sh("link", "cat /home/User_VIP/target"), "kept");
+    run.host("good").assert_succeeded();
+    assert_archived(&run, &["good"]);
 }
 
 #[test]
-fn a_line_that_was_torn_by_a_power_cut_costs_no_file_and_no_second_run() {
+fn a_truncated_journal_line_loses_no_file_and_runs_no_script_twice() {
     let lab = Lab::with(&["h1", "h2"]);
-    let job = lab.job().script(COUNTS);
-    let first = lab.recolte(&job.set("parallel", 1));
-    first.succeeded();
+    let job = lab.job().script(COUNT_AND_SLEEP);
+    let first = lab.run_checked(&job.set("parallel", 1));
+    first.assert_succeeded();
     let journal = first.path("journal.jsonl");
     let text = fs::read_to_string(&journal).unwrap();
     let last = text.trim_end().lines().last().unwrap();
     assert!(last.contains("\"ended\"") && last.contains("h2"), "{text}");
     for torn in [1, last.len() / 2, last.len()] {
-        // The power went in the middle of the last line, and took the reports with it.
+        // What a power cut leaves: a truncated last line, and no reports.
         let kept = text.len() - 1 - last.len() + torn;
         fs::write(&journal, &text.as_bytes()[..kept]).unwrap();
         for name in ["report.json", "report.txt", "report.html", "JGE.tar.gz"] {
             fs::remove_file(first.path(name)).unwrap();
         }
-        let run = lab.words(&["resume", first.path("").to_str().unwrap()]);
-        run.exits(1);
+        let run = lab.run_args(&["resume", first.path("").to_str().unwrap()]);
+        run.assert_exit_code(1);
         let report: Value = serde_json::from_slice(&first.read("report.json")).unwrap();
         assert_eq!(report["hosts"][0]["outcome"], "succeeded");
-        // How its script ended was in the line that was lost.
+        // The line that was lost held the exit status of the script.
         assert_eq!(report["hosts"][1]["cause"], "interrupted", "{run}");
-        assert_eq!(["h1", "h2"].map(|host| count(&lab, host)), [1, 1]);
-        archive_holds(&first, &["h1", "h2"]);
-        assert_eq!(first.harvest(), ["h1/fichier_log.txt", "h2/fichier_log.txt"], "each file once");
+        assert_eq!(["h1", "h2"].map(|host| count_script_runs(&lab, host)), [1, 1]);
+        assert_archived(&first, &["h1", "h2"]);
+        assert_eq!(first.collected_files(), ["h1/fichier_log.txt", "h2/fichier_log.txt"], "each file once");
         let now = fs::read_to_string(&journal).unwrap();
         assert!(now.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{now}");
     }
 }
 
 #[test]
-fn a_journal_that_says_nothing_of_the_beginning_is_refused() {
+fn a_journal_without_a_start_is_refused() {
     let lab = Lab::with(&["h1"]);
-    let first = lab.recolte(&lab.job());
+    let first = lab.run_checked(&lab.job());
     let journal = first.path("journal.jsonl");
     fs::write(&journal, "{\"event\":\"start").unwrap();
-    let run = lab.words(&["resume", first.path("").to_str().unwrap()]);
-    run.exits(2);
+    let run = lab.run_args(&["resume", first.path("").to_str().unwrap()]);
+    run.assert_exit_code(2);
     assert!(run.stderr.contains(journal.to_str().unwrap()) && run.stderr.contains("new run"), "{run}");
 }
 
 #[test]
-fn a_file_that_vanished_or_changed_here_is_fetched_again_and_nothing_runs() {
-    let lab = Lab::with(&["gone", "spoiled", "well"]);
-    let job = lab.job().script(COUNTS);
-    let first = lab.recolte(&job);
-    first.succeeded();
-    let well = first.host("well").0;
+fn a_collected_file_that_was_removed_or_changed_is_fetched_again_and_nothing_runs() {
+    let lab = Lab::with(&["gone", "spoiled", "good"]);
+    let job = lab.job().script(COUNT_AND_SLEEP);
+    let first = lab.run_checked(&job);
+    first.assert_succeeded();
+    let good = first.host("good").0;
     fs::remove_file(first.path("JGE/gone/fichier_log.txt")).unwrap();
     let mut spoiled =
         OpenOptions::new().append(true).open(first.path("JGE/spoiled/fichier_log.txt")).unwrap();
     spoiled.write_all(b"more").unwrap();
     let second = resume(&lab, &job, &[]);
-    second.succeeded();
-    assert_eq!(["gone", "spoiled", "well"].map(|host| count(&lab, host)), [1, 1, 1]);
-    archive_holds(&second, &["gone", "spoiled", "well"]);
-    assert_eq!(second.harvest().len(), 3, "each file once");
-    assert_eq!(second.host("well").0, well, "left alone");
+    second.assert_succeeded();
+    assert_eq!(["gone", "spoiled", "good"].map(|host| count_script_runs(&lab, host)), [1, 1, 1]);
+    assert_archived(&second, &["gone", "spoiled", "good"]);
+    assert_eq!(second.collected_files().len(), 3, "each file once");
+    assert_eq!(second.host("good").0, good, "left alone");
 }
 
 #[test]
 fn runs_are_found_by_id_by_folder_and_as_the_latest_and_an_unknown_one_is_refused() {
     let lab = Lab::with(&["h1"]);
-    let job = lab.job().script(COUNTS);
-    let (older, latest) = (lab.recolte(&job), lab.recolte(&job));
+    let job = lab.job().script(COUNT_AND_SLEEP);
+    let (older, latest) = (lab.run_checked(&job), lab.run_checked(&job));
     let id = |run: &Run| run.report()["run"].as_str().unwrap().to_owned();
     let output = job.output();
     let (output, folder) = (output.to_str().unwrap(), older.path(""));
-    for (words, wanted) in [
+    for (args, wanted) in [
         (vec!["resume", "--output", output], &latest),
         (vec!["resume", "--output", output, &id(&older)], &older),
         (vec!["resume", folder.to_str().unwrap()], &older),
     ] {
-        let before = resumed(wanted);
-        lab.words(&words).exits(0);
-        assert_eq!(resumed(wanted), before + 1, "{words:?}");
+        let before = count_attempts(wanted);
+        lab.run_args(&args).assert_exit_code(0);
+        assert_eq!(count_attempts(wanted), before + 1, "{args:?}");
     }
-    assert_eq!(count(&lab, "h1"), 2, "two runs, and nothing more");
-    for words in [vec!["resume", "--output", output, "20200101-000000-JGE"], vec!["resume", "/no/such/run"]] {
-        let run = lab.words(&words);
-        run.exits(2);
-        assert!(run.stderr.contains(words.last().unwrap()) && run.stderr.contains("recolte runs"), "{run}");
+    assert_eq!(count_script_runs(&lab, "h1"), 2, "two runs, and nothing more");
+    for args in [vec!["resume", "--output", output, "20200101-000000-JGE"], vec!["resume", "/no/such/run"]] {
+        let run = lab.run_args(&args);
+        run.assert_exit_code(2);
+        assert!(run.stderr.contains(args.last().unwrap()) && run.stderr.contains("recolte runs"), "{run}");
     }
 }

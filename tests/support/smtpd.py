@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An SMTP server on loopback for tests, that behaves or misbehaves as its options say.
+"""An SMTP server on loopback for tests, whose faults are set by options.
 
 Prints one JSON object a line: first {"port": N}, then one for each thing that happened:
 {"event": "connection", ...}, {"event": "login", ...}, {"event": "message", "to": [...], "data": hex, ...}.
@@ -23,12 +23,12 @@ except ImportError:
     sys.exit(f"{sys.executable}: aiosmtpd is missing: run {sys.executable} -m pip install -r tests/requirements.txt")
 
 
-def tell(**fact):
-    print(json.dumps(fact), flush=True)
+def print_event(**event):
+    print(json.dumps(event), flush=True)
 
 
 def make_certificates(folder):
-    """ca.pem, an authority; cert.pem and key.pem, a server that it vouches for; other.pem, one under another name."""
+    """Makes ca.pem, an authority, and two certificates that it signed: cert.pem, and other.pem for another host name."""
     os.makedirs(folder, exist_ok=True)
 
     def openssl(out, key, subject, *more):
@@ -44,13 +44,13 @@ def make_certificates(folder):
 
 
 class Counter:
-    """Which connection this is; faults of the first few know by it when to stop."""
+    """Counts connections: some faults concern the first N only."""
 
     connections = 0
 
 
 class Server(SMTP):
-    """aiosmtpd, with the faults asked for."""
+    """aiosmtpd with the faults that the options ask for."""
 
     def __init__(self, options, handler, **keywords):
         self.options = options
@@ -60,7 +60,7 @@ class Server(SMTP):
         if self.session is None:
             Counter.connections += 1
             self.number = Counter.connections
-            tell(event="connection", number=self.number)
+            print_event(event="connection", number=self.number)
         super().connection_made(transport)
 
     async def _handle_client(self):
@@ -84,7 +84,7 @@ class Server(SMTP):
     @syntax("STARTTLS")
     async def smtp_STARTTLS(self, arg):
         if self.options.inject:
-            # What somebody in the middle would append in clear.
+            # Answers that an attacker on the network would inject before TLS begins.
             self._writer.write(b"220 2.0.0 go ahead\r\n250-localhost\r\n250 SIZE 1\r\n")
             await self._writer.drain()
             self.push = self._mute
@@ -112,7 +112,7 @@ class Server(SMTP):
 
 
 class Handler:
-    """What the server says to recipients and messages, and its account of them."""
+    """Answers to recipients and messages, and the events about them."""
 
     def __init__(self, options):
         self.options = options
@@ -126,7 +126,7 @@ class Handler:
         return "250 2.1.5 ok"
 
     async def handle_DATA(self, server, session, envelope):
-        tell(
+        print_event(
             event="message",
             sender=envelope.mail_from,
             options=[option.upper() for option in envelope.mail_options],
@@ -146,7 +146,7 @@ class Handler:
 def authenticator(options):
     def check(server, session, envelope, mechanism, data):
         login = f"{data.login.decode()}:{data.password.decode()}"
-        tell(event="login", mechanism=mechanism, right=login == options.auth)
+        print_event(event="login", mechanism=mechanism, right=login == options.auth)
         return AuthResult(success=login == options.auth, handled=False)
 
     return check
@@ -164,7 +164,7 @@ def context(options):
 def protocol(options, tls):
     def make():
         if options.silent or options.says:
-            return Dumb(options.says)
+            return GreetingOnly(options.says)
         server = Server(
             options,
             Handler(options),
@@ -183,15 +183,15 @@ def protocol(options, tls):
     return make
 
 
-class Dumb(asyncio.Protocol):
-    """Takes the connection and says nothing, or one thing that is no SMTP."""
+class GreetingOnly(asyncio.Protocol):
+    """Accepts connections and sends nothing, or a text that is no SMTP."""
 
     def __init__(self, says):
         self.says = says
 
     def connection_made(self, transport):
         Counter.connections += 1
-        tell(event="connection", number=Counter.connections)
+        print_event(event="connection", number=Counter.connections)
         if self.says:
             transport.write(self.says.encode() + b"\r\n")
 
@@ -201,7 +201,7 @@ async def serve(options):
     tls = context(options)
     outer = tls if options.tls == "implicit" and not options.silent else None
     server = await loop.create_server(protocol(options, tls), "127.0.0.1", options.port, ssl=outer)
-    tell(port=server.sockets[0].getsockname()[1])
+    print_event(port=server.sockets[0].getsockname()[1])
     await loop.run_in_executor(None, sys.stdin.buffer.read)
     os._exit(0)
 
@@ -237,7 +237,7 @@ def arguments():
 
 
 if __name__ == "__main__":
-    # Its own faults make it complain; a test's output is the test's.
+    # Its faults make aiosmtpd log errors, which do not belong in the output of a test.
     logging.disable()
     warnings.simplefilter("ignore")
     given = arguments()

@@ -1,60 +1,58 @@
-//! CSV as French offices write it: `;`, `,` or tab, in UTF-8, UTF-16 or Windows-1252.
+//! Parses CSV as French offices write it: separated by `;`, `,` or tab, in UTF-8, UTF-16 or Windows-1252.
 //!
-//! The separator is the one with which the header is found. What is no Unicode is taken for Windows-1252, which has
-//! a meaning for every byte.
+//! The separator is the one with which the header is found. Limits: text that is no Unicode is taken for
+//! Windows-1252, where every byte is a character.
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use super::rows::Rows;
-use super::{Register, RegisterError, RegisterHosts};
+use super::{Register, RegisterHosts};
+use crate::located::Located;
+use crate::message::{InventoryMessage, Message};
 
-const SEPARATORS: [u8; 3] = [b';', b',', b'\t'];
-
-/// A last row of ours: a quoted cell that is never closed swallows it. No text holds a NUL.
+/// A last row that is appended to the text: a quoted cell that is never closed contains it. No text holds a NUL.
 const END: &str = "\n\0end\0";
 
-/// The machines of a CSV file.
-pub(super) fn read(register: &Register, place: &str, content: &[u8]) -> Result<RegisterHosts, RegisterError> {
+/// Parses the machines of a CSV file.
+pub(super) fn parse_csv(register: &Register, place: &str, content: &[u8]) -> Result<RegisterHosts, Located> {
     if let Some(sheet) = &register.sheet {
-        let (place, sheet, sheets) = (place.to_owned(), sheet.clone(), "none, being a CSV file".to_owned());
-        return Err(RegisterError::NoSheet { place, sheet, sheets });
+        return Err(Located::new(place, InventoryMessage::RegisterLacksSheets { sheet: sheet.clone() }));
     }
     let mut text = decode(content);
     if text.contains('\0') {
-        return Err(RegisterError::Foreign {
-            place: place.to_owned(),
-            what: "is neither a spreadsheet nor text",
-        });
+        return Err(Located::new(place, InventoryMessage::RegisterBinary));
     }
     text.push_str(END);
-    let attempts = SEPARATORS.into_iter().map(|separator| attempt(register, place, &text, separator));
-    let best = attempts.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.map_or_else(|| Rows::new(register, place.to_owned(), "line").end(), |(_, result)| result)
+    let attempt = |separator| try_separator(register, place, &text, separator);
+    let others = [b',', b'\t'].into_iter().map(attempt);
+    others.fold(attempt(b';'), |best, next| if next.0 > best.0 { next } else { best }).1
 }
 
-/// What one separator makes of the text; the better it fits, the higher it ranks: whether the headings are there, and
-/// how many columns are.
-fn attempt(
+/// Parses the text with one separator. The rank says how well it fits: whether the headings are found, then the
+/// number of columns.
+fn try_separator(
     register: &Register,
     place: &str,
     text: &str,
     separator: u8,
-) -> ((bool, usize), Result<RegisterHosts, RegisterError>) {
-    let mut rows = Rows::new(register, place.to_owned(), "line");
-    let read = fill(&mut rows, text, separator, place);
-    let fits = rows.headed() || matches!(read, Err(RegisterError::TwoColumns { .. }));
-    ((fits, rows.width()), read.and_then(|()| rows.end()))
+) -> ((bool, usize), Result<RegisterHosts, Located>) {
+    let mut rows = Rows::new(register, place, InventoryMessage::Line);
+    let read = add_records(&mut rows, text, separator, place);
+    let has_column_twice = |error: &Located| {
+        matches!(*error.kind, Message::Inventory(InventoryMessage::RegisterColumnTwice { .. }))
+    };
+    let fits = rows.has_header() || read.as_ref().is_err_and(has_column_twice);
+    ((fits, rows.width()), read.and_then(|()| rows.finish()))
 }
 
 fn decode(content: &[u8]) -> String {
     let valid = std::str::from_utf8(content).is_ok();
-    let (encoding, mark) =
-        Encoding::for_bom(content).unwrap_or((if valid { UTF_8 } else { WINDOWS_1252 }, 0));
-    let content = content.get(mark..).unwrap_or_default();
+    let (encoding, bom) = Encoding::for_bom(content).unwrap_or((if valid { UTF_8 } else { WINDOWS_1252 }, 0));
+    let content = content.get(bom..).unwrap_or_default();
     encoding.decode_without_bom_handling(content).0.into_owned()
 }
 
-fn fill(rows: &mut Rows<'_>, text: &str, separator: u8, place: &str) -> Result<(), RegisterError> {
+fn add_records(rows: &mut Rows<'_>, text: &str, separator: u8, place: &str) -> Result<(), Located> {
     let mut reader = csv::ReaderBuilder::new();
     reader.delimiter(separator).has_headers(false).flexible(true);
     let mut reader = reader.from_reader(text.as_bytes());
@@ -63,19 +61,20 @@ fn fill(rows: &mut Rows<'_>, text: &str, separator: u8, place: &str) -> Result<(
     loop {
         let more = reader
             .read_record(&mut record)
-            .map_err(|source| RegisterError::Damaged { place: place.to_owned(), source: source.into() })?;
+            .map_err(|error| Located::with_source(place, InventoryMessage::RegisterDamaged, error))?;
         if !more {
-            return Err(RegisterError::OpenQuote { place: format!("{place}, line {line}") });
+            let place = InventoryMessage::AtLine { file: place.to_owned(), line }.to_string();
+            return Err(Located::new(place, InventoryMessage::RegisterQuoteOpen));
         }
         line = line_of(&record, text);
         if record.get(0) == Some(END.trim_start()) {
             return Ok(());
         }
-        rows.row(line, record.iter().map(str::to_owned).collect())?;
+        rows.add_row(line, record.iter().map(str::to_owned).collect())?;
     }
 }
 
-/// The line that a record begins on; the reader counts from the blank lines before it.
+/// Returns the line that a record begins on. The reader gives the first of the blank lines before it instead.
 fn line_of(record: &csv::StringRecord, text: &str) -> u64 {
     let Some(position) = record.position() else { return 1 };
     let rest = usize::try_from(position.byte()).ok().and_then(|byte| text.get(byte..)).unwrap_or_default();

@@ -1,13 +1,16 @@
-//! The archive that a spreadsheet is, looked at before calamine reads it.
+//! Checks the ZIP archive of a spreadsheet before calamine reads it.
 //!
-//! Bounds what it unpacks to, as it says itself, and catches a count of strings that calamine would believe and set
-//! memory aside for.
+//! Bounds its unpacked size, and refuses a count of strings that is too high: calamine would reserve memory for it.
+//! Limits: both are checked as the archive states them.
 
-use std::io::{Cursor, Read as _};
+use std::io::{self, Cursor, Read as _};
 
 use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
+
+use crate::located::Located;
+use crate::message::InventoryMessage;
 
 /// The most bytes that a spreadsheet may unpack to.
 const MAX_UNPACKED: u64 = 1 << 30;
@@ -15,39 +18,36 @@ const MAX_UNPACKED: u64 = 1 << 30;
 /// The shortest string of XLSX, `<si/>`, in bytes.
 const SHORTEST_STRING: u64 = 5;
 
-/// Why a spreadsheet is not worth reading.
-pub(super) enum Unfit {
-    /// The archive itself is broken.
-    Archive(ZipError),
-    /// It is beyond [`MAX_UNPACKED`].
-    Large,
-    /// It says that it holds more strings than fit in it.
-    Strings,
-}
-
-/// Checks the spreadsheet that is `content`.
-pub(super) fn check(content: &[u8]) -> Result<(), Unfit> {
-    let mut archive = ZipArchive::new(Cursor::new(content)).map_err(Unfit::Archive)?;
+/// Checks a spreadsheet before it is parsed.
+///
+/// # Errors
+/// The archive is broken, unpacks to more than [`MAX_UNPACKED`], or gives a wrong count of strings.
+pub(super) fn check_package(content: &[u8], place: &str) -> Result<(), Located> {
+    let damaged = |error: ZipError| Located::with_source(place, InventoryMessage::RegisterDamaged, error);
+    let mut archive = ZipArchive::new(Cursor::new(content)).map_err(damaged)?;
     let mut unpacked = 0_u64;
     for nth in 0..archive.len() {
-        let part = archive.by_index(nth).map_err(Unfit::Archive)?;
+        let part = archive.by_index(nth).map_err(damaged)?;
         unpacked = unpacked.saturating_add(part.size());
-        if part.name().map_err(Unfit::Archive)?.to_ascii_lowercase().ends_with("sharedstrings.xml") {
-            check_strings(part)?;
+        let is_strings = part.name().map_err(damaged)?.to_ascii_lowercase().ends_with("sharedstrings.xml");
+        if is_strings && !counts_possible_strings(part).map_err(|error| damaged(error.into()))? {
+            return Err(Located::new(place, InventoryMessage::RegisterStringsMiscounted));
         }
     }
-    if unpacked > MAX_UNPACKED { Err(Unfit::Large) } else { Ok(()) }
+    if unpacked > MAX_UNPACKED {
+        let max_gib = MAX_UNPACKED >> 30;
+        return Err(Located::new(place, InventoryMessage::RegisterUnpacksTooLarge { max_gib }));
+    }
+    Ok(())
 }
 
-fn check_strings(part: ZipFile<'_, Cursor<&[u8]>>) -> Result<(), Unfit> {
+/// Checks whether as many strings as the part announces fit in it.
+fn counts_possible_strings(part: ZipFile<'_, Cursor<&[u8]>>) -> io::Result<bool> {
     let max = part.size() / SHORTEST_STRING;
     let mut head = Vec::new();
-    part.take(4096).read_to_end(&mut head).map_err(|error| Unfit::Archive(error.into()))?;
+    part.take(4096).read_to_end(&mut head)?;
     let head = String::from_utf8_lossy(&head);
     let count =
         head.split_once("uniqueCount=").and_then(|(_, rest)| rest.get(1..)?.split(['"', '\'']).next());
-    match count.map(str::parse::<u64>) {
-        Some(Ok(count)) if count > max => Err(Unfit::Strings),
-        _ => Ok(()),
-    }
+    Ok(count.and_then(|count| count.parse::<u64>().ok()).is_none_or(|count| count <= max))
 }

@@ -1,24 +1,26 @@
-//! From rows of cells, as they come, to the machines of those that are wanted.
+//! Selects the machines of a register from its rows of cells, one row at a time.
 //!
-//! Knows no file format. The first row among [`HEADER_ROWS`] that holds every heading asked for is the header; what
-//! is above it (titles, dates) is passed over. Of the rows, only the names are kept.
+//! The first row among [`HEADER_ROWS`] that holds every heading asked for is the header; rows above it (titles,
+//! dates) are skipped. Limits: knows no file format, and keeps no more of a row than the name.
 
 use std::collections::HashMap;
 
-use super::{Register, RegisterError, RegisterHosts};
+use super::{Register, RegisterHosts};
+use crate::escape::escape_head;
 use crate::hostset::HostName;
-use crate::hostset::excerpt;
+use crate::located::Located;
+use crate::message::InventoryMessage;
 
-/// How many rows from the top the header is looked for in.
+/// The most rows before the header.
 const HEADER_ROWS: usize = 50;
 
 /// The most rows of a register: all that a spreadsheet can have.
 const MAX_ROWS: u64 = 1 << 20;
 
-/// How many rows, values or columns a message lists.
-const LISTED: usize = 30;
+/// The most rows, values or columns that a message lists.
+const MAX_LISTED: usize = 30;
 
-/// The row and the column of the first of some merged cells, and their last row.
+/// The last row of merged cells, by the row and the column of the first cell.
 pub(super) type Merges = HashMap<(u64, usize), u64>;
 
 /// The rows of one sheet, being read.
@@ -26,39 +28,41 @@ pub(super) struct Rows<'a> {
     register: &'a Register,
     /// The file and its sheet, for messages.
     place: String,
-    /// What the file's editor calls a row.
-    unit: &'static str,
-    /// Appended where a column is missing: the other sheets.
+    /// The file editor's word for a row: `row` or `line`.
+    unit: InventoryMessage,
+    /// Text for an error about a missing column: the other sheets.
     pub(super) hint: String,
-    /// Where cells are merged downwards; none where merged cells cannot be told from empty ones.
+    /// The cells that are merged downwards; none if the format does not say which are merged.
     pub(super) merges: Option<Merges>,
     /// The rows before the header.
     head: Vec<Vec<String>>,
-    /// The machines' column, then those of the filters, once the header is found.
+    /// The column of the machines, then those of the filters; empty until the header is found.
     columns: Vec<RegisterColumn>,
+    /// The number of rows below the header that are not empty.
     read: u64,
     hosts: Vec<HostName>,
+    /// The numbers of selected rows without a name.
     nameless: Vec<u64>,
     notes: Vec<String>,
 }
 
-/// A column that decides.
+/// A column that names the machines or is filtered by.
 struct RegisterColumn {
     heading: String,
     at: usize,
-    /// The values wanted, as [`plain`] has them, and whether a row had them.
+    /// The accepted values, normalized, and whether a row had them.
     values: Vec<(String, bool)>,
-    /// The merged cell that covers the rows up to this one.
+    /// The last row and the text of the last merged cell.
     merged: Option<(u64, String)>,
-    /// Rows with nothing in it.
+    /// The number of rows with nothing in it.
     empty: u64,
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(register: &'a Register, place: String, unit: &'static str) -> Self {
+    pub(super) fn new(register: &'a Register, place: &str, unit: InventoryMessage) -> Self {
         Self {
             register,
-            place,
+            place: place.to_owned(),
             unit,
             hint: String::new(),
             merges: None,
@@ -71,118 +75,126 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Whether the header was among the rows.
-    pub(super) fn headed(&self) -> bool {
+    /// Checks whether the header was among the rows.
+    pub(super) fn has_header(&self) -> bool {
         !self.columns.is_empty()
     }
 
-    /// The most cells that one of the rows before the header has.
+    /// Returns the most cells that a row before the header has.
     pub(super) fn width(&self) -> usize {
         self.head.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// Something the reader of a run should know.
-    pub(super) fn note(&mut self, note: String) {
-        self.notes.push(note);
+    /// Adds a note for people.
+    pub(super) fn add_note(&mut self, place: &str, note: InventoryMessage) {
+        self.notes.push(Located::new(place, note).to_string());
     }
 
-    /// Takes the next row; `number` is the one that the file's editor shows.
-    pub(super) fn row(&mut self, number: u64, cells: Vec<String>) -> Result<(), RegisterError> {
+    /// Adds the next row; `number` is the one that the file's editor shows.
+    pub(super) fn add_row(&mut self, number: u64, cells: Vec<String>) -> Result<(), Located> {
         if number > MAX_ROWS {
-            let what = format!("more than {MAX_ROWS} rows");
-            return Err(RegisterError::TooLarge { place: self.place.clone(), what });
+            return Err(Located::new(&self.place, InventoryMessage::RegisterTooManyRows { max: MAX_ROWS }));
         }
-        if self.headed() {
-            return self.machine(number, &cells);
+        if self.has_header() {
+            return self.add_machine(number, &cells);
         }
-        self.columns = self.header(&cells)?;
-        if !self.headed() {
+        self.columns = self.find_columns(&cells)?;
+        if !self.has_header() {
             self.head.push(cells);
         }
-        if self.head.len() > HEADER_ROWS { Err(self.missing()) } else { Ok(()) }
+        if self.head.len() > HEADER_ROWS { Err(self.missing_column()) } else { Ok(()) }
     }
 
-    /// What was read, once there are no more rows.
-    pub(super) fn end(mut self) -> Result<RegisterHosts, RegisterError> {
-        if !self.headed() {
-            return Err(self.missing());
+    /// Returns the machines, once there are no more rows.
+    pub(super) fn finish(mut self) -> Result<RegisterHosts, Located> {
+        if !self.has_header() {
+            return Err(self.missing_column());
         }
         if self.hosts.is_empty() {
-            let wanted = self.wanted();
-            return Err(RegisterError::NoRow { place: self.place, rows: self.read, wanted });
+            return Err(Located::new(&self.place, self.no_host()));
         }
-        self.note_what_was_left_out();
+        self.note_left_out();
         Ok(RegisterHosts { hosts: self.hosts, notes: self.notes })
     }
 
-    /// The columns that decide, where `cells` is the header; none where it is not.
-    fn header(&self, cells: &[String]) -> Result<Vec<RegisterColumn>, RegisterError> {
-        let cells: Vec<String> = cells.iter().map(|cell| plain(cell)).collect();
+    /// Finds the columns of the machines and of the filters; none where `cells` is not the header.
+    fn find_columns(&self, cells: &[String]) -> Result<Vec<RegisterColumn>, Located> {
+        let cells: Vec<String> = cells.iter().map(|cell| normalize(cell)).collect();
         let host = (&self.register.host, &Vec::new());
         let filters = self.register.filters.iter().map(|(heading, values)| (heading, values));
         let mut columns = Vec::new();
         for (heading, values) in std::iter::once(host).chain(filters) {
-            let wanted = plain(heading);
-            let mut places = cells.iter().enumerate().filter(|(_, cell)| **cell == wanted);
+            let searched = normalize(heading);
+            let mut places = cells.iter().enumerate().filter(|(_, cell)| **cell == searched);
             let Some((at, _)) = places.next() else { return Ok(Vec::new()) };
+            let heading = heading.clone();
             if places.next().is_some() {
-                return Err(RegisterError::TwoColumns { place: self.place.clone(), column: heading.clone() });
+                let kind = InventoryMessage::RegisterColumnTwice { column: heading };
+                return Err(Located::new(&self.place, kind));
             }
-            let values = values.iter().map(|value| (plain(value), false)).collect();
-            columns.push(RegisterColumn { heading: heading.clone(), at, values, merged: None, empty: 0 });
+            let values = values.iter().map(|value| (normalize(value), false)).collect();
+            columns.push(RegisterColumn { heading, at, values, merged: None, empty: 0 });
         }
         Ok(columns)
     }
 
-    /// The heading that no row has, next to those of the row that looks most like a header.
-    fn missing(&self) -> RegisterError {
+    /// Explains which heading is missing, with those of the row that looks most like a header.
+    fn missing_column(&self) -> Located {
         let filters = self.register.filters.iter().map(|(heading, _)| heading);
-        let wanted: Vec<&String> = std::iter::once(&self.register.host).chain(filters).collect();
-        let has = |row: &[String], heading: &str| row.iter().any(|cell| plain(cell) == plain(heading));
+        let headings: Vec<&String> = std::iter::once(&self.register.host).chain(filters).collect();
+        let has =
+            |row: &[String], heading: &str| row.iter().any(|cell| normalize(cell) == normalize(heading));
         let likeness = |row: &&Vec<String>| {
-            let found = wanted.iter().filter(|heading| has(row, heading)).count();
+            let found = headings.iter().filter(|heading| has(row, heading)).count();
             (found, row.iter().filter(|cell| !cell.trim().is_empty()).count())
         };
-        // The first of the best: max_by_key takes the last.
+        // Reversed, since max_by_key takes the last of equal rows, and the first is meant.
         let best = self.head.iter().rev().max_by_key(likeness).map_or(&[][..], Vec::as_slice);
-        let absent = wanted.iter().copied().find(|heading| !has(best, heading));
-        let column = absent.unwrap_or(&self.register.host);
-        let columns = list(best.iter().filter(|cell| !cell.trim().is_empty()));
-        RegisterError::NoColumn {
-            place: self.place.clone(),
-            column: excerpt(column),
-            columns: if columns.is_empty() { "no filled row at all".to_owned() } else { columns },
-            hint: self.hint.clone(),
-        }
+        let absent = headings.iter().copied().find(|heading| !has(best, heading));
+        let column = escape_head(absent.unwrap_or(&self.register.host));
+        let columns = join_shortened(best.iter().filter(|cell| !cell.trim().is_empty()));
+        let hint = self.hint.clone();
+        let kind = if columns.is_empty() {
+            InventoryMessage::RegisterLacksColumns { column, hint }
+        } else {
+            InventoryMessage::RegisterLacksColumn { column, columns, hint }
+        };
+        Located::new(&self.place, kind)
     }
 
-    /// A row below the header.
-    fn machine(&mut self, number: u64, cells: &[String]) -> Result<(), RegisterError> {
+    /// Adds a row below the header.
+    fn add_machine(&mut self, number: u64, cells: &[String]) -> Result<(), Located> {
         if cells.iter().all(|cell| cell.trim().is_empty()) {
             return Ok(());
         }
         self.read += 1;
-        let place = || format!("{}, {} {number}", self.place, self.unit);
-        let mut wanted = true;
+        let fail = |kind| {
+            let (place, unit) = (self.place.clone(), self.unit.to_string());
+            Located::new(InventoryMessage::AtRow { place, unit, number }.to_string(), kind)
+        };
+        let mut selected = true;
         let mut host = String::new();
         for (nth, column) in self.columns.iter_mut().enumerate() {
             let text = column.text(number, cells, self.merges.as_ref());
             if is_formula_error(&text) {
-                return Err(RegisterError::Formula { place: place(), column: column.heading.clone(), text });
+                let column = column.heading.clone();
+                return Err(fail(InventoryMessage::RegisterFormulaError { column, text }));
             }
             match nth {
                 0 => host = text,
-                _ => wanted &= column.wants(&text),
+                _ => selected &= column.accepts(&text),
             }
         }
-        match (wanted, host.is_empty()) {
+        match (selected, host.is_empty()) {
             (false, _) => {}
             (true, true) => self.nameless.push(number),
             (true, false) => {
-                let host = HostName::parse(&host).map_err(|source| RegisterError::Name {
-                    place: place(),
-                    column: self.register.host.clone(),
-                    source,
+                let host = HostName::parse(&host).map_err(|error| {
+                    let column = self.register.host.clone();
+                    Located {
+                        source: Some(error.into()),
+                        ..fail(InventoryMessage::RegisterCellNamesNoHost { column })
+                    }
                 })?;
                 self.hosts.push(host);
             }
@@ -190,41 +202,53 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    fn note_what_was_left_out(&mut self) {
-        let place = &self.place;
+    /// Adds a note for each kind of row or value that has no effect.
+    fn note_left_out(&mut self) {
+        let mut kinds = Vec::new();
         if !self.nameless.is_empty() {
-            let (unit, host, rows) = (self.unit, &self.register.host, list(self.nameless.iter()));
-            self.notes.push(format!("{place}: left out {unit} {rows}: nothing in column `{host}`"));
+            let (unit, column) = (self.unit.to_string(), self.register.host.clone());
+            let rows = join_shortened(self.nameless.iter());
+            kinds.push(InventoryMessage::RegisterRowsUnnamed { unit, rows, column });
         }
         for column in self.columns.iter().skip(1) {
             let unseen =
-                list(column.values.iter().filter(|(_, seen)| !seen).map(|(value, _)| format!("`{value}`")));
-            if !unseen.is_empty() {
-                self.notes.push(format!("{place}: no row has {unseen} in column `{}`", column.heading));
+                column.values.iter().filter(|(_, seen)| !seen).map(|(value, _)| format!("`{value}`"));
+            let (values, heading) = (join_shortened(unseen), &column.heading);
+            if !values.is_empty() {
+                kinds.push(InventoryMessage::RegisterValuesUnseen { values, column: heading.clone() });
             }
-            let wants_empty = column.values.iter().any(|(value, _)| value.is_empty());
-            if self.merges.is_none() && column.empty > 0 && !wants_empty {
-                let (empty, heading) = (column.empty, &column.heading);
-                self.notes.push(format!(
-                    "{place}: left out {empty} rows with nothing in column `{heading}`; if its cells are merged, save \
-                     the register as .xlsx, as merged cells cannot be told from empty ones here"
-                ));
+            let accepts_empty = column.values.iter().any(|(value, _)| value.is_empty());
+            if self.merges.is_none() && column.empty > 0 && !accepts_empty {
+                kinds.push(InventoryMessage::RegisterCellsEmpty {
+                    rows: column.empty,
+                    column: heading.clone(),
+                });
             }
         }
+        let place = self.place.clone();
+        kinds.into_iter().for_each(|kind| self.add_note(&place, kind));
     }
 
-    /// What the filters ask for, in words.
-    fn wanted(&self) -> String {
-        let values = |values: &[String]| list(values.iter().map(|value| format!("`{value}`")));
-        let filters = &self.register.filters;
-        let filters: Vec<String> =
-            filters.iter().map(|(name, set)| format!("`{name}` is {}", values(set))).collect();
-        if filters.is_empty() { String::new() } else { format!(" where {}", filters.join(" and ")) }
+    /// Explains that no row is selected.
+    fn no_host(&self) -> InventoryMessage {
+        let rows = self.read;
+        let filters = self.register.filters.iter().map(|(column, values)| {
+            let values = join_shortened(values.iter().map(|value| format!("`{value}`")));
+            InventoryMessage::RegisterFilter { column: column.clone(), values }.to_string()
+        });
+        let filters: Vec<String> = filters.collect();
+        match filters.as_slice() {
+            [] => InventoryMessage::RegisterHasNoHost { rows },
+            _ => {
+                let filters = filters.join(&InventoryMessage::RegisterFilterAnd.to_string());
+                InventoryMessage::RegisterHasNoHostWhere { rows, filters }
+            }
+        }
     }
 }
 
 impl RegisterColumn {
-    /// Its text in a row: trimmed, and that of the merged cell which covers it.
+    /// Returns the trimmed text of its cell in a row, or that of the merged cell that covers it.
     fn text(&mut self, row: u64, cells: &[String], merges: Option<&Merges>) -> String {
         let own = cells.get(self.at).map_or("", |cell| cell.trim());
         if let Some(last) = merges.and_then(|merges| merges.get(&(row, self.at))) {
@@ -236,16 +260,17 @@ impl RegisterColumn {
         }
     }
 
-    fn wants(&mut self, text: &str) -> bool {
-        let text = plain(text);
+    /// Checks whether a row with this text is selected, and counts it.
+    fn accepts(&mut self, text: &str) -> bool {
+        let text = normalize(text);
         self.empty += u64::from(text.is_empty());
         let value = self.values.iter_mut().find(|(value, _)| *value == text);
         value.map(|(_, seen)| *seen = true).is_some()
     }
 }
 
-/// A cell as cells compare: blanks trimmed and joined, lower case, a French boolean as the file has it.
-pub(super) fn plain(text: &str) -> String {
+/// Normalizes a cell for comparison: blanks trimmed and joined, lower case, French booleans as the file stores them.
+pub(super) fn normalize(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     match text.as_str() {
         "vrai" => "true".to_owned(),
@@ -254,18 +279,18 @@ pub(super) fn plain(text: &str) -> String {
     }
 }
 
-/// Whether a cell shows a formula's error: `#N/A`, `#REF!`, `#NOM?`, `Err:502`.
+/// Checks whether a cell shows a formula's error: `#N/A`, `#REF!`, `#NOM?`, `Err:502`.
 fn is_formula_error(text: &str) -> bool {
     let ends = ["!", "?", "/A", "/D"].iter().any(|end| text.ends_with(end));
     text.starts_with('#') && ends || text.strip_prefix("Err:").is_some_and(|code| code.parse::<u16>().is_ok())
 }
 
-/// The first few of `items`, fit for a terminal.
-pub(super) fn list<T: ToString>(items: impl Iterator<Item = T>) -> String {
+/// Joins the first items with commas, each escaped and shortened.
+pub(super) fn join_shortened<T: ToString>(items: impl Iterator<Item = T>) -> String {
     let mut shown: Vec<String> =
-        items.take(LISTED + 1).map(|item| excerpt(item.to_string().trim())).collect();
-    if shown.len() > LISTED {
-        shown.truncate(LISTED);
+        items.take(MAX_LISTED + 1).map(|item| escape_head(item.to_string().trim())).collect();
+    if shown.len() > MAX_LISTED {
+        shown.truncate(MAX_LISTED);
         shown.push("…".to_owned());
     }
     shown.join(", ")

@@ -5,12 +5,14 @@ use std::path::Path;
 use super::*;
 use proptest::prelude::*;
 
-fn ask(file: &Path, sheet: Option<&str>, filters: &[(&str, &[&str])]) -> RegisterHosts {
+use crate::escape::escape;
+
+fn read(file: &Path, sheet: Option<&str>, filters: &[(&str, &[&str])]) -> RegisterHosts {
     let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let filters = filters.iter().map(|(heading, values)| ((*heading).to_owned(), owned(values))).collect();
     let register =
         Register { file: file.to_owned(), sheet: sheet.map(str::to_owned), host: "machine".into(), filters };
-    hosts(&register).unwrap()
+    read_register(&register).unwrap()
 }
 
 fn data(file: &str) -> PathBuf {
@@ -23,7 +25,7 @@ fn every_format_gives_the_machines_of_the_same_rows() {
         ["referentiel.xlsx", "referentiel.ods", "windows-1252.csv", "utf8-virgule.csv", "utf16-tab.csv"];
     for file in files {
         let sheet = (!file.ends_with("csv")).then_some(" MACHINES ");
-        let found = ask(&data(file), sheet, &[]);
+        let found = read(&data(file), sheet, &[]);
         let all = ["serveur1", "serveur2", "serveur3", "machine1", "machine2", "machine3"];
         assert_eq!(found.hosts, all, "{file}");
         assert!(
@@ -32,13 +34,13 @@ fn every_format_gives_the_machines_of_the_same_rows() {
             found.notes
         );
         let chosen =
-            ask(&data(file), sheet, &[("USER_dollaru", &["Oui", "x"]), ("Groupe", &["b", "C"])]).hosts;
+            read(&data(file), sheet, &[("USER_dollaru", &["Oui", "x"]), ("Groupe", &["b", "C"])]).hosts;
         assert_eq!(chosen, ["machine1", "machine3"], "{file}");
         assert_eq!(
-            ask(&data(file), sheet, &[("User_DollarU", &["", "non"])]).hosts,
+            read(&data(file), sheet, &[("User_DollarU", &["", "non"])]).hosts,
             ["serveur3", "machine2"]
         );
-        assert_eq!(ask(&data(file), sheet, &[("N° d’ordre", &["6"])]).hosts, ["machine2"]);
+        assert_eq!(read(&data(file), sheet, &[("N° d’ordre", &["6"])]).hosts, ["machine2"]);
     }
 }
 
@@ -46,11 +48,11 @@ fn every_format_gives_the_machines_of_the_same_rows() {
 fn a_cell_merged_over_rows_counts_for_all_of_them() {
     let group = [("Groupe", &["A"][..])];
     assert_eq!(
-        ask(&data("referentiel.xlsx"), Some("Machines"), &group).hosts,
+        read(&data("referentiel.xlsx"), Some("Machines"), &group).hosts,
         ["serveur1", "serveur2", "serveur3"]
     );
     // ODS keeps no word of it: the note says what to do.
-    let ods = ask(&data("referentiel.ods"), Some("Machines"), &group);
+    let ods = read(&data("referentiel.ods"), Some("Machines"), &group);
     assert_eq!(ods.hosts, ["serveur1"]);
     assert!(
         ods.notes
@@ -64,14 +66,14 @@ fn accents_compare_whatever_the_encoding() {
     for (file, sheet) in
         [("referentiel.xlsx", Some("Machines")), ("windows-1252.csv", None), ("utf16-tab.csv", None)]
     {
-        let found = ask(&data(file), sheet, &[("SOCIÉTÉ", &["forêts & œuvres"])]);
+        let found = read(&data(file), sheet, &[("SOCIÉTÉ", &["forêts & œuvres"])]);
         assert_eq!(found.hosts, ["serveur2"], "{file}");
     }
 }
 
 #[test]
 fn a_csv_typed_by_hand_is_read() {
-    let found = ask(&data("saisie-a-la-main.csv"), None, &[("Groupe", &["A", "D"])]);
+    let found = read(&data("saisie-a-la-main.csv"), None, &[("Groupe", &["A", "D"])]);
     assert_eq!(found.hosts, ["serveur1", "serveur2", "serveur3"]);
     assert!(
         found.notes.iter().any(|note| note.contains("no row has `d` in column `Groupe`")),
@@ -81,7 +83,7 @@ fn a_csv_typed_by_hand_is_read() {
 }
 
 #[test]
-fn separators_marks_and_line_ends_are_found_out() {
+fn separators_byte_order_marks_and_line_ends_are_detected() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("r.csv");
     let cases: [&[u8]; 6] = [
@@ -94,7 +96,7 @@ fn separators_marks_and_line_ends_are_found_out() {
     ];
     for content in cases {
         std::fs::write(&file, content).unwrap();
-        assert_eq!(ask(&file, None, &[("Groupe", &["A"])]).hosts, ["a"], "{}", escape(content));
+        assert_eq!(read(&file, None, &[("Groupe", &["A"])]).hosts, ["a"], "{}", escape(content));
     }
 }
 
@@ -105,7 +107,7 @@ fn bent(file: &str, part: &str, change: impl Fn(String) -> String) -> Vec<u8> {
     for nth in 0..from.len() {
         let mut entry = from.by_index(nth).unwrap();
         let (name, mut content) = (entry.name().unwrap().into_owned(), Vec::new());
-        entry.read_to_end(&mut content).unwrap();
+        std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
         if name == part {
             content = change(String::from_utf8(content).unwrap()).into_bytes();
         }
@@ -116,7 +118,7 @@ fn bent(file: &str, part: &str, change: impl Fn(String) -> String) -> Vec<u8> {
 }
 
 #[test]
-fn what_a_spreadsheet_claims_costs_nothing() {
+fn wrong_counts_of_a_spreadsheet_reserve_no_memory() {
     let many = |xml: String| xml.replacen("uniqueCount=\"", "uniqueCount=\"9999999", 1);
     let wide = |xml: String| xml.replacen("r=\"A1\"", "r=\"ZZZZZZ1\"", 1);
     let far = |xml: String| xml.replacen("r=\"A1\"", "r=\"A4294967295\"", 1);
@@ -128,14 +130,14 @@ fn what_a_spreadsheet_claims_costs_nothing() {
     ];
     for (content, said) in cases {
         let register = Register { file: "r.xlsx".into(), sheet: None, host: "x".into(), filters: Vec::new() };
-        let error = read(&register, "r.xlsx", content).unwrap_err().to_string();
+        let error = parse_content(&register, "r.xlsx", content).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
 }
 
 #[test]
-fn what_makes_its_reader_panic_is_an_error() {
-    let error = guarded("r.xlsx", || panic!("as a damaged file may")).unwrap_err();
+fn a_panic_of_the_parser_is_an_error() {
+    let error = run_guarded("r.xlsx", || panic!("as a damaged file may")).unwrap_err();
     assert_eq!(error.to_string().split(';').next(), Some("r.xlsx: is damaged (reading it broke off)"));
 }
 
@@ -146,7 +148,7 @@ proptest! {
     fn no_csv_panics(content: Vec<u8>, text in "Machine[;,\t]Groupe\n[a;,\"\r\n\t]{0,40}") {
         for content in [content, text.into_bytes()] {
             let register = Register { file: "r.csv".into(), sheet: None, host: "Machine".into(), filters: Vec::new() };
-            let _ = read(&register, "r.csv", content);
+            let _ = parse_content(&register, "r.csv", content);
         }
     }
 
@@ -157,7 +159,7 @@ proptest! {
             let place = at.index(content.len());
             content[place] = byte;
             let register = Register { file: name.into(), sheet: None, host: "Machine".into(), filters: Vec::new() };
-            let _ = read(&register, name, content);
+            let _ = parse_content(&register, name, content);
         }
     }
 }

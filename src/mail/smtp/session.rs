@@ -1,209 +1,273 @@
-//! One connection to an SMTP server, from its greeting to the goodbye; each wait has an end.
+//! One session with an SMTP server, from the connection to QUIT; each wait has a limit.
 //!
-//! Drives the mail library's connection command by command: its own `send` gives up at the first refused recipient,
-//! names no size, and waits for the goodbye of a server that has already taken the message.
+//! Drives the mail library's connection command by command: the library's own `send` stops at the first refused
+//! recipient, names no size, and waits without a limit.
 
-use std::{
-    iter,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use std::{io, iter};
 
-use lettre::{
-    Address,
-    transport::smtp::{
-        Error,
-        authentication::{Credentials, Mechanism},
-        client::AsyncSmtpConnection,
-        commands::{Data, Ehlo, Mail, Rcpt},
-        extension::{Extension, MailBodyParameter, MailParameter},
-        response::Response,
-    },
-};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::{Response, Severity};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::{
-    Patience,
-    connect::{bounded, connect, hello, silence},
-    error::{SmtpError, Stage, is_yes},
-};
-use crate::{
-    escape::escape,
-    mail::{CauseText, transport::Server},
-};
+use super::stream::UnbufferedStream;
+use super::{SmtpError, Stage, Timeouts};
+use crate::disk::run_blocking;
+use crate::escape::escape;
+use crate::mail::transport::{Security, Server, is_host_name};
+use crate::mail::{Delivery, RefusedRecipient, Settings};
+use crate::message::MailMessage;
 
-/// The logins we know; both show the password to the server, so they need TLS.
-const LOGINS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
-/// Bytes handed to the connection at once.
+/// Login mechanisms; both show the password to the server, so that [`Settings::validate`] demands TLS for them.
+const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+/// Bytes of the message that are written at once.
 const CHUNK: usize = 64 * 1024;
+/// The slowest line that a message is sent over, in bytes per second.
+const MIN_SPEED: u64 = 64 * 1024;
+/// The wait for an answer that hardly matters: to QUIT, or in the middle of the message.
+const SHORT_WAIT: Duration = Duration::from_secs(2);
 
-/// What the server says to one recipient.
-pub enum Answer {
-    /// Yes.
-    ReservedNames,
-    /// Not now.
-    Deferred(String),
-    /// No.
-    Refused(String),
-}
-
-/// The connection, after EHLO, and under TLS where that is asked for.
+/// A session after EHLO, under TLS where the transport demands it.
 pub struct Session<'a> {
-    conn: AsyncSmtpConnection,
+    connection: AsyncSmtpConnection,
     server: &'a Server,
-    patience: &'a Patience,
-    limit: Option<u64>,
+    timeouts: &'a Timeouts,
+    /// The largest message that the server accepts, in bytes, if it names one (RFC 1870).
+    pub size_limit: Option<u64>,
 }
 
 impl<'a> Session<'a> {
-    /// Connects, and begins TLS as the transport demands; never without it where it does.
+    /// Connects to a server.
     ///
     /// # Errors
-    /// The server is not there, not silent for long, or not to be trusted.
-    pub async fn open(server: &'a Server, patience: &'a Patience) -> Result<Self, SmtpError> {
-        let conn = connect(server, patience).await?;
-        let mut session = Self { conn, server, patience, limit: None };
-        let hello = session.command(Stage::Ehlo, Ehlo::new(hello())).await?;
-        session.limit = size(&hello);
+    /// The server cannot be reached, does not answer in time, or has no TLS that can be trusted.
+    pub async fn open(server: &'a Server, timeouts: &'a Timeouts) -> Result<Self, SmtpError> {
+        let (name, limit) = (client_name(), timeouts.answer);
+        let connection = if server.security == Security::Implicit {
+            let tls = Some(load_certificates(server, limit).await?);
+            let address = (server.host.as_str(), server.port);
+            let connect = AsyncSmtpConnection::connect_tokio1(address, Some(limit / 3), &name, tls, None);
+            bounded(server, &MailMessage::WhileConnecting, limit, connect).await?
+        } else {
+            let stream = Box::new(UnbufferedStream(connect_tcp(server, limit).await?));
+            let greet = AsyncSmtpConnection::connect_with_transport(stream, &name);
+            bounded(server, &MailMessage::WhileConnecting, limit, greet).await?
+        };
+        let mut session = Self { connection, server, timeouts, size_limit: None };
+        if server.security == Security::StartTls {
+            session.start_tls(&name).await?;
+        }
+        // The library has sent EHLO already, but does not keep SIZE from the answer.
+        session.size_limit = parse_size(&session.command(&MailMessage::AtEhlo, Ehlo::new(name)).await?);
         Ok(session)
     }
 
-    /// The largest message it takes, in bytes.
-    pub fn limit(&self) -> Option<u64> {
-        self.limit
-    }
-
-    /// Logs in; only under TLS.
+    /// Sends a message to every recipient that the server accepts; returns the others.
     ///
     /// # Errors
-    /// The server refuses, or offers no way.
-    pub async fn login(&mut self, login: &Credentials) -> Result<(), SmtpError> {
-        let server = self.server.to_string();
-        if !self.conn.is_encrypted() {
-            return Err(SmtpError::NoStartTls { server });
+    /// Nobody got it, or its last byte was sent and no answer came ([`MailMessage::Unconfirmed`]).
+    pub async fn send(&mut self, settings: &Settings, message: &[u8]) -> Result<Delivery, SmtpError> {
+        if let (Some(user), Some(password)) = (&settings.user, &settings.password) {
+            self.login(&Credentials::new(user.clone(), password.expose().to_owned())).await?;
         }
-        if self.conn.server_info().get_auth_mechanism(&LOGINS).is_none() {
-            return Err(SmtpError::NoLogin { server });
-        }
-        let auth = self.conn.auth(&LOGINS, login);
-        bounded(self.server, Stage::Login, self.patience.answer, auth).await.map(drop)
+        let (from, options) = (settings.from.email.clone(), self.mail_options(settings, message)?);
+        self.command(&MailMessage::AtMailFrom, Mail::new(Some(from), options)).await?;
+        let refused = self.name_recipients(settings).await?;
+        self.transfer(message).await?;
+        Ok(Delivery { refused, ..Delivery::default() })
     }
 
-    /// Announces sender and size.
-    ///
-    /// # Errors
-    /// The server refuses, or cannot take such a size or such addresses.
-    pub async fn mail_from(
-        &mut self,
-        from: &Address,
-        to: &[Address],
-        message: &[u8],
-    ) -> Result<(), SmtpError> {
-        let bytes = message.len() as u64;
-        let server = || self.server.to_string();
-        if let Some(limit) = self.limit.filter(|limit| bytes > *limit) {
-            return Err(SmtpError::TooLarge { server: server(), bytes, limit });
+    /// Ends the session; the server's answer to QUIT does not matter, nor whether it comes.
+    pub async fn close(&mut self) {
+        let _ = timeout(SHORT_WAIT, self.connection.quit()).await;
+    }
+
+    /// Upgrades the connection by STARTTLS.
+    async fn start_tls(&mut self, name: &ClientId) -> Result<(), SmtpError> {
+        if !self.connection.can_starttls() {
+            return Err(self.error(&MailMessage::AtStartTls, MailMessage::NoStartTls));
         }
-        let mut options = Vec::new();
-        options.extend(self.limit.map(|_| MailParameter::Size(message.len())));
-        let foreign = iter::once(from).chain(to).map(ToString::to_string).find(|address| !address.is_ascii());
-        if let Some(address) = foreign {
-            if !self.conn.server_info().supports_feature(Extension::SmtpUtfEight) {
-                return Err(SmtpError::Address { server: server(), address: escape(address.as_bytes()) });
+        let tls = load_certificates(self.server, self.timeouts.answer).await?;
+        let upgrade = self.connection.starttls(tls, name);
+        bounded(self.server, &MailMessage::AtStartTls, self.timeouts.answer, upgrade).await
+    }
+
+    /// Logs in by a mechanism that the server offers.
+    async fn login(&mut self, login: &Credentials) -> Result<(), SmtpError> {
+        if self.connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
+            return Err(self.error(&MailMessage::AtLogin, MailMessage::NoLogin));
+        }
+        let auth = self.connection.auth(&MECHANISMS, login);
+        bounded(self.server, &MailMessage::AtLogin, self.timeouts.answer, auth).await.map(drop)
+    }
+
+    /// Returns the parameters of MAIL FROM, or an error where the server lacks what this message needs.
+    fn mail_options(&self, settings: &Settings, message: &[u8]) -> Result<Vec<MailParameter>, SmtpError> {
+        let (info, bytes) = (self.connection.server_info(), message.len() as u64);
+        if let Some(limit) = self.size_limit.filter(|limit| bytes > *limit) {
+            return Err(self.error(&MailMessage::AtMailFrom, MailMessage::OverServerLimit { limit, bytes }));
+        }
+        let mut options = Vec::from_iter(self.size_limit.map(|_| MailParameter::Size(message.len())));
+        let mut addresses =
+            settings.to.iter().chain([&settings.from]).map(|mailbox| mailbox.email.to_string());
+        if let Some(address) = addresses.find(|address| !address.is_ascii()) {
+            if !info.supports_feature(Extension::SmtpUtfEight) {
+                let kind = MailMessage::OnlyAsciiAddresses { address: escape(address.as_bytes()) };
+                return Err(self.error(&MailMessage::AtMailFrom, kind));
             }
             options.push(MailParameter::SmtpUtfEight);
         }
-        if !message.is_ascii() && self.conn.server_info().supports_feature(Extension::EightBitMime) {
+        if !message.is_ascii() && info.supports_feature(Extension::EightBitMime) {
             options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        self.command(Stage::Sender, Mail::new(Some(from.clone()), options)).await.map(drop)
+        Ok(options)
     }
 
-    /// Asks for one recipient.
-    ///
-    /// # Errors
-    /// The whole session ended; a recipient refused is an [`Answer`].
-    pub async fn recipient(&mut self, to: &Address) -> Result<Answer, SmtpError> {
-        match self.command(Stage::Recipient, Rcpt::new(to.clone(), vec![])).await {
-            Ok(_) => Ok(Answer::ReservedNames),
-            // 421: the server closes the connection.
-            Err(error @ SmtpError::Answer { code: 421, .. }) => Err(error),
-            Err(SmtpError::Answer { code: code @ 400..500, text, .. }) => {
-                Ok(Answer::Deferred(format!("{code} {text}")))
+    /// Names each recipient to the server; returns those that it refuses, or an error where it refuses all.
+    async fn name_recipients(&mut self, settings: &Settings) -> Result<Vec<RefusedRecipient>, SmtpError> {
+        let (mut named, mut refused, mut deferred) = (HashSet::new(), Vec::new(), false);
+        for recipient in settings.to.iter().map(|mailbox| &mailbox.email) {
+            if !named.insert(recipient) {
+                continue;
             }
-            Err(SmtpError::Answer { code, text, .. }) => Ok(Answer::Refused(format!("{code} {text}"))),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Sends the message to the recipients taken.
-    ///
-    /// # Errors
-    /// [`SmtpError::Unconfirmed`] when its last byte was sent and no answer came; else it was not taken.
-    pub async fn data(&mut self, message: &[u8]) -> Result<(), SmtpError> {
-        let go = self.command(Stage::Data, Data).await?;
-        if !go.has_code(354) {
-            return Err(self.garbled(Stage::Data, "DATA was not answered with 354"));
-        }
-        let sent = AtomicBool::new(false);
-        let within = self.patience.transfer(message.len());
-        let answer = timeout(within, self.conn.message_iter(chunks(message, &sent))).await;
-        let server = self.server.to_string();
-        match (answer, sent.load(Ordering::Relaxed)) {
-            (Ok(Ok(answer)), _) if is_yes(answer.code().severity) => Ok(()),
-            (Ok(Ok(_)), _) => {
-                Err(SmtpError::Unconfirmed { server, source: CauseText::new("an answer out of order") })
+            match self.command(&MailMessage::AtRcptTo, Rcpt::new(recipient.clone(), vec![])).await {
+                Ok(_) => {}
+                // 421 is not about the recipient: the server closes the connection.
+                Err(SmtpError { kind: MailMessage::NegativeAnswer { code, text, .. }, .. })
+                    if code != 421 =>
+                {
+                    deferred |= code < 500;
+                    let (address, reason) = (recipient.to_string(), format!("{code} {text}"));
+                    refused.push(RefusedRecipient { address, reason });
+                }
+                Err(error) => return Err(error),
             }
-            (Ok(Err(error)), true) => Err(SmtpError::read_unconfirmed(server, &error)),
-            (Err(_), true) => Err(SmtpError::Unconfirmed { server, source: silence(within) }),
-            (Ok(Err(error)), false) => Err(self.last_words(&error).await),
-            (Err(_), false) => Err(SmtpError::Silent { server, stage: Stage::Data, waited: within }),
+        }
+        if refused.len() < named.len() {
+            return Ok(refused);
+        }
+        let recipients = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let kind = match deferred {
+            true => MailMessage::EveryRecipientDeferred { recipients },
+            false => MailMessage::EveryRecipientRefused { recipients },
+        };
+        Err(self.error(&MailMessage::AtRcptTo, kind))
+    }
+
+    /// Sends the message to the recipients accepted.
+    async fn transfer(&mut self, message: &[u8]) -> Result<(), SmtpError> {
+        if !self.command(&MailMessage::DuringMessage, Data).await?.has_code(354) {
+            let kind = MailMessage::NoSmtpAnswer { stage: &MailMessage::DuringMessage };
+            return Err(self.error(&MailMessage::DuringMessage, kind).because(MailMessage::DataNotAccepted));
+        }
+        // Servers filter a message before they answer.
+        let limit = self.timeouts.answer * 4 + Duration::from_secs(message.len() as u64 / MIN_SPEED);
+        let mut all_sent = false;
+        let sending = self.connection.message_iter(chunks(message, &mut all_sent));
+        let answer = timeout(limit, sending).await;
+        // From the final dot on the server may have the message: only a negative answer says that it has not.
+        let stage = if all_sent { &MailMessage::AfterMessage } else { &MailMessage::DuringMessage };
+        match answer {
+            Ok(Ok(answer)) if answer.code().severity == Severity::PositiveCompletion => Ok(()),
+            Ok(Ok(_)) => {
+                Err(self.error(stage, MailMessage::Unconfirmed).because(MailMessage::AnswerOutOfOrder))
+            }
+            Ok(Err(error)) if all_sent => Err(SmtpError::from_library(self.server, stage, &error)),
+            Ok(Err(error)) => Err(self.read_early_answer(stage, error).await),
+            Err(_elapsed) => Err(SmtpError::timed_out(self.server, stage, limit)),
         }
     }
 
-    /// Says goodbye, and does not mind what comes back.
-    pub async fn close(mut self) {
-        let _ = timeout(self.patience.goodbye, self.conn.quit()).await;
+    /// Reads the answer that a server gave before it hung up in the middle of the message, if there is one.
+    async fn read_early_answer(&mut self, stage: Stage, error: Error) -> SmtpError {
+        let answer = timeout(SHORT_WAIT, self.connection.read_response()).await;
+        let answer = answer.ok().and_then(Result::err).filter(|answer| answer.status().is_some());
+        SmtpError::from_library(self.server, stage, &answer.unwrap_or(error))
     }
 
-    /// The answer that a server gave before it hung up in the middle of the message, if it can still be read.
-    async fn last_words(&mut self, error: &Error) -> SmtpError {
-        let server = self.server.to_string();
-        match timeout(self.patience.goodbye, self.conn.read_response()).await {
-            Ok(Err(answer)) if answer.status().is_some() => SmtpError::read(server, Stage::Data, &answer),
-            _ => SmtpError::read(server, Stage::Data, error),
-        }
+    /// Sends one command and waits for its answer.
+    async fn command(&mut self, stage: Stage, command: impl Display) -> Result<Response, SmtpError> {
+        bounded(self.server, stage, self.timeouts.answer, self.connection.command(command)).await
     }
 
-    /// One command and its answer.
-    async fn command(
-        &mut self,
-        stage: Stage,
-        command: impl std::fmt::Display,
-    ) -> Result<Response, SmtpError> {
-        bounded(self.server, stage, self.patience.answer, self.conn.command(command)).await
-    }
-
-    /// The server and we are not in the same conversation.
-    fn garbled(&self, stage: Stage, what: &str) -> SmtpError {
-        SmtpError::Garbled { server: self.server.to_string(), stage, source: CauseText::new(what) }
+    /// Creates an error of this session.
+    fn error(&self, stage: Stage, kind: MailMessage) -> SmtpError {
+        SmtpError::new(self.server, stage, kind)
     }
 }
 
-/// `SIZE` of an EHLO answer; 0 means no limit.
-fn size(hello: &Response) -> Option<u64> {
-    let mut lines = hello.message().skip(1).map(str::split_ascii_whitespace);
-    let size = lines
-        .find_map(|mut words| words.next().filter(|w| w.eq_ignore_ascii_case("SIZE")).map(|_| words.next()));
-    size.flatten().and_then(|n| n.parse().ok()).filter(|n| *n > 0)
+/// Waits for an action of the mail library, at most for a given time.
+async fn bounded<T>(
+    server: &Server,
+    stage: Stage,
+    limit: Duration,
+    action: impl Future<Output = Result<T, Error>>,
+) -> Result<T, SmtpError> {
+    match timeout(limit, action).await {
+        Ok(done) => done.map_err(|error| SmtpError::from_library(server, stage, &error)),
+        Err(_elapsed) => Err(SmtpError::timed_out(server, stage, limit)),
+    }
 }
 
-/// The message in pieces; `sent` is set once all of them are with the system and only the final dot is left.
-fn chunks<'m>(message: &'m [u8], sent: &'m AtomicBool) -> impl Iterator<Item = &'m [u8]> + Send {
-    // The library puts a line end of its own before the dot.
+/// Returns the name for EHLO: this machine's, or an address where servers would not accept that name.
+fn client_name() -> ClientId {
+    match ClientId::default() {
+        ClientId::Domain(name) if is_host_name(&name) && !name.contains('_') => ClientId::Domain(name),
+        _ => ClientId::Ipv4(Ipv4Addr::LOCALHOST),
+    }
+}
+
+/// Reads the system's certificates, on a thread where that may block.
+async fn load_certificates(server: &Server, limit: Duration) -> Result<TlsParameters, SmtpError> {
+    let host = server.host.clone();
+    let load = run_blocking(move || TlsParameters::new(host).map_err(io::Error::other));
+    let late = |_elapsed| Err(io::Error::other(MailMessage::CertificatesTimedOut.to_string()));
+    timeout(limit, load).await.unwrap_or_else(late).map_err(|error| {
+        SmtpError::new(server, &MailMessage::AtStartTls, MailMessage::NoTrustworthyTls).because(error)
+    })
+}
+
+/// Connects to the first of the server's addresses that accepts.
+async fn connect_tcp(server: &Server, limit: Duration) -> Result<TcpStream, SmtpError> {
+    let connect = async {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, MailMessage::NoAddress.to_string());
+        for address in lookup_host((server.host.as_str(), server.port)).await? {
+            // An address that does not answer leaves time for the others.
+            match timeout(limit / 3, TcpStream::connect(address)).await {
+                Ok(Ok(tcp)) => return Ok(tcp),
+                Ok(Err(error)) => last = error,
+                Err(_elapsed) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(last)
+    };
+    let silent = MailMessage::NoAnswerWithin { seconds: limit.as_secs() };
+    let late = |_elapsed| Err(io::Error::other(silent.to_string()));
+    timeout(limit, connect).await.unwrap_or_else(late).map_err(|error| {
+        SmtpError::new(server, &MailMessage::WhileConnecting, MailMessage::ServerUnreachable).because(error)
+    })
+}
+
+/// Reads `SIZE` from the answer to EHLO; 0 means no limit.
+fn parse_size(hello: &Response) -> Option<u64> {
+    let parse = |line: &str| line.to_ascii_uppercase().strip_prefix("SIZE ")?.trim().parse().ok();
+    hello.message().skip(1).find_map(parse).filter(|limit| *limit > 0)
+}
+
+/// Cuts the message into chunks; sets `all_sent` when the last has been written and only the final dot remains.
+fn chunks<'m>(message: &'m [u8], all_sent: &'m mut bool) -> impl Iterator<Item = &'m [u8]> + Send {
+    // The library adds a line end before the dot, and asks for a chunk only after it has written the one before.
     let message = message.strip_suffix(b"\r\n").unwrap_or(message);
-    let last = iter::once_with(|| {
-        sent.store(true, Ordering::Relaxed);
+    message.chunks(CHUNK).chain(iter::once_with(|| {
+        *all_sent = true;
         <&[u8]>::default()
-    });
-    message.chunks(CHUNK).chain(last)
+    }))
 }

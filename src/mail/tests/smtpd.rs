@@ -1,17 +1,16 @@
 //! Deliveries to the SMTP server in clear, and each of its faults.
 
-use std::{path::PathBuf, process::Stdio, time::Instant};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Instant;
 
 use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    process::{Child, Command},
-    task::JoinHandle,
-    time::timeout,
-};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::*;
-use crate::mail::smtp::Stage;
 
 /// How long the server may take to come up and go down.
 const PYTHON: Duration = Duration::from_secs(60);
@@ -78,7 +77,7 @@ impl Smtpd {
     }
 }
 
-/// The bytes of a message the server told of.
+/// Returns the bytes of a message that the server reported.
 pub fn data(message: &Value) -> Vec<u8> {
     let hex = message["data"].as_str().unwrap();
     (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect()
@@ -89,23 +88,23 @@ fn to(settings: Settings, addresses: &[&str]) -> Settings {
 }
 
 async fn sent(settings: &Settings) -> Result<Delivery, MailError> {
-    send_with(settings, &letter(1000), &QUICK).await
+    send_within(settings, &email(1000), &QUICK).await
 }
 
 #[tokio::test]
 async fn a_message_arrives_byte_for_byte() {
     let server = Smtpd::start(&["--size", "20000000"]).await;
-    let letter = letter(3_000_000);
+    let email = email(3_000_000);
     let settings = server.settings("smtp");
-    let delivery = send_with(&settings, &letter, &QUICK).await.unwrap();
+    let delivery = send_within(&settings, &email, &QUICK).await.unwrap();
     assert_eq!(delivery, Delivery::default());
     let messages = server.messages().await;
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0]["sender"], "recolte@vip.example.fr");
     let bytes = data(&messages[0]);
     assert!(bytes.is_ascii());
-    assert_carries(&bytes, &letter);
-    let size = encoded_size(&settings, &letter).unwrap();
+    assert_carries(&bytes, &email);
+    let size = encoded_size(&settings, &email).unwrap();
     assert!(
         messages[0]["options"].to_string().contains(&format!("SIZE={size}")),
         "{}",
@@ -142,22 +141,25 @@ async fn everybody_refused_is_an_error_and_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_deferred_recipient_is_asked_for_again_alone() {
+async fn a_message_deferred_for_everybody_is_tried_again() {
     let server = Smtpd::start(&["--defer", "b@example.fr"]).await;
-    let settings = to(server.settings("smtp"), &["a@example.fr", "b@example.fr"]);
-    let delivery = sent(&settings).await.unwrap();
+    let delivery = sent(&to(server.settings("smtp"), &["b@example.fr"])).await.unwrap();
     assert_eq!(delivery.refused, []);
     assert!(
         delivery.notes[0].contains("2 tries") && delivery.notes[0].contains("greylisted"),
         "{:?}",
         delivery.notes
     );
-    let to: Vec<Value> = server.messages().await.iter().map(|m| m["to"].clone()).collect();
-    assert_eq!(to, [serde_json::json!(["a@example.fr"]), serde_json::json!(["b@example.fr"])]);
+    let messages = server.messages().await;
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0]["to"], serde_json::json!(["b@example.fr"]));
+    let server = Smtpd::start(&["--defer", "b@example.fr", "--defer-times", "99"]).await;
+    let error = sent(&to(server.settings("smtp"), &["b@example.fr"])).await.unwrap_err();
+    assert!(error.explain().contains("recolte send") && !error.may_have_left(), "{}", error.explain());
 }
 
 #[tokio::test]
-async fn a_recipient_deferred_to_the_end_is_reported() {
+async fn a_deferred_recipient_is_reported_and_the_others_get_theirs_once() {
     let server = Smtpd::start(&["--defer", "b@example.fr", "--defer-times", "99"]).await;
     let settings = to(server.settings("smtp"), &["a@example.fr", "b@example.fr"]);
     let delivery = sent(&settings).await.unwrap();
@@ -167,22 +169,22 @@ async fn a_recipient_deferred_to_the_end_is_reported() {
 }
 
 #[tokio::test]
-async fn a_passing_fault_is_tried_again() {
+async fn a_transient_fault_is_tried_again() {
     for fault in [["--busy", "2"], ["--drop-in-data", "2"], ["--reject-data", "2"]] {
         // More than any buffer holds: the last byte cannot have left when the connection drops.
-        let letter = letter(if fault[0] == "--drop-in-data" { 6_000_000 } else { 300_000 });
+        let email = email(if fault[0] == "--drop-in-data" { 6_000_000 } else { 300_000 });
         let server = Smtpd::start(&fault).await;
-        let delivery = send_with(&server.settings("smtp"), &letter, &QUICK).await.unwrap();
+        let delivery = send_within(&server.settings("smtp"), &email, &QUICK).await.unwrap();
         assert!(delivery.notes[0].contains("3 tries"), "{fault:?}: {:?}", delivery.notes);
         let server = Smtpd::start(&[fault[0], "9"]).await;
-        let error = send_with(&server.settings("smtp"), &letter, &QUICK).await.unwrap_err();
+        let error = send_within(&server.settings("smtp"), &email, &QUICK).await.unwrap_err();
         assert!(!error.may_have_left(), "{error}");
         assert_eq!(server.events("connection").await.len(), 3, "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn a_permanent_fault_is_not() {
+async fn a_permanent_fault_is_not_tried_again() {
     let server = Smtpd::start(&["--spam"]).await;
     let error_chain = sent(&server.settings("smtp")).await.unwrap_err().explain();
     assert!(error_chain.contains("answered after the message: 554 5.7.1 looks like spam"), "{error_chain}");
@@ -190,9 +192,9 @@ async fn a_permanent_fault_is_not() {
 }
 
 #[tokio::test]
-async fn an_answer_in_the_middle_of_the_message_is_heard() {
+async fn an_answer_in_the_middle_of_the_message_is_read() {
     let server = Smtpd::start(&["--overflow"]).await;
-    let error = send_with(&server.settings("smtp"), &letter(7_000_000), &QUICK).await.unwrap_err();
+    let error = send_within(&server.settings("smtp"), &email(7_000_000), &QUICK).await.unwrap_err();
     assert!(error.to_string().contains("552 5.3.4 far too big"), "{error}");
     assert_eq!(server.events("connection").await.len(), 1);
 }
@@ -208,9 +210,12 @@ async fn a_server_that_is_down_or_silent_has_an_end() {
     let server = Smtpd::start(&["--silent"]).await;
     for scheme in ["smtp", "smtp+starttls", "smtps"] {
         let begun = Instant::now();
-        let patience = Patience { answer: Duration::from_millis(300), ..QUICK };
-        let error = send_with(&server.settings(scheme), &letter(10), &patience).await.unwrap_err();
-        assert!(matches!(error, MailError::Smtp(SmtpError::Silent { .. })), "{error}");
+        let timeouts = Timeouts { answer: Duration::from_millis(300), ..QUICK };
+        let error = send_within(&server.settings(scheme), &email(10), &timeouts).await.unwrap_err();
+        assert!(
+            matches!(error, MailError::Smtp(SmtpError { kind: MailMessage::ServerSilent { .. }, .. })),
+            "{error}"
+        );
         assert!(begun.elapsed() < Duration::from_secs(8));
     }
     assert_eq!(server.events("connection").await.len(), 9);
@@ -241,11 +246,11 @@ async fn the_servers_size_is_asked_for_and_kept() {
     let server = Smtpd::start(&["--size", "5000"]).await;
     let settings = server.settings("smtp");
     assert_eq!(server_limit(&settings).await.unwrap(), Some(5000));
-    let error = send_with(&settings, &letter(5000), &QUICK).await.unwrap_err();
+    let error = send_within(&settings, &email(5000), &QUICK).await.unwrap_err();
     assert!(error.to_string().contains("takes 5000 bytes, and the message has"), "{error}");
-    let empty = letter(0);
-    let remaining = attachment_room(&settings, &empty, 5000).unwrap();
-    send_with(&settings, &letter(remaining as usize), &QUICK).await.unwrap();
+    let empty = email(0);
+    let remaining = max_attachment(&settings, &empty, 5000).unwrap();
+    send_within(&settings, &email(remaining as usize), &QUICK).await.unwrap();
     assert_eq!(server.messages().await.len(), 1);
     let unlimited = Smtpd::start(&["--size", "0"]).await;
     assert_eq!(server_limit(&unlimited.settings("smtp")).await.unwrap(), None);
@@ -274,14 +279,24 @@ async fn what_speaks_no_smtp_is_named_and_not_pestered() {
     assert_eq!(server.events("connection").await.len(), 1);
     let server = Smtpd::start(&["--latin1"]).await;
     let error = sent(&server.settings("smtp")).await.unwrap_err();
-    assert!(matches!(error, MailError::Smtp(SmtpError::Garbled { stage: Stage::Connect, .. })), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            MailError::Smtp(SmtpError {
+                kind: MailMessage::NoSmtpAnswer { .. },
+                stage: &MailMessage::WhileConnecting,
+                ..
+            })
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
-async fn a_letter_over_max_size_is_not_begun() {
+async fn an_email_over_max_size_is_not_sent() {
     let server = Smtpd::start(&[]).await;
     let settings = Settings { max_size: 2000, ..server.settings("smtp") };
-    let error = send_with(&settings, &letter(2000), &QUICK).await.unwrap_err();
+    let error = send_within(&settings, &email(2000), &QUICK).await.unwrap_err();
     assert!(matches!(error, MailError::TooLarge { limit: 2000, .. }), "{error}");
     assert_eq!(server.events("connection").await.len(), 0);
 }

@@ -3,16 +3,11 @@
 //! The test's authority is trusted the way an operator would: by `SSL_CERT_FILE`. As a process's environment is read
 //! by all its threads, each test runs itself once more in a process of its own that has it.
 
-use std::{
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use super::{
-    smtpd::{Smtpd, data, python, script},
-    *,
-};
-use crate::mail::smtp::Stage;
+use super::smtpd::{Smtpd, data, python, script};
+use super::*;
 
 /// Tells the second process where the certificates are.
 const CERTS: &str = "RECOLTE_TEST_CERTS";
@@ -50,7 +45,7 @@ fn login(settings: Settings, user: &str, password: &str) -> Settings {
 }
 
 async fn sent(settings: &Settings) -> Result<Delivery, MailError> {
-    send_with(settings, &letter(100_000), &QUICK).await
+    send_within(settings, &email(100_000), &QUICK).await
 }
 
 #[test]
@@ -61,7 +56,7 @@ fn starttls_with_a_login() {
         assert_eq!(sent(&settings).await.unwrap(), Delivery::default());
         let message = server.messages().await.remove(0);
         assert_eq!(message["tls"], true);
-        assert_carries(&data(&message), &letter(100_000));
+        assert_carries(&data(&message), &email(100_000));
     });
 }
 
@@ -97,7 +92,7 @@ fn no_login_offered_is_said() {
         let options = ["--tls", "starttls", "--no-mechanism", "PLAIN", "--no-mechanism", "LOGIN"];
         let server = server(&certs, &options).await;
         let error = sent(&login(server.settings("smtp+starttls"), "moi", "secret")).await.unwrap_err();
-        assert!(matches!(error, MailError::Smtp(SmtpError::NoLogin { .. })), "{error}");
+        assert!(matches!(error, MailError::Smtp(SmtpError { kind: MailMessage::NoLogin, .. })), "{error}");
     });
 }
 
@@ -122,7 +117,10 @@ fn answers_injected_before_tls_are_not_believed() {
     trusting("answers_injected_before_tls_are_not_believed", |certs| async move {
         let server = server(&certs, &["--tls", "starttls", "--inject"]).await;
         let error = sent(&server.settings("smtp+starttls")).await.unwrap_err();
-        assert!(matches!(error, MailError::Smtp(SmtpError::Tls { .. })), "{error:?}");
+        assert!(
+            matches!(error, MailError::Smtp(SmtpError { kind: MailMessage::NoTrustworthyTls, .. })),
+            "{error:?}"
+        );
         assert_eq!(server.messages().await.len(), 0);
     });
 }
@@ -139,7 +137,14 @@ fn tls_of_the_wrong_kind_is_said() {
         );
         let implicit = server(&certs, &["--tls", "implicit"]).await;
         let error = sent(&implicit.settings("smtp+starttls")).await.unwrap_err();
-        let silent = matches!(error, MailError::Smtp(SmtpError::Silent { stage: Stage::Connect, .. }));
+        let silent = matches!(
+            error,
+            MailError::Smtp(SmtpError {
+                kind: MailMessage::ServerSilent { .. },
+                stage: &MailMessage::WhileConnecting,
+                ..
+            })
+        );
         assert!(silent && error.explain().contains("465 smtps"), "{error}");
     });
 }

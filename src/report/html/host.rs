@@ -1,106 +1,98 @@
-//! One host on the page: a row that unfolds to its steps, its files and what was left behind.
+//! One host on the page: a row that unfolds to its steps, its files and those that were skipped.
 //!
-//! Pure. Long lists of files are cut, and say so: `report.json` has them whole.
+//! Pure. Long lists of files are cut, and the number of files left out is shown: `report.json` has them all.
 
-use std::time::Duration;
+use std::slice;
 
 use jiff::tz::TimeZone;
 
-use super::{badge, text};
+use super::{escape_text, outcome_badge, paragraph, spans, table};
+use crate::message::ReportMessage;
 use crate::outcome::{CollectedFile, HostReport, Outcome, SkippedFile};
-use crate::report::{units, words};
+use crate::report::{phrases, units};
 
 /// The most files shown of one host.
-const FILES: usize = 200;
-/// How many digits of a digest tell files apart for an eye.
-const DIGEST: usize = 12;
+const MAX_FILES: usize = 200;
 
-/// The host's row. Folded on a screen; on paper, those that did not succeed are unfolded.
-pub(super) fn row(host: &HostReport, zone: &TimeZone) -> String {
+/// Returns the host's row. It is folded on a screen; on paper, hosts that did not succeed are unfolded.
+pub(super) fn details(host: &HostReport, zone: &TimeZone) -> String {
     let class = if host.outcome == Outcome::Succeeded { "" } else { " class=\"bad\"" };
-    let cells: String = cells(host).iter().map(|cell| format!("<span>{cell}</span>")).collect();
     format!(
-        "<details{class}>\n<summary class=\"row\">{cells}</summary>\n<div class=\"body\">\n{}{}{}{}{}</div>\n</details>\n",
-        why(host),
-        visit(host, zone),
+        "<details{class}>\n<summary class=\"row\">{}</summary>\n<div class=\"body\">\n{}{}{}{}{}</div>\n</details>\n",
+        cells(host),
+        reason(host),
+        period(host, zone),
         steps(host),
-        files(&host.files),
-        skipped(&host.skipped),
+        collected_files(&host.files),
+        skipped_files(&host.skipped),
     )
 }
 
-fn cells(host: &HostReport) -> [String; 7] {
-    [
-        text(&host.host),
-        badge(host.outcome, host.outcome.words()),
-        host.step.map(|step| step.to_string()).unwrap_or_default(),
-        host.exit_status.map(|status| status.to_string()).unwrap_or_default(),
+fn cells(host: &HostReport) -> String {
+    spans(&[
+        escape_text(&host.host),
+        outcome_badge(host.outcome),
+        phrases::optional(host.step),
+        phrases::optional(host.exit_status),
         host.files.len().to_string(),
-        units::bytes(words::size(host)),
-        words::took(host).map(units::duration).unwrap_or_default(),
-    ]
+        units::format_size(phrases::sum_bytes(slice::from_ref(host))),
+        phrases::optional(phrases::visit_duration(host).map(units::format_duration)),
+    ])
 }
 
-/// The message and the way out, where the host did not succeed.
-pub(super) fn why(host: &HostReport) -> String {
+/// Returns the reason and the hint of a host that did not succeed.
+pub(super) fn reason(host: &HostReport) -> String {
     let cause = host.cause.map(|cause| format!(" <code class=\"quiet\">{cause}</code>")).unwrap_or_default();
-    let why = words::why(host).map(|why| format!("<p class=\"why\">{}{cause}</p>\n", text(&why)));
-    let hint = host
-        .hint
-        .as_deref()
-        .map(words::message)
-        .map(|hint| format!("<p class=\"hint\">{}</p>\n", text(&hint)));
-    why.into_iter().chain(hint).collect()
+    let reason = phrases::describe_reason(host).map(|reason| format!("{}{cause}", escape_text(&reason)));
+    let hint = host.hint.as_deref().map(|hint| escape_text(&phrases::bounded_message(hint)));
+    let reason = reason.map(|html| paragraph("why", html));
+    reason.into_iter().chain(hint.map(|html| paragraph("hint", html))).collect()
 }
 
-/// When the visit was.
-fn visit(host: &HostReport, zone: &TimeZone) -> String {
+/// Returns the start and the end of the visit.
+fn period(host: &HostReport, zone: &TimeZone) -> String {
     let (Some(started), Some(ended)) = (host.started, host.ended) else { return String::new() };
-    format!("<p class=\"quiet\">{} – {}</p>\n", units::moment(started, zone), units::moment(ended, zone))
+    let (started, ended) = (units::format_time(started, zone), units::format_time(ended, zone));
+    paragraph("quiet", format!("{started} – {ended}"))
 }
 
 fn steps(host: &HostReport) -> String {
-    let step = |ms| units::duration(Duration::from_millis(ms));
-    let steps: String =
-        host.steps.iter().map(|s| format!("<li>{} <b>{}</b></li>", s.step, step(s.ms))).collect();
-    if steps.is_empty() { steps } else { format!("<ol class=\"steps\">{steps}</ol>\n") }
+    let items = host.steps.iter().map(|s| format!("<li>{} <b>{}</b></li>", s.step, phrases::format_ms(s.ms)));
+    let items: String = items.collect();
+    if items.is_empty() { items } else { format!("<ol class=\"steps\">{items}</ol>\n") }
 }
 
-fn files(files: &[CollectedFile]) -> String {
-    let rows = files.iter().take(FILES).map(|file| {
-        let digest: String = file.sha256.chars().take(DIGEST).collect();
+fn collected_files(files: &[CollectedFile]) -> String {
+    let row = |file: &CollectedFile| {
         format!(
             "<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td><td><code title=\"{}\">{}…</code></td></tr>\n",
-            text(&file.path),
-            text(&file.remote),
-            units::bytes(file.bytes),
-            text(&file.sha256),
-            text(&digest),
+            escape_text(&file.path),
+            escape_text(&file.remote),
+            units::format_size(file.bytes),
+            escape_text(&file.sha256),
+            escape_text(&phrases::short_digest(&file.sha256)),
         )
-    });
-    let head = ["Brought home as", "From", "Size", "SHA-256"];
-    table(&head, rows.collect(), files.len())
+    };
+    use ReportMessage::{CollectedAs, From, Sha256Heading, Size};
+    file_table(&[CollectedAs, From, Size, Sha256Heading], files, row)
 }
 
-fn skipped(skipped: &[SkippedFile]) -> String {
-    let rows = skipped.iter().take(FILES);
-    let rows =
-        rows.map(|file| format!("<tr><td>{}</td><td>{}</td></tr>\n", text(&file.remote), text(&file.why)));
-    table(&["Left behind", "Why"], rows.collect(), skipped.len())
+fn skipped_files(files: &[SkippedFile]) -> String {
+    let row = |file: &SkippedFile| {
+        format!("<tr><td>{}</td><td>{}</td></tr>\n", escape_text(&file.remote), escape_text(&file.why))
+    };
+    file_table(&[ReportMessage::SkippedHeading, ReportMessage::Reason], files, row)
 }
 
-/// A table of files; how many more there are below it.
-fn table(head: &[&str], rows: Vec<String>, all: usize) -> String {
-    if rows.is_empty() {
+/// Returns a table of the first files, and the number of the others below it.
+fn file_table<T>(headings: &[ReportMessage], files: &[T], row: impl Fn(&T) -> String) -> String {
+    if files.is_empty() {
         return String::new();
     }
-    let head: String = head.iter().map(|title| format!("<th scope=\"col\">{title}</th>")).collect();
-    let more = match all.saturating_sub(rows.len()) {
+    let rows: String = files.iter().take(MAX_FILES).map(row).collect();
+    let more = match files.len().saturating_sub(MAX_FILES) {
         0 => String::new(),
-        more => format!("<p class=\"quiet\">and {more} more, in report.json</p>\n"),
+        count => paragraph("quiet", ReportMessage::MoreInJson { count }),
     };
-    format!(
-        "<table class=\"files\">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{}</tbody>\n</table>\n{more}",
-        rows.concat()
-    )
+    format!("{}{more}", table("files", headings, &rows))
 }

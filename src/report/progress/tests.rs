@@ -1,4 +1,4 @@
-//! What is told in each mode, letter for letter.
+//! The lines of each mode, byte for byte.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use super::*;
 use crate::outcome::{HostReport, Step};
 use crate::report::samples;
 
-/// A sink that others can read.
+/// A writer whose bytes the test reads.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -20,7 +20,7 @@ impl Write for Shared {
     }
 }
 
-/// A pipe whose reader went away.
+/// A pipe whose reader closed its end.
 struct Closed;
 
 impl Write for Closed {
@@ -39,24 +39,28 @@ fn events() -> Vec<Event> {
         Event::Step { host: "exemple1".into(), step: Step::Connect },
         Event::Step { host: "exemple1".into(), step: Step::Upload },
         Event::Note("a \x1b[31mnote\nof two lines".to_owned().into()),
-        Event::Ended(Box::new(samples::good("exemple1", 1))),
-        Event::Ended(Box::new(samples::refused("machine2"))),
+        Event::Ended(Box::new(samples::succeeded_host("exemple1", 1))),
+        Event::Ended(Box::new(samples::refused_host("machine2"))),
         Event::Ended(Box::new(HostReport::new("exemple2"))),
         Event::Archived { path: "/var/JGE.tar.gz".into(), bytes: 3482 },
         Event::Mailing,
     ]
 }
 
-fn told(mode: Mode) -> String {
-    let sink = Shared::default();
-    let mut progress = Progress::into_sink(mode, Style::PLAIN, Box::new(sink.clone()));
-    events().iter().for_each(|event| progress.on(event));
+fn progress(mode: Mode, style: Style, writer: Box<dyn Write + Send>) -> Progress {
+    Progress { mode, style, writer, live: None }
+}
+
+fn output_of(mode: Mode) -> String {
+    let writer = Shared::default();
+    let mut progress = progress(mode, Style::Plain, Box::new(writer.clone()));
+    events().iter().for_each(|event| progress.handle(event));
     progress.finish();
-    String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+    String::from_utf8(writer.0.lock().unwrap().clone()).unwrap()
 }
 
 #[test]
-fn plain_is_a_line_a_host() {
+fn plain_is_a_line_for_each_host() {
     let expected = "\
 run r1: visiting 3 hosts: exemple[1-2],machine2
 note: a \\x1b[31mnote\\nof two lines
@@ -66,20 +70,20 @@ exemple2: not started
 archive: /var/JGE.tar.gz (3.4 KiB)
 sending the mail
 ";
-    assert_eq!(told(Mode::Plain), expected);
+    assert_eq!(output_of(Mode::Plain), expected);
 }
 
 #[test]
-fn quiet_tells_only_who_did_not_succeed() {
+fn quiet_shows_only_hosts_that_did_not_succeed() {
     let expected = "\
 machine2: unreachable at connect: connection refused (port 22); is sshd running there?
 exemple2: not started
 ";
-    assert_eq!(told(Mode::Quiet), expected);
+    assert_eq!(output_of(Mode::Quiet), expected);
 }
 
 #[test]
-fn verbose_tells_the_steps_and_their_times() {
+fn verbose_shows_steps_and_their_durations() {
     let expected = "\
 run r1: visiting 3 hosts: exemple[1-2],machine2
 exemple1: connect
@@ -91,13 +95,13 @@ exemple2: not started
 archive: /var/JGE.tar.gz (3.4 KiB)
 sending the mail
 ";
-    assert_eq!(told(Mode::Verbose), expected);
+    assert_eq!(output_of(Mode::Verbose), expected);
 }
 
 #[test]
-fn a_reader_that_went_away_stops_nothing() {
-    let mut progress = Progress::into_sink(Mode::Verbose, Style::COLOURED, Box::new(Closed));
-    events().iter().for_each(|event| progress.on(event));
+fn a_closed_pipe_stops_nothing() {
+    let mut progress = progress(Mode::Verbose, Style::Coloured, Box::new(Closed));
+    events().iter().for_each(|event| progress.handle(event));
     progress.finish();
 }
 
@@ -144,16 +148,16 @@ impl indicatif::TermLike for Gone {
 }
 
 #[test]
-fn a_terminal_that_went_away_stops_nothing() {
-    let target = indicatif::ProgressDrawTarget::term_like(Box::new(Gone));
-    let live = Live::on(target, Style::COLOURED).unwrap();
-    let sink = Box::new(Shared::default());
-    let mut progress = Progress { mode: Mode::Live, style: Style::COLOURED, sink, live: Some(live) };
-    events().iter().for_each(|event| progress.on(event));
+fn a_closed_terminal_stops_nothing() {
+    let target = ProgressDrawTarget::term_like(Box::new(Gone));
+    let live = LiveDisplay::new(target, Style::Coloured).unwrap();
+    let writer = Box::new(Shared::default());
+    let mut progress = Progress { mode: Mode::Live, style: Style::Coloured, writer, live: Some(live) };
+    events().iter().for_each(|event| progress.handle(event));
     progress.finish();
 }
 
 #[test]
 fn without_a_terminal_there_are_no_live_lines() {
-    assert!(Live::on(indicatif::ProgressDrawTarget::hidden(), Style::PLAIN).is_none());
+    assert!(LiveDisplay::new(ProgressDrawTarget::hidden(), Style::Plain).is_none());
 }

@@ -1,107 +1,90 @@
-//! The end of a run on the terminal: the table, what it comes to, and where everything is.
+//! The end of a run on the terminal: the table of hosts, the totals, and where the files are.
 //!
-//! Pure. Long lists are cut, and say so: the files have all of it.
+//! Pure. Long lists are cut, and the number of what was left out is shown: the files have all of it.
 
-use std::fmt::Write as _;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::table::{Bounds, table};
-use crate::escape::escape;
+use super::host_table::{TableLimits, host_table};
+use crate::message::ReportMessage;
 use crate::outcome::MailReport;
-use crate::report::group::groups;
+use crate::report::group::group_hosts;
 use crate::report::json::RunReport;
-use crate::report::style::View;
-use crate::report::{layout, units, words};
+use crate::report::style::TextFormat;
+use crate::report::{layout, phrases, units};
 
-/// So many hosts that succeeded have a row each; more are one row.
-const ALONE: usize = 16;
+/// The most hosts that succeeded with a row each; more share one row.
+const MAX_SINGLE: usize = 16;
 
-/// Where a run's things are on the gateway.
+/// The paths of a run's files on the gateway.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct OutputPaths {
     /// The run folder.
     pub folder: PathBuf,
     /// The archive and its length in bytes, where one was made.
     pub archive: Option<(PathBuf, u64)>,
-    /// Where else the archive was put.
+    /// The copy of the archive, where one was asked for.
     pub copy: Option<PathBuf>,
     /// The report to open first.
     pub report: Option<PathBuf>,
 }
 
-/// The final table, the totals in words, and where everything is.
-pub fn summary(run: &RunReport, places: &Places, view: View) -> String {
-    let mut text = String::new();
-    for line in table(&groups(&run.hosts, ALONE), view, Bounds::TERMINAL) {
-        line_of(&mut text, &line);
-    }
+/// Returns the table of hosts, the totals, and the paths of the files.
+pub fn run_summary(run: &RunReport, paths: &OutputPaths, format: TextFormat) -> String {
+    let mut lines = host_table(&group_hosts(&run.hosts, MAX_SINGLE), format, TableLimits::TERMINAL);
     if !run.hosts.is_empty() {
-        text.push('\n');
+        lines.push(String::new());
     }
-    for line in layout::wrap(&totals(run), view.width) {
-        line_of(&mut text, &view.style.bold(&line));
-    }
-    if let Some(skipped) = skipped(run) {
-        line_of(&mut text, &skipped);
-    }
-    text.push('\n');
-    for (name, what) in whereabouts(run, places) {
-        line_of(&mut text, &format!("{name:<8} {what}"));
-    }
-    text
-}
-
-/// `10 succeeded, 1 failed of 11 hosts · 12 files, 40.8 KiB · 3 min 05 s`.
-pub(super) fn totals(run: &RunReport) -> String {
-    let files = run.hosts.iter().map(|host| host.files.len()).sum();
-    let bytes = run.hosts.iter().map(words::size).fold(0, u64::saturating_add);
-    let took = units::duration(units::between(run.started, run.ended));
-    let of = match run.totals.all() {
-        0 => String::new(),
-        all => format!(" of {}", words::count(all, "host")),
+    let totals = layout::wrap(&describe_totals(run), format.width);
+    lines.extend(totals.iter().map(|line| format.style.bold(line)));
+    lines.extend(count_skipped(run));
+    lines.push(String::new());
+    let size = |(path, bytes): &(PathBuf, u64)| {
+        format!("{} ({})", phrases::escape_path(path), units::format_size(*bytes))
     };
-    format!("{}{of} · {} · {took}", run.totals.words(), words::files_and_size(files, bytes))
-}
-
-/// How many names were left where they are, if any.
-fn skipped(run: &RunReport) -> Option<String> {
-    let names = run.hosts.iter().map(|host| host.skipped.len()).sum::<usize>();
-    let hosts = run.hosts.iter().filter(|host| !host.skipped.is_empty()).count();
-    let (names, hosts) = (Some(names).filter(|names| *names > 0)?, words::count(hosts, "host"));
-    Some(format!("left behind: {} on {hosts}; the report says why", words::count(names, "file")))
-}
-
-/// `sent`; `sent in 3 parts`; `not sent: …`, and the way out.
-pub(in crate::report) fn mail(mail: &MailReport) -> String {
-    let error = mail.error.as_deref().map(|error| format!(": {}", words::message(error))).unwrap_or_default();
-    match (mail.sent, mail.parts) {
-        (true, 0 | 1) => format!("sent{error}"),
-        (true, parts) => format!("sent in {parts} parts{error}"),
-        (false, 0) => format!("not sent{error}; `recolte send` tries again"),
-        (false, _) => format!("not wholly sent{error}; `recolte send` tries again"),
-    }
-}
-
-fn whereabouts(run: &RunReport, places: &Places) -> Vec<(&'static str, String)> {
-    let archive =
-        places.archive.as_ref().map(|(path, bytes)| format!("{} ({})", shown(path), units::bytes(*bytes)));
-    let lines = [
-        ("mail", run.mail.as_ref().map(mail)),
-        ("archive", archive),
-        ("copy", places.copy.as_deref().map(shown)),
-        ("report", places.report.as_deref().map(shown)),
-        ("folder", Some(shown(&places.folder))),
+    let fields = [
+        (ReportMessage::Mail, run.mail.as_ref().map(describe_mail)),
+        (ReportMessage::Archive, paths.archive.as_ref().map(size)),
+        (ReportMessage::Copy, paths.copy.as_deref().map(phrases::escape_path)),
+        (ReportMessage::Report, paths.report.as_deref().map(phrases::escape_path)),
+        (ReportMessage::Folder, Some(phrases::escape_path(&paths.folder))),
     ];
-    lines.into_iter().filter_map(|(name, what)| what.map(|what| (name, what))).collect()
+    lines.extend(fields.into_iter().filter_map(|(name, value)| Some(field_line(&name, &value?))));
+    layout::join_lines(&lines)
 }
 
-fn shown(path: &Path) -> String {
-    escape(path.as_os_str().as_bytes())
+/// Returns a field of a run on a line: its name in lower case, then its value.
+pub(super) fn field_line(name: &ReportMessage, value: &str) -> String {
+    format!("{:<8} {value}", name.to_string().to_lowercase())
 }
 
-/// Adds a line.
-pub(super) fn line_of(text: &mut String, line: &str) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "{line}");
+/// Describes the totals of a run: `10 succeeded, 1 failed of 11 hosts · 12 files, 40.8 KiB · 3 min 05 s`.
+pub(super) fn describe_totals(run: &RunReport) -> String {
+    let duration = units::format_duration(units::elapsed(run.started, run.ended));
+    let mut totals = run.totals.describe();
+    if run.totals.sum() > 0 {
+        let hosts = ReportMessage::count_hosts(run.totals.sum());
+        totals = format!("{totals} {}", ReportMessage::OfHosts { hosts });
+    }
+    format!("{totals} · {} · {duration}", phrases::describe_files(&run.hosts))
+}
+
+/// Counts the files that were not collected, if there are any.
+fn count_skipped(run: &RunReport) -> Option<String> {
+    let counts = run.hosts.iter().map(|host| host.skipped.len()).filter(|count| *count > 0);
+    let (hosts, files) = counts.fold((0, 0), |(hosts, files), count| (hosts + 1, files + count));
+    let message = |hosts, files| ReportMessage::FilesSkipped { files, hosts }.to_string();
+    (files > 0).then(|| message(ReportMessage::count_hosts(hosts), ReportMessage::count_files(files)))
+}
+
+/// Describes what became of the mail, with a hint where it was not sent.
+pub(in crate::report) fn describe_mail(mail: &MailReport) -> String {
+    let error = mail.error.as_deref().map(|error| format!(": {}", phrases::bounded_message(error)));
+    let error = error.unwrap_or_default();
+    let message = match (mail.sent, mail.parts) {
+        (true, 0 | 1) => ReportMessage::MailSent { error },
+        (true, parts) => ReportMessage::MailSentInParts { parts, error },
+        (false, 0) => ReportMessage::MailNotSent { error },
+        (false, _) => ReportMessage::MailPartlySent { error },
+    };
+    message.to_string()
 }

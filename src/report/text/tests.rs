@@ -1,25 +1,26 @@
-//! The texts, letter for letter.
+//! The texts, byte for byte.
 
 use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
 use crate::outcome::{HostReport, MailReport};
 use crate::report::json::RunReport;
-use crate::report::layout::width;
-use crate::report::samples::{failed, good, refused, run, twelve};
-use crate::report::style::{Style, View};
+use crate::report::samples::{failed_host, refused_host, run, run_of_twelve, succeeded_host};
+use crate::report::style::{Style, TextFormat};
 
 fn table(run: &RunReport, width: usize) -> String {
-    summary(run, &places(), View { width, style: Style::PLAIN })
+    run_summary(run, &paths(), TextFormat { width, style: Style::Plain })
 }
 
-fn places() -> Places {
-    Places { folder: "/var/recolte/r1".into(), ..Places::default() }
+fn paths() -> OutputPaths {
+    OutputPaths { folder: "/var/recolte/r1".into(), ..OutputPaths::default() }
 }
 
 fn fleet(good_ones: usize, bad_ones: usize) -> RunReport {
-    let mut hosts: Vec<HostReport> = (1..=good_ones).map(|n| good(&format!("srv{n:03}"), 1)).collect();
-    hosts.extend((good_ones + 1..=good_ones + bad_ones).map(|n| refused(&format!("srv{n:03}"))));
+    let mut hosts: Vec<HostReport> =
+        (1..=good_ones).map(|n| succeeded_host(&format!("srv{n:03}"), 1)).collect();
+    hosts.extend((good_ones + 1..=good_ones + bad_ones).map(|n| refused_host(&format!("srv{n:03}"))));
     run(hosts)
 }
 
@@ -38,7 +39,7 @@ exemple1  succeeded     0      1  3.4 KiB  1.2 s
 
 folder   /var/recolte/r1
 ";
-    assert_eq!(table(&run(vec![good("exemple1", 1)]), 80), expected);
+    assert_eq!(table(&run(vec![succeeded_host("exemple1", 1)]), 80), expected);
 }
 
 #[test]
@@ -70,15 +71,15 @@ copy     /tmp/JGE.tar.gz
 report   /var/recolte/r1/report.html
 folder   /var/recolte/r1
 ";
-    let mut run = twelve();
+    let mut run = run_of_twelve();
     run.mail = Some(MailReport { sent: true, parts: 2, error: None });
-    let places = Places {
+    let paths = OutputPaths {
         archive: Some(("/var/recolte/r1/JGE.tar.gz".into(), 99_999)),
         copy: Some("/tmp/JGE.tar.gz".into()),
         report: Some("/var/recolte/r1/report.html".into()),
-        ..places()
+        ..paths()
     };
-    assert_eq!(summary(&run, &places, View { width: 100, style: Style::PLAIN }), expected);
+    assert_eq!(run_summary(&run, &paths, TextFormat { width: 100, style: Style::Plain }), expected);
 }
 
 #[test]
@@ -98,7 +99,7 @@ folder   /var/recolte/r1
 }
 
 #[test]
-fn on_a_narrow_terminal_columns_go_before_hosts_do() {
+fn on_a_narrow_terminal_columns_are_dropped_before_hosts() {
     let expected = "\
 HOST                       OUTCOME      STEP     EXIT  FILES
 test1                      failed       execute     3      0
@@ -115,15 +116,15 @@ left behind: 1 file on 1 host; the report says why
 
 folder   /var/recolte/r1
 ";
-    let long = good("un-serveur-au-nom-bien-trop-long-pour-la-colonne", 1);
-    assert_eq!(table(&run(vec![long, refused("machine2"), failed("test1", 3)]), 60), expected);
+    let long = succeeded_host("un-serveur-au-nom-bien-trop-long-pour-la-colonne", 1);
+    assert_eq!(table(&run(vec![long, refused_host("machine2"), failed_host("test1", 3)]), 60), expected);
 }
 
 #[test]
-fn hostile_wide_and_long_text_keeps_the_columns() {
-    let mut wide = failed("日本語サーバー", 1);
+fn hostile_wide_and_long_text_stays_in_its_columns() {
+    let mut wide = failed_host("日本語サーバー", 1);
     wide.message = Some("エラー".repeat(30));
-    let mut hostile = refused("b\u{1b}[2Jad");
+    let mut hostile = refused_host("b\u{1b}[2Jad");
     hostile.message = Some("line one\nline\u{1b}]0;two\u{7} \u{202e}".to_owned());
     hostile.hint = Some("x".repeat(5_000));
     let text = table(&run(vec![wide, hostile]), 60);
@@ -138,19 +139,21 @@ b\\x1b[2Jad      unreachable  connect            0
   line one\\nline\\x1b]0;two\\x07 \\u{202e}
 ";
     assert!(text.starts_with(expected), "{text}");
-    assert!(text.lines().all(|line| width(line) <= 60), "{text}");
+    assert!(text.lines().all(|line| line.width() <= 60), "{text}");
     assert!(text.lines().count() < 32, "{text}");
 }
 
 #[test]
 fn many_reasons_and_many_names_are_cut_and_counted() {
-    let mut hosts: Vec<HostReport> = (1..=70).map(|n| failed(&format!("h{n}"), n)).collect();
-    hosts.extend((0..400).map(|n| good(&format!("{}x", ["a", "bb", "c"][n % 3].repeat(n / 3 + 1)), 1)));
+    let mut hosts: Vec<HostReport> = (1..=70).map(|n| failed_host(&format!("h{n}"), n)).collect();
+    hosts.extend(
+        (0..400).map(|n| succeeded_host(&format!("{}x", ["a", "bb", "c"][n % 3].repeat(n / 3 + 1)), 1)),
+    );
     let text = table(&run(hosts), 80);
     assert!(text.contains("… and 420 more hosts\n"), "{text}");
     assert!(text.lines().count() < 120);
-    let account = account(&run((1..=70).map(|n| failed(&format!("h{n}"), n)).collect()), &TimeZone::UTC);
-    assert!(account.contains("- and 30 more hosts, for reasons told in the report\n"), "{account}");
+    let body = mail_body(&run((1..=70).map(|n| failed_host(&format!("h{n}"), n)).collect()), &TimeZone::UTC);
+    assert!(body.contains("- and 30 more hosts, for reasons told in the report\n"), "{body}");
 }
 
 #[test]
@@ -188,14 +191,14 @@ exemple1: succeeded in 1.2 s, 1 file, 3.4 KiB
   steps   connect 80 ms · upload 12 ms · install 30 ms · execute 1.0 s · collect 78 ms
   file    JGE/exemple1/fichier_1_log.txt  3.4 KiB  sha256 000000000000…  from /tmp/fichier_1_log.txt
 ";
-    let mut run = run(vec![good("exemple1", 1), refused("machine2"), failed("test1", 3)]);
+    let mut run = run(vec![succeeded_host("exemple1", 1), refused_host("machine2"), failed_host("test1", 3)]);
     run.resumed.push(run.ended);
     run.mail = Some(MailReport { sent: false, parts: 0, error: Some("server said 550".to_owned()) });
-    assert_eq!(full(&run, &TimeZone::UTC), expected);
+    assert_eq!(full_report(&run, &TimeZone::UTC), expected);
 }
 
 #[test]
-fn the_mail_says_who_did_not_succeed_and_who_did() {
+fn the_mail_lists_hosts_that_did_not_succeed_and_those_that_did() {
     let expected = "\
 10 succeeded, 1 failed, 1 unreachable of 12 hosts · 11 files, 37.4 KiB · 3 min 05 s.
 
@@ -214,31 +217,31 @@ Script /srv/Fichier_fourni.sh
 sha256 abababababababababababababababababababababababababababababababab
 Run 20260922-235343-k3xq, from 2026-09-22 21:53:43 +00:00 to 2026-09-22 21:56:48 +00:00
 ";
-    assert_eq!(account(&twelve(), &TimeZone::UTC), expected);
+    assert_eq!(mail_body(&run_of_twelve(), &TimeZone::UTC), expected);
 }
 
 #[test]
 fn no_line_of_the_mail_reaches_a_hundred_columns() {
     let mut hosts: Vec<HostReport> =
-        (0..300).map(|n| good(&format!("h{}x{n}y", "z".repeat(n % 90)), 1)).collect();
-    let mut long = failed("a", 1);
+        (0..300).map(|n| succeeded_host(&format!("h{}x{n}y", "z".repeat(n % 90)), 1)).collect();
+    let mut long = failed_host("a", 1);
     long.message = Some("mot ".repeat(500));
     long.hint = Some("y".repeat(3_000));
     hosts.push(long);
     let mut run = run(hosts);
     run.script.file = format!("/srv/{}", "d/".repeat(200));
-    let text = account(&run, &TimeZone::UTC);
-    assert!(text.lines().all(|line| width(line) < 100), "{text}");
+    let text = mail_body(&run, &TimeZone::UTC);
+    assert!(text.lines().all(|line| line.width() < 100), "{text}");
     assert!(text.lines().count() < 80, "{text}");
 }
 
 #[test]
-fn colours_change_no_word() {
-    let view = View { width: 100, style: Style::COLOURED };
-    let mut text = summary(&twelve(), &places(), view);
+fn colours_change_no_text() {
+    let format = TextFormat { width: 100, style: Style::Coloured };
+    let mut text = run_summary(&run_of_twelve(), &paths(), format);
     assert!(text.contains("\u{1b}[31m  failed"), "{text}");
     for code in ["0", "1", "2", "31", "32", "33"] {
         text = text.replace(&format!("\u{1b}[{code}m"), "");
     }
-    assert_eq!(text, table(&twelve(), 100));
+    assert_eq!(text, table(&run_of_twelve(), 100));
 }

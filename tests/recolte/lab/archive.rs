@@ -1,4 +1,4 @@
-//! What is in a `tar.gz`, read by a program that is not ours: GNU tar unpacks it, as its receivers do.
+//! Reads a `tar.gz` with GNU tar, as its receivers do, and not with the crate that wrote it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,13 +11,12 @@ use super::run::files;
 /// One file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
-    /// What it holds.
     pub bytes: Vec<u8>,
-    /// When it was changed, in seconds since 1970.
+    /// Time of the last change, in seconds since 1970.
     pub modified: i64,
 }
 
-/// The files of an archive by their paths.
+/// Returns the files of an archive by their paths.
 #[track_caller]
 pub fn unpack(archive: &Path) -> BTreeMap<String, Packed> {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
-//! The gateway: a private place on this machine from which recolte is run, with or without a lab's network around it.
+//! The gateway: the environment on this machine that recolte runs in, with or without the network of a lab.
 //!
-//! Its home, its folder for passing files and its folder for sockets belong to one test alone.
+//! Home, temporary folder and socket folder belong to one test alone.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -12,19 +12,19 @@ use tempfile::TempDir;
 use super::job::Job;
 use super::run::{Run, Running};
 
-/// What every supplied script of these tests is called.
+/// The file name of the supplied script in these tests.
 pub const SCRIPT: &str = "Fichier_fourni.sh";
 
-/// A place to run recolte from.
+/// Private folders and a clean environment to run recolte in.
 pub struct Gateway {
     root: TempDir,
-    /// The process whose network is the lab's, where there is a lab.
+    /// A process in the network of the lab, if there is a lab.
     network: Option<String>,
     count: Cell<usize>,
 }
 
 impl Gateway {
-    /// A gateway without any host behind it.
+    /// Makes a gateway without hosts.
     pub fn new() -> Self {
         let root = tempfile::Builder::new().prefix("rt").tempdir_in("/tmp").unwrap();
         for folder in ["home", "tmp", "run"] {
@@ -33,47 +33,47 @@ impl Gateway {
         Self { root, network: None, count: Cell::new(0) }
     }
 
-    /// The same gateway within the network of a process.
+    /// Moves the gateway into the network of a process.
     pub fn in_network_of(self, pid: &str) -> Self {
         Self { network: Some(pid.to_owned()), ..self }
     }
 
-    /// A path of the gateway's own.
+    /// Returns a path below the gateway's root folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
-    /// The folder of control sockets.
-    pub fn sockets(&self) -> PathBuf {
+    /// Returns the folder of control sockets, which is `XDG_RUNTIME_DIR`.
+    pub fn socket_folder(&self) -> PathBuf {
         self.path("run")
     }
 
-    /// Writes a file of the gateway's own.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    /// Writes a file below the gateway's root folder.
+    pub fn write_file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
         path
     }
 
-    /// A new folder.
-    pub fn folder(&self, what: &str) -> PathBuf {
+    /// Makes a new folder, whose name begins with `what`.
+    pub fn new_folder(&self, what: &str) -> PathBuf {
         self.count.set(self.count.get() + 1);
         let path = self.path(&format!("{what}{}", self.count.get()));
         fs::create_dir(&path).unwrap();
         path
     }
 
-    /// A job with what every job needs, for these hosts.
+    /// Returns a job for these hosts, with every key that a job needs.
     pub fn job_for(&self, hosts: &[&str]) -> Job {
-        Job::new(&self.folder("job"), hosts)
+        Job::new(&self.new_folder("job"), hosts)
     }
 
-    /// A program on the gateway, in a clean environment.
+    /// Returns a command that runs on the gateway, in a clean environment.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let program = program.as_ref();
         let mut command = match &self.network {
-            // nsenter becomes the program: process number and signals are the program's own.
+            // nsenter execs the program: the process number is the program's, and signals reach it.
             Some(pid) => {
                 let mut nsenter = Command::new("nsenter");
                 nsenter.arg(format!("--net=/proc/{pid}/ns/net")).arg("--").arg(program);
@@ -83,12 +83,12 @@ impl Gateway {
         };
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("LANG", "C.UTF-8");
         command.env("HOME", self.path("home")).env("TMPDIR", self.path("tmp"));
-        command.env("XDG_RUNTIME_DIR", self.sockets());
+        command.env("XDG_RUNTIME_DIR", self.socket_folder());
         command.current_dir(self.root.path()).stdin(Stdio::null());
         command
     }
 
-    /// Runs a shell line on the gateway; returns what it printed.
+    /// Runs a shell line on the gateway, and returns its stdout.
     #[track_caller]
     pub fn sh(&self, line: &str) -> String {
         let output = self.command("/bin/sh").args(["-c", line]).output().unwrap();
@@ -99,21 +99,21 @@ impl Gateway {
 
     /// Starts recolte with a job.
     pub fn start(&self, job: &Job) -> Running {
-        let out = self.folder("said");
+        let streams = self.new_folder("streams");
         let mut command = self.command(env!("CARGO_BIN_EXE_recolte"));
         command.args(job.arguments()).envs(job.environment()).current_dir(job.folder());
-        command.stdout(File::create(out.join("stdout")).unwrap());
-        command.stderr(File::create(out.join("stderr")).unwrap());
-        Running::new(command, job, &out)
+        command.stdout(File::create(streams.join("stdout")).unwrap());
+        command.stderr(File::create(streams.join("stderr")).unwrap());
+        Running::new(command, job, &streams)
     }
 
-    /// Runs recolte with a job to its end. What a lab adds: that nothing is left behind.
+    /// Runs recolte with a job to its end. `Lab::run_checked` also checks that nothing is left behind.
     pub fn run(&self, job: &Job) -> Run {
-        self.start(job).end()
+        self.start(job).wait()
     }
 
-    /// Runs recolte with these words.
-    pub fn words(&self, words: &[&str]) -> Run {
-        self.run(&self.job_for(&[]).words(words))
+    /// Runs recolte with these arguments and no job file.
+    pub fn run_args(&self, args: &[&str]) -> Run {
+        self.run(&self.job_for(&[]).raw_args(args))
     }
 }

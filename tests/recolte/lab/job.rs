@@ -1,4 +1,4 @@
-//! A job file in the making, and the command line that runs it.
+//! A builder for a job file and the command line that uses it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,33 +7,45 @@ use toml::{Table, Value};
 
 use super::gateway::SCRIPT;
 
-/// What the supplied script does unless a test says otherwise.
-pub const WRITES_ONE_FILE: &str = "#!/bin/sh\necho \"$(hostname) $1\" >/tmp/fichier_log.txt\n";
+/// The supplied script, unless a test sets another one: writes its host's name and first argument into a file.
+pub const WRITE_ONE_FILE: &str = "#!/bin/sh\necho \"$(hostname) $1\" >/tmp/fichier_log.txt\n";
 
-/// A job, and how recolte is called with it.
+/// The servers of the old script.
+pub const OLD_SCRIPT_HOSTS: [&str; 12] = [
+    "exemple1", "exemple2", "exemple3", "machine1", "machine2", "machine3", "test1", "test2", "test3",
+    "serveur1", "serveur2", "serveur3",
+];
+
+/// An argument that no shell may change.
+pub const ODD_ARGUMENT: &str = "a b  c'd\"e$HOME*?;|&<>(){}[]\\ `id` !x ~\n#é\u{20ac}\t$(id)";
+
+/// A script that writes its arguments into a file, each ended by a NUL.
+pub const WRITE_ARGUMENTS: &str = "#!/bin/sh\nprintf '%s\\0' \"$@\" >/tmp/fichier_log.txt\n";
+
+/// A job file, and the arguments, environment and stdin of recolte.
 pub struct Job {
     folder: PathBuf,
     table: Table,
-    command: Vec<String>,
-    words: Option<Vec<String>>,
+    subcommand: String,
+    raw_args: Option<Vec<String>>,
     options: Vec<String>,
     environment: Vec<(String, String)>,
     stdin: Option<String>,
 }
 
 impl Job {
-    /// A job with what every job needs; its files are in `folder`.
+    /// Makes a job with every key that a job needs; its files are in `folder`.
     pub fn new(folder: &Path, hosts: &[&str]) -> Self {
         let job = Self {
             folder: folder.to_owned(),
             table: Table::new(),
-            command: vec!["run".to_owned()],
-            words: None,
+            subcommand: "run".to_owned(),
+            raw_args: None,
             options: Vec::new(),
             environment: Vec::new(),
             stdin: None,
         };
-        job.script(WRITES_ONE_FILE)
+        job.script(WRITE_ONE_FILE)
             .set("name", "JGE")
             .set("output", folder.join("runs").to_str().unwrap())
             .set("targets.hosts", hosts)
@@ -45,7 +57,7 @@ impl Job {
             .set("collect.files", ["/tmp/fichier_*log.txt"].as_slice())
     }
 
-    /// What the supplied script says.
+    /// Writes the supplied script.
     pub fn script(self, text: impl AsRef<[u8]>) -> Self {
         fs::write(self.folder.join(SCRIPT), text).unwrap();
         self
@@ -53,43 +65,43 @@ impl Job {
 
     /// Sets a key of the job file, like `script.args`.
     pub fn set(mut self, key: &str, value: impl IntoValue) -> Self {
-        let (table, key) = self.at(key);
+        let (table, key) = self.table_of(key);
         table.insert(key, value.into_value());
         self
     }
 
-    /// Leaves a key out.
+    /// Removes a key.
     pub fn without(mut self, key: &str) -> Self {
-        let (table, key) = self.at(key);
+        let (table, key) = self.table_of(key);
         table.remove(&key);
         self
     }
 
-    /// The table that holds a key, and the key's last word.
-    fn at(&mut self, key: &str) -> (&mut Table, String) {
+    /// Returns the table that holds a dotted key, and the last part of the key.
+    fn table_of(&mut self, key: &str) -> (&mut Table, String) {
         let mut table = &mut self.table;
-        let mut words: Vec<&str> = key.split('.').collect();
-        let last = words.pop().unwrap();
-        for word in words {
-            let entry = table.entry(word).or_insert_with(|| Value::Table(Table::new()));
+        let mut parts: Vec<&str> = key.split('.').collect();
+        let last = parts.pop().unwrap();
+        for part in parts {
+            let entry = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
             table = entry.as_table_mut().unwrap();
         }
         (table, last.to_owned())
     }
 
-    /// Does another thing than `run` with the job.
-    pub fn command(mut self, command: &str) -> Self {
-        self.command = vec![command.to_owned()];
+    /// Sets another subcommand than `run`.
+    pub fn subcommand(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.subcommand);
         self
     }
 
-    /// Calls recolte with just these words.
-    pub fn words(mut self, words: &[&str]) -> Self {
-        self.words = Some(words.iter().map(|word| (*word).to_owned()).collect());
+    /// Calls recolte with these arguments alone: no job file is written.
+    pub fn raw_args(mut self, args: &[&str]) -> Self {
+        self.raw_args = Some(args.iter().map(|arg| (*arg).to_owned()).collect());
         self
     }
 
-    /// Adds options.
+    /// Adds options after the job file.
     pub fn options(mut self, options: &[&str]) -> Self {
         self.options.extend(options.iter().map(|option| (*option).to_owned()));
         self
@@ -101,59 +113,58 @@ impl Job {
         self
     }
 
-    /// What recolte can read on its stdin.
+    /// Sets what recolte reads on its stdin.
     pub fn stdin(mut self, text: &str) -> Self {
         self.stdin = Some(text.to_owned());
         self
     }
 
-    /// The folder of its files.
+    /// Returns the folder of the job file and the script.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The job file.
+    /// Returns the path of the job file.
     pub fn file(&self) -> PathBuf {
         self.folder.join("JGE.toml")
     }
 
-    /// Where its runs live.
+    /// Returns the output folder.
     pub fn output(&self) -> PathBuf {
         let output = self.table.get("output").and_then(Value::as_str);
         output.map_or_else(|| self.folder.join("no-output"), |path| self.folder.join(path))
     }
 
-    /// The job file's text.
+    /// Returns the text of the job file.
     pub fn text(&self) -> String {
         toml::to_string(&self.table).unwrap()
     }
 
-    /// The command line; the job file is written by this.
+    /// Writes the job file, and returns the arguments of recolte.
     pub fn arguments(&self) -> Vec<String> {
-        if let Some(words) = &self.words {
-            return words.clone();
+        if let Some(args) = &self.raw_args {
+            return args.clone();
         }
         fs::write(self.file(), self.text()).unwrap();
-        let mut all = self.command.clone();
-        all.push(self.file().to_str().unwrap().to_owned());
+        let mut all = vec![self.subcommand.clone(), self.file().to_str().unwrap().to_owned()];
         all.extend(self.options.iter().cloned());
         all
     }
 
-    /// Variables of its environment.
+    /// Returns the variables that are added to the environment.
     pub fn environment(&self) -> Vec<(String, String)> {
         self.environment.clone()
     }
 
-    /// What it can read.
-    pub fn input(&self) -> Option<&str> {
+    /// Returns what recolte reads on its stdin.
+    pub fn stdin_text(&self) -> Option<&str> {
         self.stdin.as_deref()
     }
 }
 
-/// What a key can be set to.
+/// A value that a key of a job file can be set to.
 pub trait IntoValue {
-    /// As TOML has it.
+    /// Converts it to TOML.
     fn into_value(self) -> Value;
 }
 

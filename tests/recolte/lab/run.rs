@@ -1,4 +1,4 @@
-//! One run of recolte: while it lasts, and what it left.
+//! One run of recolte: a process while it lasts, then its exit code, its streams and its run folder.
 
 use std::fmt;
 use std::fs;
@@ -13,47 +13,47 @@ use serde_json::Value;
 use super::job::Job;
 use super::wait;
 
-/// The longest run of these tests: far more than any takes, far less than for ever.
-const LONGEST: Duration = Duration::from_secs(180);
+/// The limit for one run: several times what the longest one takes.
+const RUN_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// A run under way.
+/// A run that has not ended.
 pub struct Running {
     child: Child,
-    said: PathBuf,
+    streams: PathBuf,
     output: PathBuf,
     line: String,
     ended: bool,
 }
 
 impl Running {
-    /// Starts it.
-    pub fn new(mut command: Command, job: &Job, said: &Path) -> Self {
+    /// Starts a run; its stdout and stderr are files in `streams`.
+    pub fn new(mut command: Command, job: &Job, streams: &Path) -> Self {
         let line = format!("{command:?}");
-        if job.input().is_some() {
+        if job.stdin_text().is_some() {
             command.stdin(Stdio::piped());
         }
         let mut child = command.spawn().unwrap();
-        if let (Some(text), Some(mut stdin)) = (job.input(), child.stdin.take()) {
+        if let (Some(text), Some(mut stdin)) = (job.stdin_text(), child.stdin.take()) {
             stdin.write_all(text.as_bytes()).unwrap();
         }
-        Self { child, said: said.to_owned(), output: job.output(), line, ended: false }
+        Self { child, streams: streams.to_owned(), output: job.output(), line, ended: false }
     }
 
     /// Waits until a line on stderr holds a text.
     #[track_caller]
-    pub fn says(&self, text: &str) {
+    pub fn wait_for_stderr(&self, text: &str) {
         wait::until(&format!("{text:?} on stderr of {}", self.line), || {
-            let said = fs::read(self.said.join("stderr")).unwrap();
-            String::from_utf8_lossy(&said).lines().any(|line| line.contains(text)).then_some(())
+            let stderr = fs::read(self.streams.join("stderr")).unwrap();
+            String::from_utf8_lossy(&stderr).lines().any(|line| line.contains(text)).then_some(())
         });
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the run.
     #[track_caller]
-    pub fn end(mut self) -> Run {
-        let status = wait::within(LONGEST, || self.child.try_wait().unwrap());
+    pub fn wait(mut self) -> Run {
+        let status = wait::within(RUN_TIMEOUT, || self.child.try_wait().unwrap());
         let Some(status) = status else {
-            panic!("no end after {} s: {}\n{}", LONGEST.as_secs(), self.line, self.read("stderr"));
+            panic!("no end after {} s: {}\n{}", RUN_TIMEOUT.as_secs(), self.line, self.read("stderr"));
         };
         self.ended = true;
         Run {
@@ -66,7 +66,7 @@ impl Running {
     }
 
     fn read(&self, name: &str) -> String {
-        String::from_utf8_lossy(&fs::read(self.said.join(name)).unwrap()).into_owned()
+        String::from_utf8_lossy(&fs::read(self.streams.join(name)).unwrap()).into_owned()
     }
 }
 
@@ -79,14 +79,12 @@ impl Drop for Running {
     }
 }
 
-/// A run that ended.
+/// A run that has ended.
 pub struct Run {
     status: ExitStatus,
-    /// What it answered.
     pub stdout: String,
-    /// What it told.
     pub stderr: String,
-    /// The run's folder, where it made one.
+    /// The run folder, if there is one.
     folder: Option<PathBuf>,
     line: String,
 }
@@ -99,85 +97,98 @@ impl fmt::Display for Run {
 }
 
 impl Run {
-    /// The exit code.
-    pub fn code(&self) -> i32 {
+    /// Returns the exit code; 1000 and the signal's number if a signal ended the run.
+    pub fn exit_code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| 1000 + self.status.signal().unwrap())
     }
 
     /// Checks the exit code.
     #[track_caller]
-    pub fn exits(&self, code: i32) -> &Self {
-        assert_eq!(self.code(), code, "the exit code of {self}");
+    pub fn assert_exit_code(&self, code: i32) -> &Self {
+        assert_eq!(self.exit_code(), code, "the exit code of {self}");
         self
     }
 
-    /// Whether it made a folder.
+    /// Checks whether there is a run folder.
     pub fn has_folder(&self) -> bool {
         self.folder.is_some()
     }
 
-    /// The run's folder, or a path in it.
+    /// Returns a path in the run folder; the folder itself for an empty name.
     #[track_caller]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.as_ref().unwrap_or_else(|| panic!("no run folder: {self}")).join(name)
     }
 
-    /// A file of the run's folder.
+    /// Reads a file of the run folder.
     #[track_caller]
     pub fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}: {self}"))
     }
 
-    /// A file of the run's folder, as text.
+    /// Reads a file of the run folder as text.
     #[track_caller]
     pub fn text(&self, name: &str) -> String {
         String::from_utf8(self.read(name)).unwrap()
     }
 
-    /// `report.json`.
+    /// Reads `report.json`.
     #[track_caller]
     pub fn report(&self) -> Value {
         serde_json::from_slice(&self.read("report.json")).unwrap()
     }
 
-    /// What the report says of a host.
+    /// Returns the entry of a host in `report.json`.
     #[track_caller]
-    pub fn host(&self, name: &str) -> Host {
+    pub fn host(&self, name: &str) -> HostReport {
         let report = self.report();
         let host = report["hosts"].as_array().unwrap().iter().find(|host| host["host"] == name);
-        Host(host.unwrap_or_else(|| panic!("no {name} in {report:#}: {self}")).clone())
+        HostReport(host.unwrap_or_else(|| panic!("no {name} in {report:#}: {self}")).clone())
     }
 
-    /// Checks that every host succeeded and that the exit code says so.
+    /// Checks that the exit code is 0 and that every host succeeded.
     #[track_caller]
-    pub fn succeeded(&self) -> &Self {
+    pub fn assert_succeeded(&self) -> &Self {
         let why = self.folder.as_ref().map(|_| format!("{:#}", self.report()["hosts"])).unwrap_or_default();
-        assert_eq!(self.code(), 0, "the exit code of {self}\n{why}");
+        assert_eq!(self.exit_code(), 0, "the exit code of {self}\n{why}");
         for host in self.report()["hosts"].as_array().unwrap() {
             assert_eq!(host["outcome"], "succeeded", "{host:#}: {self}");
         }
         self
     }
 
-    /// The files of the job's folder in the run folder, relative to that, sorted.
-    pub fn harvest(&self) -> Vec<String> {
+    /// Checks that exactly these hosts succeeded, with their files, and that the exit code is 1.
+    #[track_caller]
+    pub fn assert_others_unharmed(&self, hosts: &[&str]) {
+        self.assert_exit_code(1);
+        for host in hosts {
+            self.host(host).assert_succeeded();
+            let file = self.read_collected(host, "fichier_log.txt");
+            assert_eq!(file, format!("{host} SOC_PRODUCTION\n").as_bytes());
+        }
+        assert_eq!(self.report()["totals"]["succeeded"], hosts.len());
+        assert!(self.path("JGE.tar.gz").exists());
+    }
+
+    /// Lists the collected files, relative to the job's folder in the run folder, sorted.
+    pub fn collected_files(&self) -> Vec<String> {
         files(&self.path("JGE"))
     }
 
-    /// The collected file of a host.
+    /// Reads a collected file of a host.
     #[track_caller]
-    pub fn collected(&self, host: &str, name: &str) -> Vec<u8> {
+    pub fn read_collected(&self, host: &str, name: &str) -> Vec<u8> {
         self.read(&format!("JGE/{host}/{name}"))
     }
 
-    /// What the script printed on a host.
+    /// Reads what the script wrote to its stdout on a host.
     #[track_caller]
-    pub fn printed(&self, host: &str) -> String {
+    pub fn script_stdout(&self, host: &str) -> String {
         self.text(&format!("hosts/{host}/stdout"))
     }
 }
 
-/// All that is no folder below a folder, as relative paths, sorted.
+/// Lists everything but folders below a folder, as relative paths, sorted.
 pub fn files(folder: &Path) -> Vec<String> {
     let mut all = Vec::new();
     let mut left = vec![folder.to_owned()];
@@ -195,22 +206,22 @@ pub fn files(folder: &Path) -> Vec<String> {
     all
 }
 
-/// One entry of `hosts[]`.
-pub struct Host(pub Value);
+/// One entry of `hosts[]` in `report.json`.
+pub struct HostReport(pub Value);
 
-impl Host {
-    /// Checks how it ended: outcome, step and cause, with a message, and a hint where one is due.
+impl HostReport {
+    /// Checks outcome, step and cause, and that there is a message.
     #[track_caller]
-    pub fn ended(&self, outcome: &str, step: &str, cause: &str) -> &Self {
-        let is = (self.word("outcome"), self.word("step"), self.word("cause"));
+    pub fn assert_ended(&self, outcome: &str, step: &str, cause: &str) -> &Self {
+        let is = (self.field("outcome"), self.field("step"), self.field("cause"));
         assert_eq!(is, (outcome, step, cause), "{:#}", self.0);
-        assert!(!self.word("message").is_empty(), "no message: {:#}", self.0);
+        assert!(!self.field("message").is_empty(), "no message: {:#}", self.0);
         self
     }
 
-    /// Checks that it succeeded.
+    /// Checks that the host succeeded.
     #[track_caller]
-    pub fn succeeded(&self) -> &Self {
+    pub fn assert_succeeded(&self) -> &Self {
         assert_eq!(self.0["outcome"], "succeeded", "{:#}", self.0);
         for field in ["step", "cause", "message", "hint"] {
             assert!(self.0[field].is_null(), "{field}: {:#}", self.0);
@@ -220,48 +231,48 @@ impl Host {
 
     /// Checks that the message holds a text.
     #[track_caller]
-    pub fn says(&self, text: &str) -> &Self {
-        assert!(self.word("message").contains(text), "{text:?} is not in the message: {:#}", self.0);
+    pub fn assert_message(&self, text: &str) -> &Self {
+        assert!(self.field("message").contains(text), "{text:?} is not in the message: {:#}", self.0);
         self
     }
 
-    /// Checks that there is a way out, and that it holds a text.
+    /// Checks that there is a hint, and that it holds a text.
     #[track_caller]
-    pub fn hints(&self, text: &str) -> &Self {
+    pub fn assert_hint(&self, text: &str) -> &Self {
         assert!(
-            !self.word("hint").is_empty() && self.word("hint").contains(text),
+            !self.field("hint").is_empty() && self.field("hint").contains(text),
             "hint {text:?}: {:#}",
             self.0
         );
         self
     }
 
-    /// A field that is text; empty where it is null.
-    pub fn word(&self, field: &str) -> &str {
+    /// Returns a field that is text; empty if it is null.
+    pub fn field(&self, field: &str) -> &str {
         self.0[field].as_str().unwrap_or_default()
     }
 
-    /// The script's exit status.
+    /// Returns the exit status of the script.
     pub fn exit_status(&self) -> Option<i64> {
         self.0["exit_status"].as_i64()
     }
 
-    /// The remote paths of what came home.
-    pub fn files(&self) -> Vec<&str> {
+    /// Returns the remote paths of the collected files.
+    pub fn remote_files(&self) -> Vec<&str> {
         self.0["files"].as_array().unwrap().iter().map(|file| file["remote"].as_str().unwrap()).collect()
     }
 
-    /// Where a remote file is in the run folder.
+    /// Returns the path in the run folder of a remote file.
     #[track_caller]
-    pub fn path_of(&self, remote: &str) -> &str {
+    pub fn local_path(&self, remote: &str) -> &str {
         let mut files = self.0["files"].as_array().unwrap().iter();
         let file = files.find(|file| file["remote"] == remote);
         file.unwrap_or_else(|| panic!("no {remote} in {:#}", self.0))["path"].as_str().unwrap()
     }
 
-    /// Why a remote file was left there.
+    /// Returns the reason why a remote file was not collected.
     #[track_caller]
-    pub fn why_skipped(&self, remote: &str) -> &str {
+    pub fn skip_reason(&self, remote: &str) -> &str {
         let mut skipped = self.0["skipped"].as_array().unwrap().iter();
         let entry = skipped.find(|entry| entry["remote"] == remote);
         entry.unwrap_or_else(|| panic!("{remote} was not skipped: {:#}", self.0))["why"].as_str().unwrap()
@@ -269,14 +280,14 @@ impl Host {
 }
 
 impl Running {
-    /// Its process number.
+    /// Returns the process number.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal by its name, like `INT`.
+    /// Sends a signal by its name, like `INT`.
     #[track_caller]
-    pub fn signal(&self, name: &str) {
+    pub fn send_signal(&self, name: &str) {
         let sent = Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status();
         assert!(sent.unwrap().success(), "no {name} for {}", self.line);
     }

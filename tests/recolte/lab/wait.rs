@@ -1,24 +1,28 @@
-//! Waiting for events: always for something that can be seen, never longer than a minute.
+//! Waiting for something that can be observed, with a limit. Nothing here waits for a fixed time.
 
 use std::time::{Duration, Instant};
 
-/// The longest wait for one event: long enough for a busy machine, short enough to be told of.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The limit for one event, also on a busy machine.
+pub const EVENT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The longest time that something of ours may take to go: less than the minute after which our masters end by
-/// themselves, which is no tidying.
-pub const TIDYING: Duration = Duration::from_secs(30);
+/// The limit for the end of processes and sockets after a run. It is below the minute after which masters end by
+/// themselves: a run must end them.
+pub const CLEANUP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often is looked.
-const PERIOD: Duration = Duration::from_millis(20);
+/// The time between two looks.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Looks until there is something; fails loudly when there is nothing after [`PATIENCE`].
+/// Waits until `look` returns something.
+///
+/// # Panics
+/// After [`EVENT_TIMEOUT`].
 #[track_caller]
 pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    within(PATIENCE, look).unwrap_or_else(|| panic!("waited {} s in vain for: {what}", PATIENCE.as_secs()))
+    within(EVENT_TIMEOUT, look)
+        .unwrap_or_else(|| panic!("waited {} s in vain for: {what}", EVENT_TIMEOUT.as_secs()))
 }
 
-/// Looks until there is something, or until the time is over.
+/// Waits until `look` returns something; returns `None` after the given time.
 pub fn within<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + time;
     loop {
@@ -28,6 +32,6 @@ pub fn within<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<
         if Instant::now() > end {
             return None;
         }
-        std::thread::sleep(PERIOD);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }

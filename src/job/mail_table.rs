@@ -1,0 +1,71 @@
+//! Builds the settings of the mail from `[mail]`, the environment and this machine's name.
+//!
+//! Limits: nothing is sent and no server is reached.
+
+use std::fs;
+use std::path::PathBuf;
+
+use toml::Spanned;
+
+use super::build::JobBuilder;
+use super::file::{MailTable, Parsed};
+use crate::located::Located;
+use crate::mail::{Mailbox, Password, Settings, Transport};
+use crate::message::JobMessage;
+
+/// The variable that holds the password of the mail server.
+const PASSWORD: &str = "RECOLTE_SMTP_PASSWORD";
+
+impl JobBuilder<'_> {
+    pub(super) fn build_mail(&self, mail: Spanned<MailTable>) -> Result<Settings, Located> {
+        let place = mail.span();
+        let mail = mail.into_inner();
+        if mail.to.get_ref().is_empty() {
+            return Err(self.source.error_at(&mail.to.span(), JobMessage::RecipientsEmpty));
+        }
+        let password = match &mail.password_file {
+            Some(file) => Some(self.read_password(file)?),
+            None => std::env::var(PASSWORD).ok().map(|text| Password::new(&text)),
+        };
+        let from = mail.from.map_or_else(default_sender, |Parsed(from)| Ok(from));
+        let settings = Settings {
+            transport: match mail.transport.0 {
+                Transport::File(folder) => Transport::File(self.resolve_path(&folder)),
+                other => other,
+            },
+            from: from.map_err(|kind| self.source.error_at(&place, kind))?,
+            to: mail.to.into_inner().into_iter().map(|Parsed(mailbox)| mailbox).collect(),
+            subject: mail.subject,
+            body: mail.body,
+            max_size: mail.max_size,
+            password: password.filter(|_| mail.user.is_some()),
+            user: mail.user,
+        };
+        match settings.validate() {
+            Ok(()) => Ok(settings),
+            Err(error) => {
+                Err(self.source.error_at(&place, JobMessage::MailInvalid { error: error.to_string() }))
+            }
+        }
+    }
+
+    fn read_password(&self, file: &Spanned<PathBuf>) -> Result<Password, Located> {
+        const KEY: &str = "mail.password_file";
+        let path = self.resolve_readable(KEY, file)?;
+        let text = fs::read_to_string(path).map_err(|error| self.unreadable(KEY, file, error))?;
+        Ok(Password::new(&text))
+    }
+}
+
+/// Returns the sender where the job names none: this user at this machine, as `mailx` has it.
+fn default_sender() -> Result<Mailbox, JobMessage> {
+    let user =
+        std::env::var("LOGNAME").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "root".to_owned());
+    let host = nix::unistd::gethostname()
+        .map_err(|error| JobMessage::MachineUnnamed { error: error.to_string() })?;
+    let address = format!("{user}@{}", host.to_string_lossy());
+    match address.parse::<Mailbox>() {
+        Ok(sender) => Ok(sender),
+        Err(error) => Err(JobMessage::SenderInvalid { address, error: error.to_string() }),
+    }
+}
