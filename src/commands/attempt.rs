@@ -48,7 +48,7 @@ fn print_result(output_options: &OutputOptions, delivery: &Delivery, status: Exi
         match delivery.report.to_json() {
             Ok(bytes) => print_answer(&String::from_utf8_lossy(&bytes)),
             Err(error) => {
-                print_message(&RunMessage::ReportUnprintable { error: error.to_string() }.to_string())
+                print_message(&RunMessage::ReportUnprintable { error: error.to_string() }.to_string());
             }
         }
     } else if !output_options.quiet || status != ExitStatus::Success {
