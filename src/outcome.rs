@@ -4,18 +4,18 @@
 
 mod cause;
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::{Display, VariantArray};
 
 use crate::hostset::HostName;
 
 pub use cause::Cause;
 
-/// A step of the job on one host, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A step of the job on one host, in order. Displayed by its name in `report.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Step {
     /// An ssh master is launched, or a persistent one is reused.
     Connect,
@@ -29,21 +29,12 @@ pub enum Step {
     Collect,
 }
 
-impl Step {
-    /// Lists all steps in their order.
-    pub const ALL: [Self; 5] = [Self::Connect, Self::Upload, Self::Install, Self::Execute, Self::Collect];
-}
-
-impl fmt::Display for Step {
-    /// Writes the name that `report.json` has, padded as asked for.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
-
-/// The outcome of one host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The outcome of one host; the order is that of the reports. Displayed by its name in `report.json`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// Every step succeeded.
     Succeeded,
@@ -60,25 +51,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Lists all outcomes, in the order of the reports.
-    pub const ALL: [Self; 6] =
-        [Self::Succeeded, Self::Failed, Self::Unreachable, Self::TimedOut, Self::Cancelled, Self::NotStarted];
-
-    /// Returns the name in `report.json`.
-    pub fn name(self) -> String {
-        self.words().replace(' ', "_")
-    }
-
     /// Returns the name for people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Unreachable => "unreachable",
-            Self::TimedOut => "timed out",
-            Self::Cancelled => "cancelled",
-            Self::NotStarted => "not started",
-        }
+    pub fn words(self) -> String {
+        self.to_string().replace('_', " ")
     }
 }
 
@@ -305,8 +280,14 @@ mod tests {
     fn names_in_json_are_those_of_the_contract() {
         assert_eq!(Cause::HostKeyUnknown.to_string(), "host_key_unknown");
         assert_eq!(serde_json::to_string(&Outcome::TimedOut).unwrap(), "\"timed_out\"");
-        for outcome in Outcome::ALL {
-            assert_eq!(serde_json::to_string(&outcome).unwrap(), format!("\"{}\"", outcome.name()));
+        for outcome in Outcome::VARIANTS {
+            assert_eq!(serde_json::to_string(outcome).unwrap(), format!("\"{outcome}\""));
+        }
+        for step in Step::VARIANTS {
+            assert_eq!(serde_json::to_string(step).unwrap(), format!("\"{step}\""));
+        }
+        for cause in Cause::VARIANTS {
+            assert_eq!(serde_json::to_string(cause).unwrap(), format!("\"{cause}\""));
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::located::Located;
 use crate::message::{Message, RunMessage};
 use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
 use crate::remote;
-use crate::report::{RunReport, json};
+use crate::report::json::{RunReport, SCHEMA, ScriptReport, Totals};
 use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunParameters};
 use crate::signals::Signals;
 use crate::ssh_config::Host;
@@ -159,10 +159,22 @@ async fn visit_and_deliver(attempt: Attempt, context: Arc<visit::RunContext>, pa
     let visit_host = |number, (host, task)| visit(Arc::clone(&context), host, number, task);
     let visited = fleet::visit_all(hosts, limits, &context.stop, visit_host, on_end).await;
     let hosts = sort_reports(&parameters.hosts, earlier_reports.into_iter().chain(visited));
-    let script =
-        json::ScriptReport { file: job.script.file.display().to_string(), sha256: job.script.sha256.clone() };
-    let report = RunReport::new(&folder.id, &job.name, script, parameters.started, Timestamp::now(), hosts);
-    let mut delivery = Delivery::new(RunReport { resumed, ..report }, &folder);
+    let report = RunReport {
+        schema: SCHEMA,
+        run: folder.id.clone(),
+        job: job.name.clone(),
+        started: parameters.started,
+        ended: Timestamp::now(),
+        resumed,
+        script: ScriptReport {
+            file: job.script.file.display().to_string(),
+            sha256: job.script.sha256.clone(),
+        },
+        totals: Totals::count(&hosts),
+        hosts,
+        mail: None,
+    };
+    let mut delivery = Delivery::new(report, &folder);
     delivery.deliver(&job, &folder, packer, &events).await;
     delivery
 }

@@ -1,14 +1,14 @@
 //! The closed list of causes, for machines: schedulers and monitoring are written against these names.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Step};
 
-/// The cause why a host did not succeed, for machines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The cause why a host did not succeed, for machines. Displayed by its name in `report.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[cfg_attr(test, derive(strum::VariantArray))]
 pub enum Cause {
     /// The name has no address.
     Unresolved,
@@ -74,12 +74,5 @@ impl Cause {
             (_, Step::Connect) => Outcome::Unreachable,
             _ => Outcome::Failed,
         }
-    }
-}
-
-impl fmt::Display for Cause {
-    /// Writes the name that `report.json` has.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
     }
 }

@@ -46,7 +46,7 @@ fn escape_text(foreign: &str) -> String {
 
 /// Returns an outcome in words, on a background of its colour.
 fn outcome_badge(outcome: Outcome) -> String {
-    format!("<span class=\"badge {}\">{}</span>", outcome.name(), outcome.words())
+    format!("<span class=\"badge {outcome}\">{}</span>", outcome.words())
 }
 
 /// Returns a text of less weight.
@@ -110,12 +110,10 @@ fn run_facts(run: &RunReport, zone: &TimeZone) -> Vec<(ReportMessage, String)> {
 
 /// Returns the counts of hosts by outcome, without zeros, and a bar that shows them as shares.
 fn totals(run: &RunReport) -> String {
-    let counts = Outcome::ALL.map(|outcome| (outcome, run.totals.get(outcome)));
     let (mut items, mut shares) = (String::new(), String::new());
-    for (outcome, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-        let class = outcome.name();
-        items += &format!("<li class=\"{class}\"><b>{count}</b> {}</li>\n", outcome.words());
-        shares += &format!("<span class=\"{class}\" style=\"flex-grow:{count}\"></span>");
+    for (outcome, count) in run.totals.0.iter().filter(|(_, count)| **count > 0) {
+        items += &format!("<li class=\"{outcome}\"><b>{count}</b> {}</li>\n", outcome.words());
+        shares += &format!("<span class=\"{outcome}\" style=\"flex-grow:{count}\"></span>");
     }
     let list = match run.totals.sum() {
         0 => paragraph("quiet", ReportMessage::NoHostVisited),

@@ -3,9 +3,12 @@
 //! Its field names are fixed: other programs read them. The other reports are made from it, so that they can be made
 //! again from this file alone.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use super::phrases;
 use crate::escape::escape;
@@ -50,49 +53,11 @@ pub struct ScriptReport {
     pub sha256: String,
 }
 
-/// The number of hosts by outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// All steps were done.
-    pub succeeded: usize,
-    /// A step after connecting failed.
-    pub failed: usize,
-    /// No connection was made.
-    pub unreachable: usize,
-    /// A time limit ended the visit.
-    pub timed_out: usize,
-    /// The operator ended the visit.
-    pub cancelled: usize,
-    /// The host was never visited.
-    pub not_started: usize,
-}
+/// The number of hosts by outcome. That of a report has every outcome, also those of no host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals(pub BTreeMap<Outcome, usize>);
 
 impl RunReport {
-    /// Builds the report of hosts that have ended, of a run that was not resumed, without mail.
-    pub fn new(
-        run: &str,
-        job: &str,
-        script: ScriptReport,
-        started: Timestamp,
-        ended: Timestamp,
-        hosts: Vec<HostReport>,
-    ) -> Self {
-        let mut totals = Totals::default();
-        hosts.iter().for_each(|host| totals.add(host.outcome));
-        Self {
-            schema: SCHEMA,
-            run: run.to_owned(),
-            job: job.to_owned(),
-            started,
-            ended,
-            resumed: Vec::new(),
-            script,
-            totals,
-            hosts,
-            mail: None,
-        }
-    }
-
     /// Returns the bytes of `report.json`. Control characters are escaped, so that it may also be printed.
     ///
     /// # Errors
@@ -116,39 +81,22 @@ impl RunReport {
 }
 
 impl Totals {
-    /// Counts one more host.
-    pub fn add(&mut self, outcome: Outcome) {
-        *self.counter(outcome) += 1;
-    }
-
-    /// Returns the number of hosts with an outcome.
-    pub fn get(mut self, outcome: Outcome) -> usize {
-        *self.counter(outcome)
+    /// Counts hosts by their outcomes.
+    pub fn count(hosts: &[HostReport]) -> Self {
+        let count = |outcome| hosts.iter().filter(|host| host.outcome == outcome).count();
+        Self(Outcome::VARIANTS.iter().map(|outcome| (*outcome, count(*outcome))).collect())
     }
 
     /// Returns the number of all hosts.
-    pub fn sum(self) -> usize {
-        Outcome::ALL.into_iter().map(|outcome| self.get(outcome)).sum()
+    pub fn sum(&self) -> usize {
+        self.0.values().sum()
     }
 
     /// Describes the counts: `10 succeeded, 1 failed, 1 unreachable`.
-    pub fn describe(self) -> String {
+    pub fn describe(&self) -> String {
         match self.sum() {
             0 => ReportMessage::count_hosts(0),
-            _ => phrases::list_counts(
-                Outcome::ALL.into_iter().map(|outcome| (self.get(outcome), outcome.words())),
-            ),
-        }
-    }
-
-    fn counter(&mut self, outcome: Outcome) -> &mut usize {
-        match outcome {
-            Outcome::Succeeded => &mut self.succeeded,
-            Outcome::Failed => &mut self.failed,
-            Outcome::Unreachable => &mut self.unreachable,
-            Outcome::TimedOut => &mut self.timed_out,
-            Outcome::Cancelled => &mut self.cancelled,
-            Outcome::NotStarted => &mut self.not_started,
+            _ => phrases::list_counts(self.0.iter().map(|(outcome, count)| (*count, outcome.words()))),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Sample hosts and runs for the unit tests of the reports.
 
-use super::json::{RunReport, ScriptReport};
+use strum::VariantArray as _;
+
+use super::json::{RunReport, SCHEMA, ScriptReport, Totals};
 use crate::outcome::{Cause, CollectedFile, Failure, HostReport, Outcome, SkippedFile, Step, StepTime};
 
 /// Returns a host that succeeded in 1.2 s, with a number of files of 3482 bytes each.
@@ -15,10 +17,10 @@ pub(crate) fn succeeded_host(name: &str, files: usize) -> HostReport {
         outcome: Outcome::Succeeded,
         exit_status: Some(0),
         files: (1..=files).map(file).collect(),
-        steps: Step::ALL
-            .into_iter()
+        steps: Step::VARIANTS
+            .iter()
             .zip([80, 12, 30, 1000, 78])
-            .map(|(step, ms)| StepTime { step, ms })
+            .map(|(step, ms)| StepTime { step: *step, ms })
             .collect(),
         ..visited_host(name, "2026-09-22T21:53:44.2Z")
     }
@@ -52,8 +54,18 @@ pub(crate) fn failed_host(name: &str, status: i32) -> HostReport {
 pub(crate) fn run(hosts: Vec<HostReport>) -> RunReport {
     let script = ScriptReport { file: "/srv/Fichier_fourni.sh".to_owned(), sha256: "ab".repeat(32) };
     let (started, ended) = ("2026-09-22T21:53:43Z", "2026-09-22T21:56:48Z");
-    let times = (started.parse().unwrap(), ended.parse().unwrap());
-    RunReport::new("20260922-235343-k3xq", "JGE", script, times.0, times.1, hosts)
+    RunReport {
+        schema: SCHEMA,
+        run: "20260922-235343-k3xq".to_owned(),
+        job: "JGE".to_owned(),
+        started: started.parse().unwrap(),
+        ended: ended.parse().unwrap(),
+        resumed: Vec::new(),
+        script,
+        totals: Totals::count(&hosts),
+        hosts,
+        mail: None,
+    }
 }
 
 /// Returns the report of a run on twelve hosts, of which ten succeeded.

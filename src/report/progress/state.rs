@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use strum::VariantArray as _;
+
 use crate::event::Event;
 use crate::hostset::HostName;
 use crate::message::ReportMessage;
-use crate::outcome::Step;
+use crate::outcome::{Outcome, Step};
 use crate::report::columns::{Align, Column};
 use crate::report::json::Totals;
 use crate::report::style::Style;
@@ -53,7 +55,7 @@ impl LiveState {
             }
             Event::Ended(host) => {
                 self.visits.remove(&host.host);
-                self.ended.add(host.outcome);
+                *self.ended.0.entry(host.outcome).or_default() += 1;
             }
             Event::Note(_) => (),
             Event::Archived { bytes, .. } => {
@@ -80,14 +82,15 @@ impl LiveState {
     fn status_line(&self, now: Instant) -> String {
         let done = self.ended.sum();
         let mut parts = vec![ReportMessage::HostsDone { done, total: self.total.max(done) }.to_string()];
-        let not_succeeded = Totals { succeeded: 0, ..self.ended };
+        let mut not_succeeded = self.ended.clone();
+        not_succeeded.0.remove(&Outcome::Succeeded);
         if not_succeeded.sum() > 0 {
             parts.push(not_succeeded.describe());
         }
         let count = self.visits.len();
         if count > 0 {
-            let at = |step| self.visits.values().filter(|visit| visit.step == step).count();
-            let steps = phrases::list_counts(Step::ALL.into_iter().map(|step| (at(step), step)));
+            let at = |step: &Step| self.visits.values().filter(|visit| visit.step == *step).count();
+            let steps = phrases::list_counts(Step::VARIANTS.iter().map(|step| (at(step), step)));
             parts.push(ReportMessage::HostsInFlight { count, steps }.to_string());
         }
         // The archive is packed while hosts are visited; what remains of it after the last one takes a while.

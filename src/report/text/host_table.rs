@@ -78,7 +78,7 @@ fn columns(groups: &[Group]) -> Vec<Column> {
 /// Returns `succeeded` for one host, `3 unreachable` for several.
 fn outcome_cell(group: &Group) -> String {
     match group.hosts.len() {
-        1 => group.first.outcome.words().to_owned(),
+        1 => group.first.outcome.words(),
         count => format!("{count} {}", group.first.outcome.words()),
     }
 }
