@@ -20,7 +20,7 @@ use tokio::time::timeout;
 pub use connect::control_plan;
 pub use connect_limiter::ConnectLimiter;
 pub use execute::script_line;
-pub use preflight::{Check, CheckContext, CheckResult, HostCheck, preflight};
+pub use preflight::{CHECKS, CheckContext, CheckResult, HostCheck, preflight};
 
 use crate::event::{Event, Events, Stop};
 use crate::hostset::HostName;

@@ -12,7 +12,7 @@ use crate::report::check_table::{CheckRow, check_table};
 use crate::report::style::TextFormat;
 use crate::run::{ControlDirectory, fit_parallel, max_handshakes};
 use crate::signals::Signals;
-use crate::visit::{Check, CheckContext, CheckResult, ConnectLimiter, HostCheck, preflight};
+use crate::visit::{CHECKS, CheckContext, CheckResult, ConnectLimiter, HostCheck, preflight};
 
 /// Checks every host.
 pub async fn check(args: cli::InspectArgs) -> CommandResult {
@@ -41,11 +41,7 @@ pub async fn check(args: cli::InspectArgs) -> CommandResult {
         print_json(checks.iter().map(json_of_host).collect())?;
     } else {
         let rows: Vec<CheckRow> = checks.iter().map(row_of_host).collect();
-        print_answer(&check_table(
-            &Check::ALL.map(Check::name),
-            &rows,
-            TextFormat::for_stream(&std::io::stdout()),
-        ));
+        print_answer(&check_table(&CHECKS, &rows, TextFormat::for_stream(&std::io::stdout())));
     }
     Ok(match signals.first() {
         Some(signal) => ExitStatus::Interrupted(signal),
@@ -59,18 +55,18 @@ fn is_ready(check: &HostCheck) -> bool {
 }
 
 fn json_of_host(check: &HostCheck) -> serde_json::Value {
-    let items: Vec<_> = Check::ALL.map(Check::name).into_iter().zip(result_names(check)).collect();
+    let items: Vec<_> = CHECKS.into_iter().zip(result_names(check)).collect();
     serde_json::json!({ "host": check.report.host, "items": items, "ready": is_ready(check) })
 }
 
 /// Returns the row of a host: a result for each check, then the messages.
 fn row_of_host(check: &HostCheck) -> CheckRow {
     let mut lines = Vec::new();
-    for (item, result) in Check::ALL.iter().zip(&check.found) {
+    for (item, result) in CHECKS.iter().zip(&check.found) {
         match result {
-            CheckResult::Noted(text) => lines.push(format!("{}: {text}", item.name())),
+            CheckResult::Noted(text) => lines.push(format!("{item}: {text}")),
             CheckResult::Failed(failure) => {
-                lines.push(format!("{}: {}", item.name(), failure.message));
+                lines.push(format!("{item}: {}", failure.message));
                 lines.extend(failure.hint.as_ref().map(|hint| format!("  {hint}")));
             }
             CheckResult::Passed => {}
@@ -85,7 +81,7 @@ fn row_of_host(check: &HostCheck) -> CheckRow {
 
 /// Names the result of each check; a check that was not reached is `-`.
 fn result_names(check: &HostCheck) -> impl Iterator<Item = &'static str> {
-    (0..Check::ALL.len()).map(|number| match check.found.get(number) {
+    (0..CHECKS.len()).map(|number| match check.found.get(number) {
         Some(CheckResult::Passed) => "ok",
         Some(CheckResult::Noted(_)) => "note",
         Some(CheckResult::Failed(_)) => "NO",

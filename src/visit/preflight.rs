@@ -20,43 +20,17 @@ use crate::ssh_config::Host;
 /// By how many seconds a clock may differ before it is told.
 const CLOCK: i64 = 5;
 
-/// What is tried, in its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
-    /// Reach, host key, key.
-    Connect,
-    /// A login shell that is silent.
-    Shell,
-    /// SFTP.
-    Sftp,
-    /// The staging folder.
-    Staging,
-    /// The install folder.
-    Install,
-    /// The sudo rule and the user.
-    Sudo,
-    /// The host's clock.
-    Clock,
-}
-
-impl Check {
-    /// All items.
-    pub const ALL: [Self; 7] =
-        [Self::Connect, Self::Shell, Self::Sftp, Self::Staging, Self::Install, Self::Sudo, Self::Clock];
-
-    /// The item's name in the grid.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Shell => "shell",
-            Self::Sftp => "sftp",
-            Self::Staging => "staging",
-            Self::Install => "install",
-            Self::Sudo => "sudo",
-            Self::Clock => "clock",
-        }
-    }
-}
+/// Lists the names of what is tried, in its order.
+pub const CHECKS: [&str; 7] = [
+    // Reach, host key, key.
+    "connect", // A login shell that is silent.
+    "shell",   // SFTP.
+    "sftp",    // The staging folder.
+    "staging", // The install folder.
+    "install", // The sudo rule and the user.
+    "sudo",    // The host's clock.
+    "clock",
+];
 
 /// What came of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +48,7 @@ pub enum CheckResult {
 pub struct HostCheck {
     /// The account, as a run would give it.
     pub report: HostReport,
-    /// What came of the items that were tried, in the order of [`Check::ALL`].
+    /// What came of the items that were tried, in the order of [`CHECKS`].
     pub found: Vec<CheckResult>,
 }
 
