@@ -17,36 +17,30 @@ use super::{Remote, RemoteError};
 use crate::escape::escape_tail;
 use crate::shell_quoting;
 
-/// What kind of thing a name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What kind of thing a name stands for. Displayed in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 pub enum FileKind {
     /// A regular file.
+    #[strum(to_string = "a regular file")]
     Regular,
     /// A symbolic link.
+    #[strum(to_string = "a symbolic link")]
     Link,
     /// A folder.
+    #[strum(to_string = "a folder")]
     Folder,
     /// A FIFO.
+    #[strum(to_string = "a FIFO")]
     Fifo,
     /// A device.
+    #[strum(to_string = "a device")]
     Device,
     /// A socket, or what nobody knows.
+    #[strum(to_string = "no regular file")]
     Other,
 }
 
 impl FileKind {
-    /// The kind in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Regular => "a regular file",
-            Self::Link => "a symbolic link",
-            Self::Folder => "a folder",
-            Self::Fifo => "a FIFO",
-            Self::Device => "a device",
-            Self::Other => "no regular file",
-        }
-    }
-
     /// From the file type bits of a Unix mode.
     fn of(mode: u32) -> Self {
         match mode & 0o170_000 {
@@ -255,14 +249,8 @@ fn stated(name: &[u8], stdout: &[u8]) -> Result<RemoteFile, RemoteError> {
 
 /// What SFTP says of a name.
 pub(super) fn from_metadata(name: &[u8], meta: &MetaData) -> RemoteFile {
-    let kind = match meta.file_type() {
-        Some(kind) if kind.is_file() => FileKind::Regular,
-        Some(kind) if kind.is_symlink() => FileKind::Link,
-        Some(kind) if kind.is_dir() => FileKind::Folder,
-        Some(kind) if kind.is_fifo() => FileKind::Fifo,
-        Some(kind) if kind.is_block_device() || kind.is_char_device() => FileKind::Device,
-        _ => FileKind::Other,
-    };
+    // The library's raw types are the file type bits of a Unix mode.
+    let kind = FileKind::of(meta.file_type().map_or(0, |kind| kind.as_raw() as u32));
     let modified = meta.modified().map_or(0, |time| i64::from(time.into_raw()));
     RemoteFile { name: name.to_owned(), kind, bytes: meta.len().unwrap_or(0), modified }
 }

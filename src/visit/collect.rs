@@ -85,7 +85,7 @@ fn choose(
     let mut wanted = Vec::new();
     for file in found {
         if file.kind != FileKind::Regular {
-            home.skip(&file, format!("it is {}", file.kind.words()));
+            home.skip(&file, format!("it is {}", file.kind));
         } else if collect.fresh && file.modified < started_at {
             home.skip(&file, format!("it is of an earlier run: last changed {}", time(file.modified)));
         } else if file.bytes > collect.max_file {
