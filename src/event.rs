@@ -4,10 +4,8 @@
 //! reports do not depend on them). Events are small and owned, so that the listener may be a thread of its own.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, watch};
 
 use crate::hostset::HostName;
 use crate::message::Message;
@@ -69,27 +67,24 @@ impl Events {
 
 /// Requests a run to stop, with a cause. The first cause stays. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Stop {
-    token: CancellationToken,
-    cause: Arc<OnceLock<Cause>>,
-}
+pub struct Stop(watch::Sender<Option<Cause>>);
 
 impl Stop {
     /// Requests the stop.
     pub fn request(&self, cause: Cause) {
-        // The cause is set before the token is cancelled, so that whoever wakes up finds it.
-        let _first_cause_stays = self.cause.set(cause);
-        self.token.cancel();
+        self.0.send_modify(|first| *first = first.or(Some(cause)));
     }
 
     /// Returns the cause, once a stop was requested.
     pub fn requested(&self) -> Option<Cause> {
-        self.token.is_cancelled().then(|| self.cause.get().copied().unwrap_or(Cause::Interrupted))
+        *self.0.borrow()
     }
 
     /// Waits until a stop is requested and returns its cause.
     pub async fn wait(&self) -> Cause {
-        self.token.cancelled().await;
-        self.requested().unwrap_or(Cause::Interrupted)
+        let mut receiver = self.0.subscribe();
+        let cause = receiver.wait_for(Option::is_some).await;
+        // Without a cause the wait would only end if the sender were dropped, which is `self`.
+        cause.ok().and_then(|cause| *cause).unwrap_or(Cause::Interrupted)
     }
 }
