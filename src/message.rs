@@ -14,8 +14,6 @@ mod report;
 mod run;
 mod visit;
 
-use std::fmt;
-
 pub use inventory::InventoryMessage;
 pub use job::JobMessage;
 pub use mail::MailMessage;
@@ -41,10 +39,13 @@ macro_rules! field_type {
 }
 
 /// Defines an enum of messages. Each variant names its fields and gives its text as a format string over them.
+///
+/// A message that has no cause beside itself is an error.
 macro_rules! messages {
     ($(#[$doc:meta])* $name:ident as $part:ident { $($variant:ident $({ $($field:ident $(: $type:ty)?),+ })? => $en:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+        #[error("{}", self.text($crate::message::Lang::En))]
         #[allow(missing_docs, reason = "a field is what stands in its place in the text")]
         pub enum $name { $(#[doc = concat!("```text\n", $en, "\n```")] $variant $({ $($field: $crate::message::field_type!($($type)?)),+ })?,)+ }
 
@@ -52,12 +53,6 @@ macro_rules! messages {
             /// Returns the message in a language.
             pub fn text(&self, lang: $crate::message::Lang) -> String {
                 match (self, lang) { $((Self::$variant $({ $($field),+ })?, $crate::message::Lang::En) => format!($en),)+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.text($crate::message::Lang::En))
             }
         }
 
@@ -71,7 +66,8 @@ macro_rules! messages {
 use {field_type, messages};
 
 /// Any text that people read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text(Lang::En))]
 pub enum Message {
     /// Of the hosts that are visited: names, lists, register, ssh_config.
     Inventory(InventoryMessage),
@@ -98,12 +94,6 @@ impl Message {
             Self::Run(message) => message.text(lang),
             Self::Visit(message) => message.text(lang),
         }
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text(Lang::En))
     }
 }
 

@@ -61,9 +61,6 @@ messages! {
     }
 }
 
-/// A message that has no cause beside itself is an error.
-impl std::error::Error for RunMessage {}
-
 impl From<String> for Message {
     fn from(text: String) -> Self {
         RunMessage::Text { text }.into()
