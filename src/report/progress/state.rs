@@ -28,15 +28,10 @@ pub(super) struct LiveState {
     started: Instant,
     total: usize,
     ended: Totals,
-    visits: HashMap<HostName, HostProgress>,
+    /// The visits in flight, with their beginnings and their steps.
+    visits: HashMap<HostName, (Instant, Step)>,
     /// The work that followed the last visit.
     delivery: Option<ReportMessage>,
-}
-
-/// A visit that is in flight.
-struct HostProgress {
-    started: Instant,
-    step: Step,
 }
 
 impl LiveState {
@@ -50,8 +45,7 @@ impl LiveState {
         match event {
             Event::Started { hosts, .. } => self.total = hosts.len(),
             Event::Step { host, step } => {
-                self.visits.entry(host.clone()).or_insert(HostProgress { started: now, step: *step }).step =
-                    *step;
+                self.visits.entry(host.clone()).or_insert((now, *step)).1 = *step;
             }
             Event::Ended(host) => {
                 self.visits.remove(&host.host);
@@ -89,7 +83,7 @@ impl LiveState {
         }
         let count = self.visits.len();
         if count > 0 {
-            let at = |step: &Step| self.visits.values().filter(|visit| visit.step == *step).count();
+            let at = |step: &Step| self.visits.values().filter(|(_, at)| at == step).count();
             let steps = phrases::list_counts(Step::VARIANTS.iter().map(|step| (at(step), step)));
             parts.push(ReportMessage::HostsInFlight { count, steps }.to_string());
         }
@@ -103,17 +97,18 @@ impl LiveState {
 
     /// Returns a line for each of the `max` longest visits in flight, and one that counts the others.
     fn long_visits(&self, now: Instant, max: usize) -> Vec<String> {
-        let age = |visit: &HostProgress| now.saturating_duration_since(visit.started);
-        let mut visits: Vec<_> = self.visits.iter().filter(|(_, visit)| age(visit) >= LONG_VISIT).collect();
-        visits.sort_by_key(|(host, visit)| (visit.started, (*host).clone()));
+        let age = |started: &Instant| now.saturating_duration_since(*started);
+        let mut visits: Vec<_> =
+            self.visits.iter().filter(|(_, (started, _))| age(started) >= LONG_VISIT).collect();
+        visits.sort_by_key(|(host, (started, _))| (*started, (*host).clone()));
         let more = visits.len().saturating_sub(max);
         visits.truncate(max);
         let names = visits.iter().map(|(host, _)| layout::truncate(&phrases::bounded_path(host), MAX_NAME));
         let names = Column::new("", Align::Left, names);
-        let line = |(row, (_, visit)): (usize, &(&HostName, &HostProgress))| {
-            format!("  {}  {:<7}  {}", names.cell(row), visit.step, units::format_clock(age(visit)))
-        };
-        let mut lines: Vec<String> = visits.iter().enumerate().map(line).collect();
+        let mut lines = Vec::new();
+        for (row, (_, (started, step))) in visits.into_iter().enumerate() {
+            lines.push(format!("  {}  {step:<7}  {}", names.cell(row), units::format_clock(age(started))));
+        }
         if more > 0 {
             let more = ReportMessage::MoreLongVisits { count: more, seconds: LONG_VISIT.as_secs() };
             lines.push(format!("  {more}"));
