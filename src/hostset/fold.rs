@@ -4,6 +4,7 @@
 //! Pure. Each name counts once, in natural order (`n9` before `n10`); padding is kept. Limits: only consecutive
 //! numbers are joined, no steps, and only the last few numbers of a name are looked at.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::{is_padded, parse_number};
@@ -15,8 +16,8 @@ const FOLDED_NUMBERS: usize = 4;
 ///
 /// [`super::split_list`] and [`super::expand_ranges`] give the names back, unless one holds brackets, commas or
 /// blanks itself, which no [`super::HostName`] does.
-pub fn fold_names<S: AsRef<str>>(names: &[S]) -> String {
-    let names: BTreeSet<NameParts> = names.iter().map(|name| NameParts::new(name.as_ref())).collect();
+pub fn fold_names<S: Borrow<str>>(names: &[S]) -> String {
+    let names: BTreeSet<NameParts> = names.iter().map(|name| NameParts::new(name.borrow())).collect();
     let mut names: Vec<NameParts> = names.into_iter().collect();
     // From the last number to the first: a folded number is plain text for the next pass, so r1n[1-4] and r2n[1-4]
     // differ in one number only and fold to r[1-2]n[1-4].
@@ -177,13 +178,13 @@ mod tests {
         fn fold_then_expand_gives_the_same_names(
             names in prop::collection::btree_set("[a-c]{0,2}[0-9]{1,3}[.a-b-]{0,2}[0-9]{0,20}[a-b]?", 0..40)
         ) {
-            let list: Vec<&String> = names.iter().collect();
+            let list: Vec<&str> = names.iter().map(String::as_str).collect();
             prop_assert_eq!(unfold(&fold_names(&list)), names);
         }
 
         #[test]
         fn dense_names_survive_as_well(names in prop::collection::btree_set("[0-1]{0,2}[0-9]-?[0-9]{1,2}", 0..200)) {
-            let list: Vec<&String> = names.iter().collect();
+            let list: Vec<&str> = names.iter().map(String::as_str).collect();
             prop_assert_eq!(unfold(&fold_names(&list)), names);
         }
 

@@ -18,7 +18,7 @@ use crate::message::InventoryMessage;
 ///
 /// [`HostName::parse`] is the only way to make one, also from a file, so nothing checks it again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct HostName(Arc<str>);
 
 impl HostName {
@@ -42,12 +42,6 @@ impl Deref for HostName {
     }
 }
 
-impl AsRef<str> for HostName {
-    fn as_ref(&self) -> &str {
-        self
-    }
-}
-
 impl Borrow<str> for HostName {
     fn borrow(&self) -> &str {
         self
@@ -64,12 +58,6 @@ impl TryFrom<String> for HostName {
     type Error = Located;
     fn try_from(name: String) -> Result<Self, Located> {
         Self::parse(&name)
-    }
-}
-
-impl From<HostName> for String {
-    fn from(name: HostName) -> Self {
-        name.to_string()
     }
 }
 

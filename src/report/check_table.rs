@@ -30,8 +30,9 @@ pub struct CheckRow {
 pub fn check_table(checks: &[&str], rows: &[CheckRow], format: TextFormat) -> String {
     let mut groups = group_by_key(&rows.iter().collect::<Vec<_>>(), |row| (&row.cells, &row.details));
     groups.sort_by_key(|(row, _)| row.outcome == Outcome::Succeeded);
-    let names =
-        groups.iter().map(|(_, rows)| fold_names(&rows.iter().map(|row| &row.host).collect::<Vec<_>>()));
+    let names = groups
+        .iter()
+        .map(|(_, rows)| fold_names(&rows.iter().map(|row| row.host.as_str()).collect::<Vec<_>>()));
     let names = names.map(|names| escape(names.as_bytes()));
     let mut hosts = Column::new(ReportMessage::Host, Align::Left, names);
     // A long list of hosts passes the column on its own row; it does not push the cells of all others aside.
