@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::iter;
 use std::path::Path;
 
 /// The most characters that [`escape_head`] keeps.
@@ -31,7 +32,12 @@ pub fn escape_path(path: &Path) -> String {
 
 /// Escapes the first [`MAX_HEAD`] characters of a text, with `…` where more follow.
 pub fn escape_head(text: &str) -> String {
-    let head: String = text.chars().take(MAX_HEAD).collect();
+    escape_bounded(text, MAX_HEAD)
+}
+
+/// Escapes the first `max` characters of a text, with `…` where more follow.
+pub fn escape_bounded(text: &str, max: usize) -> String {
+    let head: String = text.chars().take(max).collect();
     let cut = if head.len() < text.len() { "…" } else { "" };
     format!("{}{cut}", escape(head.as_bytes()))
 }
@@ -51,15 +57,10 @@ pub fn escape_tail(bytes: &[u8], max: usize) -> String {
 
 /// Joins an error and all its causes on one line.
 pub fn error_chain(error: &dyn Error) -> String {
-    let mut chain = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        chain.push_str(": ");
-        // Causes come from libraries, which may quote a file's or a server's bytes.
-        chain.push_str(&escape(error.to_string().as_bytes()));
-        cause = error.source();
-    }
-    chain
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    // Causes come from libraries, which may quote a file's or a server's bytes.
+    let causes = causes.map(|cause| format!(": {}", escape(cause.to_string().as_bytes())));
+    iter::once(error.to_string()).chain(causes).collect()
 }
 
 /// Writes bytes as hexadecimal digits.
@@ -70,9 +71,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Appends a character, escaped where a terminal would act on it or not show it.
 fn push_escaped(text: &mut String, c: char) {
     let _ = match c {
-        '\n' => write!(text, "\\n"),
-        '\t' => write!(text, "\\t"),
-        '\r' => write!(text, "\\r"),
+        '\n' | '\t' | '\r' => write!(text, "{}", c.escape_default()),
         c if c.is_ascii_control() => write!(text, "\\x{:02x}", u32::from(c)),
         c if is_hidden(c) => write!(text, "{}", c.escape_unicode()),
         c => write!(text, "{c}"),

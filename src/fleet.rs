@@ -5,6 +5,7 @@
 //! this is tested with closures. A visit that panics fails its host, not the run.
 
 use std::any::Any;
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
@@ -71,7 +72,7 @@ pub async fn visit_all<H, R, F>(
     mut on_end: impl FnMut(&HostReport),
 ) -> Vec<R>
 where
-    R: From<HostReport> + AsRef<HostReport> + Send + 'static,
+    R: From<HostReport> + Borrow<HostReport> + Send + 'static,
     F: Future<Output = R> + Send + 'static,
 {
     let (names, hosts): (Vec<HostName>, Vec<H>) = hosts.into_iter().unzip();
@@ -93,8 +94,9 @@ where
         let Ok((number, result)) = joined else { continue };
         let (Some(name), Some(slot)) = (names.get(number), results.get_mut(number)) else { continue };
         let result = result.unwrap_or_else(|panic| report_panic(name, panic).into());
-        on_end(result.as_ref());
-        match result.as_ref().outcome {
+        let report: &HostReport = result.borrow();
+        on_end(report);
+        match report.outcome {
             Outcome::Succeeded => counts.succeeded += 1,
             _ => counts.failed += 1,
         }

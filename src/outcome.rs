@@ -130,12 +130,6 @@ pub struct HostReport {
     pub skipped: Vec<SkippedFile>,
 }
 
-impl AsRef<Self> for HostReport {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
-
 impl HostReport {
     /// Creates the report of a host that was not visited yet; the visit fills it in.
     pub fn new(host: impl Into<HostName>) -> Self {

@@ -7,6 +7,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::phrases;
+use crate::escape::escape;
 use crate::hostset::fold_names;
 use crate::outcome::{HostReport, Outcome};
 
@@ -27,7 +28,7 @@ impl Group<'_> {
     /// Returns the folded names of the hosts.
     pub(crate) fn folded_names(&self) -> String {
         let names: Vec<&str> = self.hosts.iter().map(|host| &*host.host).collect();
-        phrases::bounded_text(&fold_names(&names), usize::MAX)
+        escape(fold_names(&names).as_bytes())
     }
 
     /// Returns the duration of the longest visit.

@@ -2,14 +2,13 @@
 //!
 //! Pure. Foreign text is escaped and cut to a length here, before any report shows it.
 
+use std::borrow::Borrow;
 use std::fmt::Display;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::slice;
 use std::time::Duration;
 
 use super::units;
-use crate::escape::escape;
+use crate::escape::escape_bounded;
 use crate::message::ReportMessage;
 use crate::outcome::{HostReport, Outcome};
 
@@ -20,27 +19,14 @@ const MAX_PATH: usize = 1200;
 /// The digits shown of a SHA-256: enough to tell files apart.
 const DIGEST_DIGITS: usize = 12;
 
-/// Escapes foreign text after cutting it to `max` characters; an ellipsis stands for the rest.
-pub(crate) fn bounded_text(text: &str, max: usize) -> String {
-    let mut chars = text.chars();
-    let kept: String = chars.by_ref().take(max).collect();
-    let ellipsis = if chars.next().is_some() { "…" } else { "" };
-    format!("{}{ellipsis}", escape(kept.as_bytes()))
-}
-
 /// Escapes and cuts a path or a name.
 pub(crate) fn bounded_path(text: &str) -> String {
-    bounded_text(text, MAX_PATH)
-}
-
-/// Escapes a path of the gateway, whole.
-pub(crate) fn escape_path(path: &Path) -> String {
-    escape(path.as_os_str().as_bytes())
+    escape_bounded(text, MAX_PATH)
 }
 
 /// Escapes and cuts a message or a hint.
 pub(crate) fn bounded_message(text: &str) -> String {
-    bounded_text(text, MAX_MESSAGE)
+    escape_bounded(text, MAX_MESSAGE)
 }
 
 /// Returns a value's text; nothing where there is no value.
@@ -60,18 +46,18 @@ pub(crate) fn list_counts(counts: impl Iterator<Item = (usize, impl Display)>) -
 }
 
 /// Counts the files collected from hosts.
-pub(crate) fn count_files(hosts: &[impl AsRef<HostReport>]) -> usize {
-    hosts.iter().map(|host| host.as_ref().files.len()).sum()
+pub(crate) fn count_files(hosts: &[impl Borrow<HostReport>]) -> usize {
+    hosts.iter().map(|host| host.borrow().files.len()).sum()
 }
 
 /// Returns the size of the files collected from hosts, in bytes.
-pub(crate) fn sum_bytes(hosts: &[impl AsRef<HostReport>]) -> u64 {
-    let files = hosts.iter().flat_map(|host| &host.as_ref().files);
+pub(crate) fn sum_bytes(hosts: &[impl Borrow<HostReport>]) -> u64 {
+    let files = hosts.iter().flat_map(|host| &host.borrow().files);
     files.map(|file| file.bytes).fold(0, u64::saturating_add)
 }
 
 /// Describes the files collected from hosts: `12 files, 3.4 KiB`.
-pub(crate) fn describe_files(hosts: &[impl AsRef<HostReport>]) -> String {
+pub(crate) fn describe_files(hosts: &[impl Borrow<HostReport>]) -> String {
     let files = count_files(hosts);
     let size = if files > 0 { format!(", {}", units::format_size(sum_bytes(hosts))) } else { String::new() };
     format!("{}{size}", ReportMessage::count_files(files))
@@ -90,7 +76,7 @@ pub(crate) fn describe_end(host: &HostReport) -> String {
 }
 
 /// Describes the end of hosts that all ended as `first` did: `failed at execute: status 3 (2 files brought home)`.
-pub(crate) fn describe_failure(first: &HostReport, hosts: &[impl AsRef<HostReport>]) -> String {
+pub(crate) fn describe_failure(first: &HostReport, hosts: &[impl Borrow<HostReport>]) -> String {
     let mut text = describe_end(first);
     if let Some(reason) = describe_reason(first) {
         text = format!("{text}: {reason}");

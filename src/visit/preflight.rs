@@ -4,6 +4,7 @@
 //! the exact command, and, where that may be another one, runs `true` in its place. Limits: a host that is ready now
 //! may not be so later.
 
+use std::borrow::Borrow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::connect::{reach, stale};
@@ -58,8 +59,8 @@ impl From<HostReport> for HostCheck {
     }
 }
 
-impl AsRef<HostReport> for HostCheck {
-    fn as_ref(&self) -> &HostReport {
+impl Borrow<HostReport> for HostCheck {
+    fn borrow(&self) -> &HostReport {
         &self.report
     }
 }

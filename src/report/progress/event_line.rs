@@ -3,6 +3,7 @@
 //! Pure. Foreign text is escaped and cut to a length.
 
 use super::Mode;
+use crate::escape::{escape_bounded, escape_path};
 use crate::event::Event;
 use crate::hostset::fold_names;
 use crate::message::ReportMessage;
@@ -19,7 +20,7 @@ pub(super) fn event_line(event: &Event, mode: Mode, style: Style) -> Option<Stri
     let (shown, line) = match event {
         Event::Started { run, hosts } => {
             let (count, names) = (ReportMessage::count_hosts(hosts.len()), fold_names(hosts));
-            let (run, names) = (phrases::bounded_path(run), phrases::bounded_text(&names, MAX_NAMES));
+            let (run, names) = (phrases::bounded_path(run), escape_bounded(&names, MAX_NAMES));
             let message = ReportMessage::VisitingHosts { run, hosts: count, names };
             (mode != Mode::Quiet, message.to_string())
         }
@@ -32,7 +33,7 @@ pub(super) fn event_line(event: &Event, mode: Mode, style: Style) -> Option<Stri
         }
         Event::Ended(host) => (detailed || host.outcome != Outcome::Succeeded, host_line(host, mode, style)),
         Event::Archived { path, bytes } => {
-            let (path, size) = (phrases::escape_path(path), units::format_size(*bytes));
+            let (path, size) = (escape_path(path), units::format_size(*bytes));
             (detailed, ReportMessage::ArchivePath { path, size }.to_string())
         }
         Event::Mailing => (detailed, ReportMessage::SendingMail.to_string()),

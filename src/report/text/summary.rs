@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::host_table::{TableLimits, host_table};
+use crate::escape::escape_path;
 use crate::message::ReportMessage;
 use crate::outcome::MailReport;
 use crate::report::group::group_hosts;
@@ -38,15 +39,14 @@ pub fn run_summary(run: &RunReport, paths: &OutputPaths, format: TextFormat) -> 
     lines.extend(totals.iter().map(|line| format.style.bold(line)));
     lines.extend(count_skipped(run));
     lines.push(String::new());
-    let size = |(path, bytes): &(PathBuf, u64)| {
-        format!("{} ({})", phrases::escape_path(path), units::format_size(*bytes))
-    };
+    let size =
+        |(path, bytes): &(PathBuf, u64)| format!("{} ({})", escape_path(path), units::format_size(*bytes));
     let fields = [
         (ReportMessage::Mail, run.mail.as_ref().map(describe_mail)),
         (ReportMessage::Archive, paths.archive.as_ref().map(size)),
-        (ReportMessage::Copy, paths.copy.as_deref().map(phrases::escape_path)),
-        (ReportMessage::Report, paths.report.as_deref().map(phrases::escape_path)),
-        (ReportMessage::Folder, Some(phrases::escape_path(&paths.folder))),
+        (ReportMessage::Copy, paths.copy.as_deref().map(escape_path)),
+        (ReportMessage::Report, paths.report.as_deref().map(escape_path)),
+        (ReportMessage::Folder, Some(escape_path(&paths.folder))),
     ];
     lines.extend(fields.into_iter().filter_map(|(name, value)| Some(field_line(&name, &value?))));
     layout::join_lines(&lines)
