@@ -8,9 +8,11 @@ use std::panic::resume_unwind;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::escape::summary;
 use crate::event::Stop;
 use crate::hostset::HostName;
 use crate::job::MaxFailures;
+use crate::message::VisitMessage;
 use crate::outcome::{Cause, Failure, HostReport, Outcome, Step};
 
 /// How a fleet is visited.
@@ -114,13 +116,12 @@ where
 /// A host whose turn never came.
 fn not_started(host: &HostName, why: Cause) -> HostReport {
     let message = match why {
-        Cause::Deadline => "the run's deadline passed before its turn",
-        Cause::Interrupted => "the run was interrupted before its turn",
-        _ => "too many hosts failed before its turn (canary or max_failures)",
+        Cause::Deadline => VisitMessage::DeadlineBeforeVisit,
+        Cause::Interrupted => VisitMessage::InterruptedBeforeVisit,
+        _ => VisitMessage::TooManyFailures,
     };
-    let hint = Some("recolte resume visits it".to_owned());
     let mut report = HostReport::new(host.clone());
-    report.end(Some(Failure { step: Step::Connect, cause: why, message: message.to_owned(), hint }));
+    report.end(Some(Failure::new(Step::Connect, why, message, Some(VisitMessage::ResumeVisits))));
     report.outcome = Outcome::NotStarted;
     report.step = None;
     report
@@ -136,12 +137,8 @@ fn broken(host: &HostName, error: JoinError) -> HostReport {
         panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
     let Some(text) = text else { resume_unwind(panic) };
     let mut report = HostReport::new(host.clone());
-    report.end(Some(Failure {
-        step: Step::Connect,
-        cause: Cause::Other,
-        message: format!("a fault of recolte itself: {}", crate::escape::summary(text.as_bytes(), 200)),
-        hint: Some("please report it, with the run folder's journal".to_owned()),
-    }));
+    let message = VisitMessage::Panicked { text: summary(text.as_bytes(), 200) };
+    report.end(Some(Failure::new(Step::Connect, Cause::Other, message, Some(VisitMessage::ReportPanic))));
     report
 }
 

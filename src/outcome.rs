@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hostset::HostName;
+use crate::message::{Lang, Message, VisitMessage};
 
 pub use cause::Cause;
 
@@ -97,17 +98,24 @@ impl Outcome {
     }
 }
 
-/// What went wrong on a host: where, why, and the way out. Texts are fit for a terminal.
+/// The failure of a step on a host: where, why, and what to do about it. Texts are fit for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The step that did not come about.
+    /// The step that failed.
     pub step: Step,
     /// The cause, for machines.
     pub cause: Cause,
     /// The cause, for people: lower case, without the host's name.
-    pub message: String,
-    /// The way out, where one is known.
-    pub hint: Option<String>,
+    pub message: Message,
+    /// What to do about it, where that is known.
+    pub hint: Option<Message>,
+}
+
+impl Failure {
+    /// Makes a failure from its parts.
+    pub fn new(step: Step, cause: Cause, message: VisitMessage, hint: Option<VisitMessage>) -> Self {
+        Self { step, cause, message: message.into(), hint: hint.map(Message::from) }
+    }
 }
 
 /// How long one step took.
@@ -210,8 +218,8 @@ impl HostReport {
         self.outcome = failure.cause.outcome(failure.step);
         self.step = (self.outcome != Outcome::NotStarted).then_some(failure.step);
         self.cause = Some(failure.cause);
-        self.message = Some(failure.message);
-        self.hint = failure.hint;
+        self.message = Some(failure.message.text(Lang::En));
+        self.hint = failure.hint.map(|hint| hint.text(Lang::En));
     }
 }
 

@@ -68,7 +68,7 @@ fn tell(output_options: &cli::OutputOptions, all: &[HostCheck]) -> Result<(), se
 
 fn told(one: &HostCheck) -> HostCheckJson<'_> {
     let items =
-        Check::ALL.iter().enumerate().map(|(n, item)| (item.name(), cell(one.found.get(n)).to_owned()));
+        Check::ALL.iter().enumerate().map(|(n, item)| (item.name(), cell(one.results.get(n)).to_owned()));
     HostCheckJson {
         host: &one.report.host,
         ready: one.report.outcome == Outcome::Succeeded,
@@ -78,9 +78,9 @@ fn told(one: &HostCheck) -> HostCheckJson<'_> {
 
 /// A host's row: a word an item, then what is worth a line.
 fn row(one: &HostCheck) -> Row {
-    let cells = (0..Check::ALL.len()).map(|n| cell(one.found.get(n)).to_owned()).collect();
+    let cells = (0..Check::ALL.len()).map(|n| cell(one.results.get(n)).to_owned()).collect();
     let mut lines = Vec::new();
-    for (item, found) in Check::ALL.iter().zip(&one.found) {
+    for (item, found) in Check::ALL.iter().zip(&one.results) {
         match found {
             CheckResult::Noted(text) => lines.push(format!("{}: {text}", item.name())),
             CheckResult::Failed(failure) => {
@@ -90,7 +90,7 @@ fn row(one: &HostCheck) -> Row {
             CheckResult::Passed => {}
         }
     }
-    if one.found.is_empty() {
+    if one.results.is_empty() {
         lines.extend(one.report.message.clone());
     }
     Row { host: one.report.host.to_string(), cells, lines, outcome: one.report.outcome }

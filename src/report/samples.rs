@@ -1,6 +1,7 @@
 //! Hosts and runs for the tests of this folder.
 
 use super::json::{RunReport, ScriptReport};
+use crate::message::VisitMessage;
 use crate::outcome::{Cause, CollectedFile, Failure, HostReport, Outcome, SkippedFile, Step, StepTime};
 
 /// A host that succeeded in 1.2 s with so many files of 3482 bytes.
@@ -26,20 +27,17 @@ pub(crate) fn good(name: &str, files: usize) -> HostReport {
 
 /// A host whose port is closed.
 pub(crate) fn refused(name: &str) -> HostReport {
-    let failure = Failure {
-        step: Step::Connect,
-        cause: Cause::Refused,
-        message: "connection refused (port 22)".to_owned(),
-        hint: Some("is sshd running there?".to_owned()),
-    };
+    let quoted = |text: &str| VisitMessage::Quoted { text: text.to_owned() };
+    let (message, hint) = (quoted("connection refused (port 22)"), quoted("is sshd running there?"));
+    let failure = Failure::new(Step::Connect, Cause::Refused, message, Some(hint));
     let steps = vec![StepTime { step: Step::Connect, ms: 42 }];
     faulty(HostReport { steps, ..timed(name, "2026-09-22T21:53:43.042Z") }, failure)
 }
 
 /// A host whose script ended with this status.
 pub(crate) fn failed(name: &str, status: i32) -> HostReport {
-    let message = format!("the script ended with status {status}");
-    let failure = Failure { step: Step::Execute, cause: Cause::ScriptFailed, message, hint: None };
+    let message = VisitMessage::Quoted { text: format!("the script ended with status {status}") };
+    let failure = Failure::new(Step::Execute, Cause::ScriptFailed, message, None);
     let skipped = vec![SkippedFile {
         remote: "/tmp/fichier_vieux_log.txt".to_owned(),
         why: "older than this run".to_owned(),

@@ -69,7 +69,7 @@ impl ControlDirectory {
             keep.open()
                 .map_err(|error| format!("{}: {error}; or set XDG_RUNTIME_DIR", keep.folder().display()))?;
         }
-        Ok(ControlSockets { folder: self.path().to_owned(), keep })
+        Ok(ControlSockets { folder: self.path().to_owned(), persistent: keep })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::job::Job;
 use crate::remote::{ControlSockets, SshArgs, launch_line, list_program};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
-use crate::visit::{control_plan, install_program, script_line};
+use crate::visit::{install_program, script_line, ssh_args};
 
 /// The commands of all hosts.
 ///
@@ -18,9 +18,9 @@ use crate::visit::{control_plan, install_program, script_line};
 /// The sockets that the job wants kept have no place.
 pub fn script(job: &Job, hosts: &[Host]) -> Result<String, BoxError> {
     let sockets =
-        ControlSockets { folder: std::env::temp_dir().join("recolte-dry-run"), keep: keep(&job.ssh)? };
+        ControlSockets { folder: std::env::temp_dir().join("recolte-dry-run"), persistent: keep(&job.ssh)? };
     let mut text = format!("# dry run of {}: nothing was touched\n", job.file.display());
-    let folder = sockets.keep.as_ref().map_or(sockets.folder.as_path(), |keep| keep.folder());
+    let folder = sockets.persistent.as_ref().map_or(sockets.folder.as_path(), |keep| keep.folder());
     let folder = shell_quoting::quote(&folder.to_string_lossy());
     let _ = writeln!(text, "install -d -m 700 {folder}");
     for (number, host) in hosts.iter().enumerate() {
@@ -31,16 +31,16 @@ pub fn script(job: &Job, hosts: &[Host]) -> Result<String, BoxError> {
 
 /// The commands of one host, step by step.
 fn of_host(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> String {
-    let plan = control_plan(&job.ssh, host, sockets, number);
-    let kept = plan.persistent_master();
+    let plan = ssh_args(&job.ssh, host, sockets, number);
+    let kept = plan.with_persistent_master();
     let ends = kept.is_none();
     let plan = kept.unwrap_or(plan);
     let script = &job.script;
-    let staged = script.staged(&shell_quoting::mark(), &host.alias);
-    let mark = script.supervise.then(shell_quoting::mark);
+    let staged = script.staged(&shell_quoting::random_marker(), &host.alias);
+    let mark = script.supervise.then(shell_quoting::random_marker);
     let here = shell_quoting::quote(&script.file.to_string_lossy());
     let home = format!("{}/{}", job.name, host.alias);
-    let through = |line: &str| shell_quoting::line(plan.through(line));
+    let through = |line: &str| shell_quoting::quote_all(plan.run(line));
     let program = |text: &str| through(&shell_quoting::in_sh(text));
     let put = format!("put {here} {staged}\nchmod 700 {staged}\n");
     let get: Vec<String> = job.collect.files.iter().map(|g| format!("get -p {g} {home}/\n")).collect();
@@ -57,7 +57,7 @@ fn of_host(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> S
         ),
     ];
     if ends {
-        steps.push(("disconnect", shell_quoting::line(plan.control_command("exit"))));
+        steps.push(("disconnect", shell_quoting::quote_all(plan.control("exit"))));
     }
     let mut text = format!("\n## {}\n", host.alias);
     for (step, line) in steps {
@@ -69,7 +69,11 @@ fn of_host(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> S
 /// Commands for sftp, as a line that feeds them to it.
 fn piped(commands: &str, plan: &SshArgs) -> String {
     let commands: Vec<&str> = commands.lines().collect();
-    format!("printf '%s\\n' {} | {}", shell_quoting::line(commands), shell_quoting::line(plan.sftp()))
+    format!(
+        "printf '%s\\n' {} | {}",
+        shell_quoting::quote_all(commands),
+        shell_quoting::quote_all(plan.sftp())
+    )
 }
 
 /// A supervised script lives as long as its stdin: by hand, as long as the terminal holds it open.
