@@ -34,7 +34,7 @@ use tokio::time::error::Elapsed;
 pub use diagnose::ConnectError;
 pub use fetch::ReadAs;
 pub use file_writer::{FileWriter, Written};
-pub use list::{FileKind, RemoteFile, list_program};
+pub use list::{RemoteFile, list_program};
 pub use master::end_all;
 pub use script::{ScriptCommand, ScriptEnd};
 pub use shell::PendingAnswer;
@@ -61,8 +61,8 @@ pub struct Remote {
     shell: Mutex<Option<shell::RemoteShell>>,
     /// Whether a channel was left open, so that the master must be told to exit at once.
     channel_left_open: AtomicBool,
-    /// A control socket of the user's that no master listens at.
-    stale_socket: Option<PathBuf>,
+    /// The user's control socket for this host, if no master listens there.
+    pub stale_socket: Option<PathBuf>,
 }
 
 /// An error between the gateway and a connected host. What it means for a step is decided in `visit/failure`.
@@ -77,9 +77,6 @@ pub enum RemoteError {
     /// The host allows no further session on this connection (MaxSessions).
     #[error("{}", VisitMessage::SessionRefused)]
     SessionRefused,
-    /// The host offers no SFTP.
-    #[error("{}", VisitMessage::NoSftp)]
-    NoSftp,
     /// The login shell, or a process left behind, prints into an answer.
     #[error("{}", VisitMessage::NoisyShell)]
     NoisyShell,

@@ -119,9 +119,7 @@ pub async fn visit(run: Arc<RunContext>, host: Host, number: usize, task: Task) 
 impl Visit {
     /// Does what the old loop did on a host that it could reach, line by line.
     async fn job(&mut self, remote: &Remote) -> Result<(), Failure> {
-        let run = Arc::clone(&self.run);
-        let (script, staged) = (&run.job.script, self.staged.clone());
-        let started_at = match self.upload_and_install(remote, script, &staged, run.resuming).await {
+        let started_at = match self.upload_and_install(remote).await {
             Ok(started_at) => started_at,
             Err(failure) => {
                 self.remove_staged(remote).await;
@@ -136,17 +134,12 @@ impl Visit {
     }
 
     /// Uploads and installs the script. Returns the host's clock before it runs, in seconds since 1970.
-    async fn upload_and_install(
-        &mut self,
-        remote: &Remote,
-        script: &Script,
-        staged: &str,
-        resuming: bool,
-    ) -> Result<i64, Failure> {
+    async fn upload_and_install(&mut self, remote: &Remote) -> Result<i64, Failure> {
+        let (run, staged) = (Arc::clone(&self.run), self.staged.clone());
         // 13: scp Fichier_fourni.sh $SERVEUR:/tmp
-        self.step(Step::Upload, upload(remote, script, staged, resuming)).await?;
+        self.step(Step::Upload, upload(remote, &run.job.script, &staged, run.resuming)).await?;
         // 15, 17: cp -P /tmp/Fichier_fourni.sh /home/User_VIP/script; chmod 775 …
-        self.step(Step::Install, install(remote, script, staged)).await
+        self.step(Step::Install, install(remote, &run.job.script, &staged)).await
     }
 
     /// Runs the script, and removes its staged copy, which nothing needs any more. Returns how the script ended, and
@@ -156,13 +149,12 @@ impl Visit {
         remote: &Remote,
         started_at: i64,
     ) -> (Result<(), Failure>, Option<PendingAnswer>) {
-        let run = Arc::clone(&self.run);
-        let (host, staged) = (self.host.clone(), self.staged.clone());
+        let (run, host, staged) = (Arc::clone(&self.run), self.host.clone(), self.staged.clone());
         let removed = remove_staged(remote, &run.events, &host, &staged);
         let executed = execute::execute(remote, &run, &host, started_at);
         let executed = self.timed(Step::Execute, async {
             // By SFTP at the same time; a command would need the shell that the script runs in.
-            if remote.has_sftp_open().await {
+            if remote.sftp_if_open().await.is_some() {
                 return tokio::join!(executed, removed).0;
             }
             removed.await;

@@ -41,7 +41,6 @@ messages! {
         ConnectionBroke => "the connection broke",
         HostStalled { seconds: u64 } => "the host stopped answering for {seconds} s",
         SessionRefused => "the host allows no further session on its connection (MaxSessions)",
-        NoSftp => "the host offers no sftp",
         NoisyShell => "the login shell prints text of its own",
         PermissionDenied => "permission denied",
         NotFound => "no such file or folder",

@@ -14,6 +14,7 @@ use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Error, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
+use super::upload::parse_stderr;
 use super::{Remote, RemoteError, STALL};
 
 /// A running command; it holds its connection.
@@ -33,6 +34,13 @@ pub struct CommandOutput {
     pub stderr: Vec<u8>,
 }
 
+impl CommandOutput {
+    /// Returns the output of a command that succeeded, else the error that its error output names.
+    pub(super) fn into_stdout(self) -> Result<Vec<u8>, RemoteError> {
+        if self.status == Some(0) { Ok(self.stdout) } else { Err(parse_stderr(&self.stderr)) }
+    }
+}
+
 impl Remote {
     /// Runs a command line, feeds it `input` and keeps up to `max` bytes of its output.
     ///
@@ -46,15 +54,10 @@ impl Remote {
                 // A command that ends early closes its stdin; its status tells why.
                 let _all_or_part = stdin.write_all(input).await;
             }
+            Ok(())
         };
-        let ((), stdout, stderr) = tokio::join!(feed, read_to_end(stdout, max), read_to_end(stderr, CHUNK));
-        let (stdout, stderr) = match (stdout, stderr) {
-            (Ok(stdout), Ok(stderr)) => (stdout, stderr),
-            (Err(error), _) | (_, Err(error)) => {
-                self.note_channel_left_open();
-                return Err(error);
-            }
-        };
+        let output = tokio::try_join!(feed, read_to_end(stdout, max), read_to_end(stderr, CHUNK));
+        let ((), stdout, stderr) = output.inspect_err(|_| self.note_channel_left_open())?;
         Ok(CommandOutput { status: self.wait_for_status(child).await?, stdout, stderr })
     }
 

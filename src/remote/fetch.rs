@@ -23,7 +23,7 @@ use super::command::{CHUNK, RemoteChild, find_bytes, take_streams};
 use super::list::from_metadata;
 use super::sftp::request;
 use super::upload::parse_stderr;
-use super::{FileKind, FileWriter, Remote, RemoteError, RemoteFile, STALL};
+use super::{FileWriter, Remote, RemoteError, RemoteFile, STALL};
 use crate::shell_quoting;
 
 /// How many reads of one file are under way at once, and the length of each: together what a fast and far link holds.
@@ -65,34 +65,33 @@ impl Remote {
         read_as: ReadAs<'_>,
         writer: &mut FileWriter,
     ) -> Result<(), RemoteError> {
-        match (read_as, std::str::from_utf8(&file.name), self.sftp().await) {
-            (ReadAs::LoginUser, Ok(path), Ok(sftp)) if file.bytes < LARGE => {
+        match (read_as, std::str::from_utf8(&file.name), self.sftp().await?) {
+            (ReadAs::LoginUser, Ok(path), Some(sftp)) if file.bytes < LARGE => {
                 fetch_by_sftp(&sftp, path, file, writer).await
             }
-            (ReadAs::LoginUser, Ok(path), Ok(sftp)) => {
+            (ReadAs::LoginUser, Ok(path), Some(sftp)) => {
                 // One after the other: each takes all that the link gives.
                 let _permit = self.large_file.lock().await;
-                let cat = CatCommand::new(file, read_as);
-                match self.spawn_once(&cat.line, Stdio::null()).await {
+                let (line, marker) = cat_command(file, read_as);
+                match self.spawn_once(&line, Stdio::null()).await {
                     // SFTP holds the one session that the host allows (`MaxSessions 1`), and can do it as well.
                     Err(RemoteError::SessionRefused) => fetch_by_sftp(&sftp, path, file, writer).await,
                     child => {
-                        self.receive(child?, &cat.marker, file, writer).await?;
-                        match self.describe(Some(&sftp), file.name.clone()).await? {
-                            Some(now) => check_unchanged(file, &now),
+                        self.receive(child?, &marker, file, writer).await?;
+                        match self.describe(Some(&sftp), &file.name).await {
                             // Removed since: the copy is of the file that was open.
-                            None => Ok(()),
+                            Err(RemoteError::NotFound) => Ok(()),
+                            now => check_unchanged(file, &now?),
                         }
                     }
                 }
             }
             // As another user, with a name that is no UTF-8, or on a host with no SFTP.
-            (_, _, Ok(_) | Err(RemoteError::NoSftp)) => {
-                let cat = CatCommand::new(file, read_as);
-                let child = self.spawn(&cat.line, Stdio::null).await?;
-                self.receive(child, &cat.marker, file, writer).await
+            _ => {
+                let (line, marker) = cat_command(file, read_as);
+                let child = self.spawn(&line, Stdio::null).await?;
+                self.receive(child, &marker, file, writer).await
             }
-            (_, _, Err(error)) => Err(error),
         }
     }
 
@@ -114,13 +113,8 @@ impl Remote {
         let (mut stderr_text, mut stdout) = (Vec::new(), stdout.ok_or_else(RemoteError::ended_early)?);
         enlarge_pipe(&stdout);
         let copied = copy_after_marker(marker, &mut stdout, file.bytes, writer).await;
-        match copied {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(error) => {
-                self.note_channel_left_open();
-                return Err(error);
-            }
+        if copied.inspect_err(|_| self.note_channel_left_open())? {
+            return Ok(());
         }
         // The output ended early: stderr and the status say why.
         if let Some(stderr) = stderr {
@@ -134,27 +128,19 @@ impl Remote {
     }
 }
 
-/// A command that prints a file.
-struct CatCommand {
-    line: String,
-    /// The text that it prints before the file, since a profile may print something before.
-    marker: String,
-}
-
-impl CatCommand {
-    fn new(file: &RemoteFile, read_as: ReadAs<'_>) -> Self {
-        let (marker, name) = (shell_quoting::random_marker(), shell_quoting::quote_bytes(&file.name));
-        // Opened before the marker is printed: after it nothing can fail but the reading itself.
-        let program = shell_quoting::in_sh(&format!(
-            "LC_ALL=C; export LC_ALL; if [ -h {name} ]; then exit {IS_LINK}; fi; exec 3< {name} || exit 1; \
-             printf {marker}; exec cat <&3"
-        ));
-        let line = match read_as {
-            ReadAs::LoginUser => program,
-            ReadAs::User(user) => shell_quoting::run_as(user, &program),
-        };
-        Self { line, marker }
-    }
+/// Returns the command line that prints a file, and the marker that it prints before: a profile may print something, too.
+fn cat_command(file: &RemoteFile, read_as: ReadAs<'_>) -> (String, String) {
+    let (marker, name) = (shell_quoting::random_marker(), shell_quoting::quote_bytes(&file.name));
+    // Opened before the marker is printed: after it nothing can fail but the reading itself.
+    let program = shell_quoting::in_sh(&format!(
+        "LC_ALL=C; export LC_ALL; if [ -h {name} ]; then exit {IS_LINK}; fi; exec 3< {name} || exit 1; \
+         printf {marker}; exec cat <&3"
+    ));
+    let line = match read_as {
+        ReadAs::LoginUser => program,
+        ReadAs::User(user) => shell_quoting::run_as(user, &program),
+    };
+    (line, marker)
 }
 
 /// Fetches a file by SFTP.
@@ -181,7 +167,7 @@ async fn fetch_by_sftp(
 /// Checks that a file is still the one that was described: it may only have grown.
 fn check_unchanged(described: &RemoteFile, now: &RemoteFile) -> Result<(), RemoteError> {
     let grown = now.bytes >= described.bytes && now.modified >= described.modified;
-    if now.kind == FileKind::Regular && grown { Ok(()) } else { Err(RemoteError::FileChanged) }
+    if now.not_regular.is_none() && grown { Ok(()) } else { Err(RemoteError::FileChanged) }
 }
 
 /// Reads the first `bytes` bytes of an open file, with many requests under way, and writes them in order.

@@ -14,50 +14,18 @@ use openssh_sftp_client::metadata::MetaData;
 
 use super::command::{CommandOutput, find_bytes};
 use super::sftp::request;
-use super::upload::parse_stderr;
 use super::{PendingAnswer, Remote, RemoteError};
 use crate::escape::summary;
 use crate::message::VisitMessage;
 use crate::shell_quoting;
-
-/// A kind of file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// A regular file.
-    Regular,
-    /// A symbolic link.
-    Link,
-    /// A folder.
-    Folder,
-    /// A FIFO.
-    Fifo,
-    /// A device.
-    Device,
-    /// A socket, or an unknown kind.
-    Other,
-}
-
-impl FileKind {
-    /// Reads the file type bits of a Unix mode.
-    fn from_mode(mode: u32) -> Self {
-        match mode & 0o170_000 {
-            0o100_000 => Self::Regular,
-            0o120_000 => Self::Link,
-            0o040_000 => Self::Folder,
-            0o010_000 => Self::Fifo,
-            0o020_000 | 0o060_000 => Self::Device,
-            _ => Self::Other,
-        }
-    }
-}
 
 /// A file on the host, described without following links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
     /// The path, as the host spells it.
     pub name: Vec<u8>,
-    /// The kind.
-    pub kind: FileKind,
+    /// What it is, unless it is a regular file.
+    pub not_regular: Option<VisitMessage>,
     /// The length in bytes.
     pub bytes: u64,
     /// The time of its last change, in seconds since 1970 by the host's clock.
@@ -87,7 +55,7 @@ impl Remote {
         globs: &[String],
         pending: Option<PendingAnswer>,
     ) -> Result<Vec<RemoteFile>, RemoteError> {
-        let parse = |output: &CommandOutput| parse_listing(&output.stdout, &self.marker);
+        let parse = |output: CommandOutput| parse_listing(&output.stdout, &self.marker);
         let program = self.list_program(globs);
         let mut entries = self.run_and_parse(&program, pending, LISTING_MAX, parse).await?;
         let contents =
@@ -103,19 +71,16 @@ impl Remote {
 
     /// Describes the files of a listing. Leaves out those that went away meanwhile.
     async fn describe_entries(&self, entries: Vec<ListedFile>) -> Result<Vec<RemoteFile>, RemoteError> {
-        let sftp = if entries.iter().all(|entry| entry.file.is_some()) {
-            None
-        } else {
-            match self.sftp().await {
-                Ok(sftp) => Some(sftp),
-                Err(RemoteError::NoSftp) => None,
-                Err(error) => return Err(error),
-            }
-        };
-        let describe = |entry: ListedFile| async {
+        let all_described = entries.iter().all(|entry| entry.file.is_some());
+        let sftp = if all_described { None } else { self.sftp().await? };
+        let sftp = sftp.as_deref();
+        let describe = |entry: ListedFile| async move {
             match entry.file {
                 Some(file) => Ok(Some(file)),
-                None => self.describe(sftp.as_deref(), entry.name).await,
+                None => match self.describe(sftp, &entry.name).await {
+                    Err(RemoteError::NotFound) => Ok(None),
+                    described => described.map(Some),
+                },
             }
         };
         // SFTP answers many requests at once; programs run one after the other.
@@ -127,22 +92,13 @@ impl Remote {
         Ok(files.into_iter().flatten().collect())
     }
 
-    /// Describes a file; none if it went away.
-    pub(super) async fn describe(
-        &self,
-        sftp: Option<&Sftp>,
-        name: Vec<u8>,
-    ) -> Result<Option<RemoteFile>, RemoteError> {
-        let described = match (sftp, std::str::from_utf8(&name)) {
+    /// Describes a file, by SFTP where that is given.
+    pub(super) async fn describe(&self, sftp: Option<&Sftp>, name: &[u8]) -> Result<RemoteFile, RemoteError> {
+        match (sftp, std::str::from_utf8(name)) {
             (Some(sftp), Ok(path)) => {
-                request(sftp.fs().symlink_metadata(path)).await.map(|meta| from_metadata(&name, &meta))
+                request(sftp.fs().symlink_metadata(path)).await.map(|meta| from_metadata(name, &meta))
             }
-            _ => self.stat(&name).await,
-        };
-        match described {
-            Ok(file) => Ok(Some(file)),
-            Err(RemoteError::NotFound) => Ok(None),
-            Err(error) => Err(error),
+            _ => self.stat(name).await,
         }
     }
 
@@ -151,20 +107,17 @@ impl Remote {
     /// # Errors
     /// It went away, or the connection broke.
     pub async fn describe_again(&self, file: &RemoteFile) -> Result<RemoteFile, RemoteError> {
-        let sftp = self.sftp().await.ok();
-        self.describe(sftp.as_deref(), file.name.clone()).await?.ok_or(RemoteError::NotFound)
+        let sftp = self.sftp().await.ok().flatten();
+        self.describe(sftp.as_deref(), &file.name).await
     }
 
     /// Describes a file without SFTP.
     async fn stat(&self, name: &[u8]) -> Result<RemoteFile, RemoteError> {
         let (marker, quoted) = (&self.marker, shell_quoting::quote_bytes(name));
         let program = format!("LC_ALL=C stat -c '{marker}{STAT_FORMAT}' -- {quoted}");
-        let parse = |output: &CommandOutput| match output.status {
-            Some(0) => {
-                let line = output.stdout.strip_prefix(marker.as_bytes()).ok_or(RemoteError::NoisyShell)?;
-                parse_stat(name, line)
-            }
-            _ => Err(parse_stderr(&output.stderr)),
+        let parse = |output: CommandOutput| {
+            let stdout = output.into_stdout()?;
+            parse_stat(name, stdout.strip_prefix(marker.as_bytes()).ok_or(RemoteError::NoisyShell)?)
         };
         self.run_and_parse(&program, None, 1024, parse).await
     }
@@ -251,7 +204,7 @@ fn parse_stat(name: &[u8], line: &[u8]) -> Result<RemoteFile, RemoteError> {
     let mut parse = || {
         Some(RemoteFile {
             name: name.to_owned(),
-            kind: FileKind::from_mode(u32::from_str_radix(fields.next()?, 16).ok()?),
+            not_regular: not_regular(u32::from_str_radix(fields.next()?, 16).ok()?),
             bytes: fields.next()?.parse().ok()?,
             modified: fields.next()?.parse().ok()?,
         })
@@ -259,18 +212,30 @@ fn parse_stat(name: &[u8], line: &[u8]) -> Result<RemoteFile, RemoteError> {
     parse().ok_or_else(|| RemoteError::UnexpectedAnswer(summary(line, 200)))
 }
 
+/// Returns what a file with this Unix mode is, unless it is a regular one.
+fn not_regular(mode: u32) -> Option<VisitMessage> {
+    match mode & 0o170_000 {
+        0o100_000 => None,
+        0o120_000 => Some(VisitMessage::IsSymlink),
+        0o040_000 => Some(VisitMessage::IsFolder),
+        0o010_000 => Some(VisitMessage::IsFifo),
+        0o020_000 | 0o060_000 => Some(VisitMessage::IsDevice),
+        _ => Some(VisitMessage::IsNotRegular),
+    }
+}
+
 /// Makes the description of a file from its SFTP metadata.
 pub(super) fn from_metadata(name: &[u8], meta: &MetaData) -> RemoteFile {
-    let kind = match meta.file_type() {
-        Some(kind) if kind.is_file() => FileKind::Regular,
-        Some(kind) if kind.is_symlink() => FileKind::Link,
-        Some(kind) if kind.is_dir() => FileKind::Folder,
-        Some(kind) if kind.is_fifo() => FileKind::Fifo,
-        Some(kind) if kind.is_block_device() || kind.is_char_device() => FileKind::Device,
-        _ => FileKind::Other,
+    let not_regular = match meta.file_type() {
+        Some(kind) if kind.is_file() => None,
+        Some(kind) if kind.is_symlink() => Some(VisitMessage::IsSymlink),
+        Some(kind) if kind.is_dir() => Some(VisitMessage::IsFolder),
+        Some(kind) if kind.is_fifo() => Some(VisitMessage::IsFifo),
+        Some(kind) if kind.is_block_device() || kind.is_char_device() => Some(VisitMessage::IsDevice),
+        _ => Some(VisitMessage::IsNotRegular),
     };
     let modified = meta.modified().map_or(0, |time| i64::from(time.into_raw()));
-    RemoteFile { name: name.to_owned(), kind, bytes: meta.len().unwrap_or(0), modified }
+    RemoteFile { name: name.to_owned(), not_regular, bytes: meta.len().unwrap_or(0), modified }
 }
 
 #[cfg(test)]

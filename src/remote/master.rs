@@ -84,11 +84,6 @@ impl Remote {
         matches!(self.master, Master::Adopted)
     }
 
-    /// Returns the user's control socket for this host, if no master listens there.
-    pub fn stale_socket(&self) -> Option<&Path> {
-        self.stale_socket.as_deref()
-    }
-
     /// Reuses the master that an earlier command left, if it still leads to the host; else ends it.
     async fn reuse_persistent_master(args: &SshArgs) -> Option<Self> {
         let socket = &args.sockets.own.path;
@@ -99,7 +94,7 @@ impl Remote {
             let remote = Self::adopt(session);
             // The master answers by itself, even where its link is dead: only an answer of the host counts. What the
             // visit needs anyway is opened for that.
-            let answered = async { tokio::join!(remote.run_in_shell(":", 0), remote.check_sftp()).0 };
+            let answered = async { tokio::join!(remote.run_in_shell(":", 0), remote.sftp()).0 };
             if let Ok(Ok(_)) = timeout(args.connect_timeout, answered).await {
                 return Some(remote);
             }

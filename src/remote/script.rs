@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use openssh::{ChildStderr, ChildStdout};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::command::{CHUNK, read_chunk};
 use super::shell::{PendingAnswer, RemoteShell};
@@ -73,7 +73,7 @@ impl Remote {
         let next = shell_quoting::framed(&script.next_program, &shell.marker);
         shell.send_line(&format!("{line}; {next}\n")).await?;
         let RemoteShell { child, stdin, stdout, stderr, marker } = shell;
-        let timed_out = sleep_until(script.timeout.map(|time| Instant::now() + time));
+        let timed_out = sleep(script.timeout.unwrap_or(Duration::MAX));
         let mut streams = ScriptStreams::new(script, stdout, stderr);
         let stopped_by = streams.pump(async {
             tokio::select! {
@@ -224,13 +224,5 @@ impl ScriptStreams {
             stderr: self.stderr.writer,
             pending,
         }
-    }
-}
-
-/// Sleeps until a moment; without one, for ever.
-async fn sleep_until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }

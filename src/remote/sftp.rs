@@ -27,12 +27,12 @@ pub(super) enum SftpState {
 }
 
 impl Remote {
-    /// Returns the SFTP channel, opened if need be. Where the host allows no further session, closes the shell and
-    /// tries again.
+    /// Returns the SFTP channel, opened if need be; none on a host with no SFTP. Where the host allows no further
+    /// session, closes the shell and tries again.
     ///
     /// # Errors
-    /// The host offers no SFTP, its login shell is noisy, or the connection broke.
-    pub(super) async fn sftp(&self) -> Result<Arc<Sftp>, RemoteError> {
+    /// The login shell is noisy, or the connection broke.
+    pub async fn sftp(&self) -> Result<Option<Arc<Sftp>>, RemoteError> {
         let attempt = || async {
             let opened = self.open_sftp_once().await;
             if let Err(RemoteError::SessionRefused) = opened {
@@ -43,24 +43,19 @@ impl Remote {
         attempt.retry(session_waits()).when(|error| matches!(error, RemoteError::SessionRefused)).await
     }
 
-    /// Returns the SFTP channel, if it is open.
-    pub(super) async fn sftp_if_open(&self) -> Option<Arc<Sftp>> {
+    /// Returns the SFTP channel, if it is open: then a file can be removed while a command runs.
+    pub async fn sftp_if_open(&self) -> Option<Arc<Sftp>> {
         match &*self.sftp.lock().await {
             SftpState::Open(sftp) => Some(Arc::clone(sftp)),
             SftpState::Closed | SftpState::Absent => None,
         }
     }
 
-    /// Checks whether SFTP is open, so that a file can be removed while a command runs.
-    pub async fn has_sftp_open(&self) -> bool {
-        self.sftp_if_open().await.is_some()
-    }
-
-    async fn open_sftp_once(&self) -> Result<Arc<Sftp>, RemoteError> {
+    async fn open_sftp_once(&self) -> Result<Option<Arc<Sftp>>, RemoteError> {
         let mut state = self.sftp.lock().await;
         match &*state {
-            SftpState::Open(sftp) => return Ok(Arc::clone(sftp)),
-            SftpState::Absent => return Err(RemoteError::NoSftp),
+            SftpState::Open(sftp) => return Ok(Some(Arc::clone(sftp))),
+            SftpState::Absent => return Ok(None),
             SftpState::Closed => {}
         }
         let opening = Sftp::from_clonable_session(Arc::clone(&self.session), SftpOptions::new());
@@ -68,40 +63,32 @@ impl Remote {
             Ok(sftp) => {
                 let sftp = Arc::new(sftp);
                 *state = SftpState::Open(Arc::clone(&sftp));
-                Ok(sftp)
+                Ok(Some(sftp))
             }
             Err(error) => {
                 // Unlocked first: to find out why, a command runs, which may close SFTP.
                 drop(state);
-                Err(self.why_sftp_failed(error).await)
+                self.why_sftp_failed(error).await
             }
         }
     }
 
-    /// Checks whether the host offers SFTP.
-    ///
-    /// # Errors
-    /// It does not, its login shell is noisy, or the connection broke.
-    pub async fn check_sftp(&self) -> Result<(), RemoteError> {
-        self.sftp().await.map(drop)
-    }
-
-    /// Finds out why the channel did not open. Remembers a host that has no SFTP.
-    async fn why_sftp_failed(&self, error: Error) -> RemoteError {
+    /// Finds out why the channel did not open. Returns none, and remembers it, if the host has no SFTP.
+    async fn why_sftp_failed(&self, error: Error) -> Result<Option<Arc<Sftp>>, RemoteError> {
         let text = error_chain(&error);
         if text.contains("refused") {
-            return RemoteError::SessionRefused;
+            return Err(RemoteError::SessionRefused);
         }
         // A login shell that prints text spoils the server's greeting.
         if text.contains("hello") || text.contains("Hello") || text.contains("version") {
-            return RemoteError::NoisyShell;
+            return Err(RemoteError::NoisyShell);
         }
         // A missing subsystem and a broken connection look the same to the client.
         if !Box::pin(self.is_responding()).await {
-            return RemoteError::lost(error);
+            return Err(RemoteError::lost(error));
         }
         *self.sftp.lock().await = SftpState::Absent;
-        RemoteError::NoSftp
+        Ok(None)
     }
 
     /// Closes the SFTP channel, so that a host with few sessions has one more. One that is in use closes with its last use.

@@ -82,14 +82,14 @@ impl Remote {
         program: &str,
         pending: Option<PendingAnswer>,
         max: usize,
-        parse: impl Fn(&CommandOutput) -> Result<T, RemoteError>,
+        parse: impl Fn(CommandOutput) -> Result<T, RemoteError>,
     ) -> Result<T, RemoteError> {
         let output = match pending {
             Some(pending) => self.read_pending(pending, max).await,
             None => self.run_in_shell(program, max).await,
         };
-        match output.and_then(|output| parse(&output)) {
-            Err(RemoteError::NoisyShell) => parse(&self.run(&shell_quoting::in_sh(program), b"", max).await?),
+        match output.and_then(&parse) {
+            Err(RemoteError::NoisyShell) => parse(self.run(&shell_quoting::in_sh(program), b"", max).await?),
             parsed => parsed,
         }
     }

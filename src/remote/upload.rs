@@ -19,10 +19,9 @@ impl Remote {
     /// # Errors
     /// The folder cannot be written, the disk is full, or the connection broke.
     pub async fn upload(&self, path: &str, bytes: &[u8]) -> Result<(), RemoteError> {
-        match self.sftp().await {
-            Ok(sftp) => self.upload_by_sftp(&sftp, path, bytes).await,
-            Err(RemoteError::NoSftp) => self.upload_by_command(path, bytes).await,
-            Err(error) => Err(error),
+        match self.sftp().await? {
+            Some(sftp) => self.upload_by_sftp(&sftp, path, bytes).await,
+            None => self.upload_by_command(path, bytes).await,
         }
     }
 
@@ -63,11 +62,7 @@ impl Remote {
         let program =
             format!("LC_ALL=C; export LC_ALL; umask 077; set -C; cat > {path_word} && chmod 700 {path_word}");
         let output = self.run(&shell_quoting::in_sh(&program), bytes, 1024).await?;
-        match output.status {
-            Some(0) if output.stdout.is_empty() => Ok(()),
-            Some(0) => Err(RemoteError::NoisyShell),
-            _ => Err(parse_stderr(&output.stderr)),
-        }
+        if output.into_stdout()?.is_empty() { Ok(()) } else { Err(RemoteError::NoisyShell) }
     }
 
     /// Removes a file, by SFTP where that is open. One that is not there counts as removed.
@@ -78,8 +73,9 @@ impl Remote {
         let removed = match self.sftp_if_open().await {
             Some(sftp) => request(sftp.fs().remove_file(path)).await,
             None => {
-                let output =
-                    self.run_in_shell(&format!("rm -f {}", shell_quoting::quote_bytes(path.as_bytes())), 0).await?;
+                let output = self
+                    .run_in_shell(&format!("rm -f {}", shell_quoting::quote_bytes(path.as_bytes())), 0)
+                    .await?;
                 if output.status == Some(0) { Ok(()) } else { Err(parse_stderr(&output.stderr)) }
             }
         };

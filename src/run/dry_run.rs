@@ -69,11 +69,8 @@ fn of_host(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> S
 /// Commands for sftp, as a line that feeds them to it.
 fn piped(commands: &str, plan: &SshArgs) -> String {
     let commands: Vec<&str> = commands.lines().collect();
-    format!(
-        "printf '%s\\n' {} | {}",
-        shell_quoting::quote_all(commands),
-        shell_quoting::quote_all(plan.sftp())
-    )
+    let (commands, sftp) = (shell_quoting::quote_all(commands), shell_quoting::quote_all(plan.sftp()));
+    format!("printf '%s\\n' {commands} | {sftp}")
 }
 
 /// A supervised script lives as long as its stdin: by hand, as long as the terminal holds it open.

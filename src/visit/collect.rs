@@ -13,7 +13,7 @@ use crate::escape::escape;
 use crate::job::{Collect, Job};
 use crate::message::VisitMessage;
 use crate::outcome::{Cause, CollectedFile, Failure, SkippedFile, Step};
-use crate::remote::{FileKind, FileWriter, PendingAnswer, ReadAs, Remote, RemoteError, RemoteFile, Written};
+use crate::remote::{FileWriter, PendingAnswer, ReadAs, Remote, RemoteError, RemoteFile, Written};
 use crate::run_dir::HostFolder;
 
 /// How many files of one host are copied at once.
@@ -91,7 +91,7 @@ fn choose(
     let mut remaining = collect.max_host;
     let mut chosen = Vec::new();
     for file in listed {
-        if let Some(kind) = kind_to_skip(file.kind) {
+        if let Some(kind) = &file.not_regular {
             result.skip(&file, kind);
         } else if collect.fresh && file.modified < started_at {
             // Stale. Both times are by the host's clock: the gateway's may differ by minutes.
@@ -106,18 +106,6 @@ fn choose(
         }
     }
     chosen
-}
-
-/// Returns why a file of this kind is skipped; none for a regular file.
-fn kind_to_skip(kind: FileKind) -> Option<VisitMessage> {
-    match kind {
-        FileKind::Regular => None,
-        FileKind::Link => Some(VisitMessage::IsSymlink),
-        FileKind::Folder => Some(VisitMessage::IsFolder),
-        FileKind::Fifo => Some(VisitMessage::IsFifo),
-        FileKind::Device => Some(VisitMessage::IsDevice),
-        FileKind::Other => Some(VisitMessage::IsNotRegular),
-    }
 }
 
 /// Copies one file, again if it changes meanwhile.
@@ -135,7 +123,7 @@ async fn copy(
         }
         match remote.describe_again(&file).await {
             // The limits were checked for the length that was listed: one that grew is not copied.
-            Ok(again) if again.kind == FileKind::Regular && again.bytes <= file.bytes => now = again,
+            Ok(again) if again.not_regular.is_none() && again.bytes <= file.bytes => now = again,
             Ok(_) => return (file, Err(RemoteError::FileChanged)),
             Err(error) => return (file, Err(error)),
         }

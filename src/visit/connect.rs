@@ -48,7 +48,7 @@ impl Visit {
 
 /// Returns the note about a control socket of the user's that no master listens at.
 pub(super) fn stale_socket_note(remote: &Remote) -> Option<VisitMessage> {
-    let path = shell_quoting::quote(&escape(remote.stale_socket()?.as_os_str().as_encoded_bytes()));
+    let path = shell_quoting::quote(&escape(remote.stale_socket.as_ref()?.as_os_str().as_encoded_bytes()));
     Some(VisitMessage::StaleControlSocket { path })
 }
 

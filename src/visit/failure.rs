@@ -6,7 +6,7 @@ use std::io;
 
 use crate::escape::summary;
 use crate::job::Script;
-use crate::message::VisitMessage;
+use crate::message::VisitMessage::{self, *};
 use crate::outcome::{Cause, Failure, HostReport, Step};
 use crate::remote::{RemoteError, ScriptEnd, parse_stderr};
 
@@ -16,34 +16,29 @@ const SHOWN_MAX: usize = 300;
 /// Makes the failure of a step from an error about `subject`, a path on the host.
 pub fn from_error(step: Step, subject: &str, error: RemoteError) -> Failure {
     let (cause, hint) = match &error {
-        RemoteError::ConnectionLost(_) => (Cause::ConnectionLost, Some(VisitMessage::ResumeOnceHostIsUp)),
-        RemoteError::Stalled(_) => (Cause::Stalled, Some(VisitMessage::IsHostHanging)),
-        RemoteError::SessionRefused => (Cause::Other, Some(VisitMessage::RaiseMaxSessions)),
-        RemoteError::NoisyShell => (Cause::NoisyShell, Some(VisitMessage::SilenceProfile)),
-        RemoteError::DiskFull => (Cause::DiskFull, Some(VisitMessage::MakeRoomOnHost)),
-        RemoteError::FileChanged => (Cause::Changed, Some(VisitMessage::WaitForWriter)),
+        RemoteError::ConnectionLost(_) => (Cause::ConnectionLost, Some(ResumeOnceHostIsUp)),
+        RemoteError::Stalled(_) => (Cause::Stalled, Some(IsHostHanging)),
+        RemoteError::SessionRefused => (Cause::Other, Some(RaiseMaxSessions)),
+        RemoteError::NoisyShell => (Cause::NoisyShell, Some(SilenceProfile)),
+        RemoteError::DiskFull => (Cause::DiskFull, Some(MakeRoomOnHost)),
+        RemoteError::FileChanged => (Cause::Changed, Some(WaitForWriter)),
         RemoteError::LocalIo(error) => from_local_error(error),
         RemoteError::PermissionDenied | RemoteError::NotFound | RemoteError::HostError(..) => denied(step),
-        RemoteError::NoSftp | RemoteError::UnexpectedAnswer(_) => (Cause::Other, None),
+        RemoteError::UnexpectedAnswer(_) => (Cause::Other, None),
     };
     let text = match &error {
         RemoteError::LocalIo(source) => format!("{error}: {source}"),
         _ => error.to_string(),
     };
-    let subject = summary(subject.as_bytes(), SHOWN_MAX);
-    let message = match subject.is_empty() {
-        true => VisitMessage::Quoted { text },
-        false => VisitMessage::About { subject, text },
-    };
-    Failure::new(step, cause, message, hint)
+    Failure::new(step, cause, about(summary(subject.as_bytes(), SHOWN_MAX), text), hint)
 }
 
 /// Returns what it means in a step that the host denies access.
 fn denied(step: Step) -> (Cause, Option<VisitMessage>) {
     match step {
-        Step::Upload => (Cause::StagingDenied, Some(VisitMessage::PermitStaging)),
-        Step::Install => (Cause::InstallDenied, Some(VisitMessage::PermitInstall)),
-        Step::Collect => (Cause::Unreadable, Some(VisitMessage::PermitReading)),
+        Step::Upload => (Cause::StagingDenied, Some(PermitStaging)),
+        Step::Install => (Cause::InstallDenied, Some(PermitInstall)),
+        Step::Collect => (Cause::Unreadable, Some(PermitReading)),
         Step::Connect | Step::Execute => (Cause::Other, None),
     }
 }
@@ -52,19 +47,19 @@ fn denied(step: Step) -> (Cause, Option<VisitMessage>) {
 fn from_local_error(error: &io::Error) -> (Cause, Option<VisitMessage>) {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            (Cause::LocalDiskFull, Some(VisitMessage::MakeRoomHere))
+            (Cause::LocalDiskFull, Some(MakeRoomHere))
         }
-        _ => (Cause::Other, Some(VisitMessage::LookAtOutputFolder)),
+        _ => (Cause::Other, Some(LookAtOutputFolder)),
     }
 }
 
 /// Makes the failure of a step during which the order to stop came.
 pub fn stopped(step: Step, why: Cause) -> Failure {
     let message = match why {
-        Cause::Deadline => VisitMessage::Deadline,
-        _ => VisitMessage::Interrupted,
+        Cause::Deadline => Deadline,
+        _ => Interrupted,
     };
-    Failure::new(step, why, message, Some(VisitMessage::ResumeFinishes))
+    Failure::new(step, why, message, Some(ResumeFinishes))
 }
 
 /// Returns what an earlier attempt of the run recorded of the script: its end, or only that it began.
@@ -73,8 +68,8 @@ pub fn from_earlier_report(earlier: Option<&HostReport>) -> Result<(), Failure> 
     match earlier {
         Some(HostReport { exit_status: Some(0), .. }) => Ok(()),
         Some(HostReport { exit_status: Some(status), .. }) => {
-            let message = VisitMessage::ScriptExitedEarlier { status: *status };
-            failed(Cause::ScriptFailed, message, Some(VisitMessage::ReadItsOutput))
+            let message = ScriptExitedEarlier { status: *status };
+            failed(Cause::ScriptFailed, message, Some(ReadItsOutput))
         }
         Some(HostReport {
             step: Some(Step::Execute),
@@ -86,32 +81,29 @@ pub fn from_earlier_report(earlier: Option<&HostReport>) -> Result<(), Failure> 
             // The script began and did not come to its own end: only a second run would.
             let cut_off = [Cause::Interrupted, Cause::Deadline, Cause::ScriptTimeout, Cause::ConnectionLost];
             let hint = match cut_off.contains(cause) {
-                true => Some(VisitMessage::ExecuteAgain),
-                false => hint.clone().map(|text| VisitMessage::Quoted { text }),
+                true => Some(ExecuteAgain),
+                false => hint.clone().map(|text| Quoted { text }),
             };
-            failed(*cause, VisitMessage::Quoted { text: message.clone() }, hint)
+            failed(*cause, Quoted { text: message.clone() }, hint)
         }
-        _ => {
-            let hint = Some(VisitMessage::ExecuteAgain);
-            failed(Cause::Interrupted, VisitMessage::ScriptEndNotSeen, hint)
-        }
+        _ => failed(Cause::Interrupted, ScriptEndNotSeen, Some(ExecuteAgain)),
     }
 }
 
 /// Makes the failure of `cp` or `chmod` from what they printed.
 pub fn install_failed(script: &Script, stderr: &[u8]) -> Failure {
     let (cause, hint) = match parse_stderr(stderr) {
-        RemoteError::DiskFull => (Cause::DiskFull, Some(VisitMessage::MakeRoomOnHost)),
+        RemoteError::DiskFull => (Cause::DiskFull, Some(MakeRoomOnHost)),
         _ => denied(Step::Install),
     };
-    let text = summary_or(stderr, VisitMessage::InstallSilent);
-    Failure::new(Step::Install, cause, VisitMessage::About { subject: script.install.clone(), text }, hint)
+    let text = summary_or(stderr, InstallSilent);
+    Failure::new(Step::Install, cause, about(script.install.clone(), text), hint)
 }
 
 /// Makes the failure of an installed script that is not what was supplied.
 pub fn tampered(script: &Script) -> Failure {
-    let message = VisitMessage::NotWhatWasSupplied { path: script.installed() };
-    Failure::new(Step::Install, Cause::Tampered, message, Some(VisitMessage::FindOtherWriter))
+    let message = NotWhatWasSupplied { path: script.installed() };
+    Failure::new(Step::Install, Cause::Tampered, message, Some(FindOtherWriter))
 }
 
 /// Returns what the end of the script's run means; none if it went well.
@@ -126,40 +118,34 @@ pub fn from_script_end(script: &Script, end: &ScriptEnd) -> Option<Failure> {
     }
     let message = match end.status {
         Some(0) => return None,
-        Some(status @ 129..=159) => VisitMessage::ScriptExitedLikeSignal { status, signal: status - 128 },
-        Some(status) => VisitMessage::ScriptExited { status },
-        None => VisitMessage::ScriptKilled,
+        Some(status @ 129..=159) => ScriptExitedLikeSignal { status, signal: status - 128 },
+        Some(status) => ScriptExited { status },
+        None => ScriptKilled,
     };
     let hint = match end.status {
-        Some(126) => VisitMessage::IsInterpreterThere,
-        Some(127) => VisitMessage::IsCommandThere,
-        _ => VisitMessage::ReadItsOutput,
+        Some(126) => IsInterpreterThere,
+        Some(127) => IsCommandThere,
+        _ => ReadItsOutput,
     };
-    let text = summary(&end.stderr_tail, SHOWN_MAX);
-    let message = match text.is_empty() {
-        true => message,
-        false => VisitMessage::About { subject: message.to_string(), text },
-    };
+    let message = about(message.to_string(), summary(&end.stderr_tail, SHOWN_MAX));
     Some(Failure::new(Step::Execute, Cause::ScriptFailed, message, Some(hint)))
 }
 
 /// Makes the failure of a script that was stopped: by its time-out, the run's deadline or an interruption.
 fn script_stopped(script: &Script, stopped: &ScriptEnd, cause: Cause) -> Failure {
     let (end, hint) = match (script.supervise, stopped.end_seen) {
-        (true, true) if cause == Cause::ScriptTimeout => {
-            (VisitMessage::ScriptWasEnded, VisitMessage::AllowMoreTime)
-        }
-        (true, true) => (VisitMessage::ScriptWasEnded, VisitMessage::ResumeCollects),
-        (true, false) => (VisitMessage::ScriptMayStillRun, VisitMessage::LookWhetherItRuns),
-        (false, _) => (VisitMessage::ScriptLeftRunning, VisitMessage::SuperviseEndsIt),
+        (true, true) if cause == Cause::ScriptTimeout => (ScriptWasEnded, AllowMoreTime),
+        (true, true) => (ScriptWasEnded, ResumeCollects),
+        (true, false) => (ScriptMayStillRun, LookWhetherItRuns),
+        (false, _) => (ScriptLeftRunning, SuperviseEndsIt),
     };
     let end = end.to_string();
     let message = match (cause, script.timeout) {
         (Cause::ScriptTimeout, Some(time)) => {
-            VisitMessage::ScriptTimedOut { time: humantime::format_duration(time).to_string(), end }
+            ScriptTimedOut { time: humantime::format_duration(time).to_string(), end }
         }
-        (Cause::Deadline, _) => VisitMessage::ScriptRanAtDeadline { end },
-        _ => VisitMessage::ScriptRanAtInterruption { end },
+        (Cause::Deadline, _) => ScriptRanAtDeadline { end },
+        _ => ScriptRanAtInterruption { end },
     };
     Failure::new(Step::Execute, cause, message, Some(hint))
 }
@@ -186,22 +172,31 @@ pub fn refusal(script: &Script, stderr: &[u8], status: Option<i32>) -> Failure {
     let from_su = text.lines().any(|line| line.starts_with("su:") || line.starts_with("id:"));
     let unknown = ["does not exist", "unknown user", "n'existe pas", "No passwd entry", "no such user"];
     let (cause, hint) = if from_su && unknown.iter().any(|needle| text.contains(needle)) {
-        (Cause::NoSuchUser, VisitMessage::CreateUser { user })
+        (Cause::NoSuchUser, CreateUser { user })
     } else if text.contains("tty") {
-        (Cause::SudoDenied, VisitMessage::NoRequiretty)
+        (Cause::SudoDenied, NoRequiretty)
     } else if script.run_as.is_none() {
-        (Cause::Other, VisitMessage::ShellEndsEarly)
+        (Cause::Other, ShellEndsEarly)
     } else if script.supervise {
-        (Cause::SudoDenied, VisitMessage::PermitSupervisedCommand { user })
+        (Cause::SudoDenied, PermitSupervisedCommand { user })
     } else {
-        (Cause::SudoDenied, VisitMessage::PermitBareCommand { user })
+        (Cause::SudoDenied, PermitBareCommand { user })
     };
-    let said = summary_or(stderr, VisitMessage::NothingSaid);
+    let said = summary_or(stderr, NothingSaid);
     let message = match status {
-        Some(status) => VisitMessage::ScriptNotBegunStatus { status, said },
-        None => VisitMessage::ScriptNotBegun { said },
+        Some(status) => ScriptNotBegunStatus { status, said },
+        None => ScriptNotBegun { said },
     };
     Failure::new(Step::Execute, cause, message, Some(hint))
+}
+
+/// Makes a message of what it is about and a text, either of which may be empty.
+fn about(subject: String, text: String) -> VisitMessage {
+    match (subject.is_empty(), text.is_empty()) {
+        (true, _) => Quoted { text },
+        (_, true) => Quoted { text: subject },
+        _ => About { subject, text },
+    }
 }
 
 /// Returns what a host printed, shortened, or `silent` if it printed nothing.

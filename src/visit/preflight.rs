@@ -162,9 +162,9 @@ async fn check_shell(remote: &Remote) -> Result<(), Failure> {
 }
 
 async fn check_sftp(remote: &Remote) -> CheckResult {
-    match remote.check_sftp().await {
-        Ok(()) => CheckResult::Passed,
-        Err(RemoteError::NoSftp) => CheckResult::Noted(VisitMessage::CheckedWithoutSftp),
+    match remote.sftp().await {
+        Ok(Some(_)) => CheckResult::Passed,
+        Ok(None) => CheckResult::Noted(VisitMessage::CheckedWithoutSftp),
         Err(error) => CheckResult::Failed(failure::from_error(Step::Upload, "", error)),
     }
 }
