@@ -46,7 +46,7 @@ macro_rules! messages {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[allow(missing_docs, reason = "a field is what stands in its place in the text")]
-        pub enum $name { $(#[doc = $en] $variant $({ $($field: $crate::message::field_type!($($type)?)),+ })?,)+ }
+        pub enum $name { $(#[doc = concat!("```text\n", $en, "\n```")] $variant $({ $($field: $crate::message::field_type!($($type)?)),+ })?,)+ }
 
         impl $name {
             /// Returns the message in a language.

@@ -122,7 +122,7 @@ impl Visit {
         let started_at = match self.upload_and_install(remote).await {
             Ok(started_at) => started_at,
             Err(failure) => {
-                self.remove_staged(remote).await;
+                remove_staged(remote, &self.run.events, &self.host, &self.staged).await;
                 return Err(failure);
             }
         };
@@ -194,8 +194,8 @@ impl Visit {
         self.restore_earlier(Task::Collect { started_at, earlier });
         let collected = self.collect(remote, started_at, None).await;
         // The earlier attempt may have ended before it removed the copy.
-        self.remove_staged(remote).await;
-        executed.and(collected)
+        remove_staged(remote, &self.run.events, &self.host, &self.staged).await;
+        executed.map_or(collected, Err)
     }
 
     /// Waits for the end of a script that an earlier attempt of the run began, if it still runs: with that attempt its
@@ -218,10 +218,6 @@ impl Visit {
             let is_stream = |file: &str| ["stdout", "stderr"].contains(&file);
             self.report.skipped.extend(earlier.skipped.into_iter().filter(|file| is_stream(&file.remote)));
         }
-    }
-
-    async fn remove_staged(&self, remote: &Remote) {
-        remove_staged(remote, &self.run.events, &self.host, &self.staged).await;
     }
 
     /// Begins a step, times it, and ends it at once when the order to stop comes.

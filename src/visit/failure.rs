@@ -62,14 +62,13 @@ pub fn stopped(step: Step, why: Cause) -> Failure {
     Failure::new(step, why, message, Some(ResumeFinishes))
 }
 
-/// Returns what an earlier attempt of the run recorded of the script: its end, or only that it began.
-pub fn from_earlier_report(earlier: Option<&HostReport>) -> Result<(), Failure> {
-    let failed = |cause, message, hint| Err(Failure::new(Step::Execute, cause, message, hint));
-    match earlier {
-        Some(HostReport { exit_status: Some(0), .. }) => Ok(()),
+/// Returns what the report of an earlier attempt says of the script, whose end it may not have seen; none if it went
+/// well.
+pub fn from_earlier_report(earlier: Option<&HostReport>) -> Option<Failure> {
+    let (cause, message, hint) = match earlier {
+        Some(HostReport { exit_status: Some(0), .. }) => return None,
         Some(HostReport { exit_status: Some(status), .. }) => {
-            let message = ScriptExitedEarlier { status: *status };
-            failed(Cause::ScriptFailed, message, Some(ReadItsOutput))
+            (Cause::ScriptFailed, ScriptExitedEarlier { status: *status }, Some(ReadItsOutput))
         }
         Some(HostReport {
             step: Some(Step::Execute),
@@ -84,10 +83,11 @@ pub fn from_earlier_report(earlier: Option<&HostReport>) -> Result<(), Failure> 
                 true => Some(ExecuteAgain),
                 false => hint.clone().map(|text| Quoted { text }),
             };
-            failed(*cause, Quoted { text: message.clone() }, hint)
+            (*cause, Quoted { text: message.clone() }, hint)
         }
-        _ => failed(Cause::Interrupted, ScriptEndNotSeen, Some(ExecuteAgain)),
-    }
+        _ => (Cause::Interrupted, ScriptEndNotSeen, Some(ExecuteAgain)),
+    };
+    Some(Failure::new(Step::Execute, cause, message, hint))
 }
 
 /// Makes the failure of `cp` or `chmod` from what they printed.
