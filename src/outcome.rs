@@ -1,7 +1,7 @@
-//! How a host can end, and what a run's ends come to.
+//! The outcome and report of a host, the failure of a step, and the exit status of the program.
 //!
-//! Plain data: every other file may use these words, and they use nothing of the crate. A host's outcome and the
-//! exit status of the program are pure functions of the facts.
+//! Plain data, serialized as `report.json` has it. A host's outcome and the exit status are pure functions of it.
+//! Limits: causes are in `outcome/cause`, texts in `message`.
 
 mod cause;
 
@@ -15,19 +15,19 @@ use crate::message::{Lang, Message, VisitMessage};
 
 pub use cause::Cause;
 
-/// One step of the job on one host, in the order of the old script's lines.
+/// A step of the job on one host, in the order of the old script's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// One ssh master, launched or adopted.
+    /// An ssh master is launched or adopted.
     Connect,
-    /// The script reaches the staging folder.
+    /// The script is uploaded to the staging folder.
     Upload,
-    /// The script is copied to its place, made executable and read back.
+    /// The script is copied to the install folder, made executable and read back.
     Install,
     /// The script runs.
     Execute,
-    /// The files it wrote are brought home.
+    /// The files that it wrote are collected.
     Collect,
 }
 
@@ -35,7 +35,7 @@ impl Step {
     /// All steps in their order.
     pub const ALL: [Self; 5] = [Self::Connect, Self::Upload, Self::Install, Self::Execute, Self::Collect];
 
-    /// The step's name in reports.
+    /// Returns the step's name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -53,17 +53,17 @@ impl fmt::Display for Step {
     }
 }
 
-/// The one way a host ended.
+/// The outcome of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Every step came about.
+    /// Every step succeeded.
     Succeeded,
-    /// A step after connecting did not.
+    /// A step after connecting failed.
     Failed,
-    /// No connection came about.
+    /// No connection could be made.
     Unreachable,
-    /// A limit of time of the job ended it.
+    /// A time limit of the job ended it.
     TimedOut,
     /// The operator ended it.
     Cancelled,
@@ -76,7 +76,7 @@ impl Outcome {
     pub const ALL: [Self; 6] =
         [Self::Succeeded, Self::Failed, Self::Unreachable, Self::TimedOut, Self::Cancelled, Self::NotStarted];
 
-    /// The outcome's name in `report.json`.
+    /// Returns the outcome's name in `report.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -88,7 +88,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome in words, for people.
+    /// Returns the outcome's name for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::TimedOut => "timed out",
@@ -107,7 +107,7 @@ pub struct Failure {
     pub cause: Cause,
     /// The cause, for people: lower case, without the host's name.
     pub message: Message,
-    /// What to do about it, where that is known.
+    /// The hint: what to do about it, where that is known.
     pub hint: Option<Message>,
 }
 
@@ -118,16 +118,16 @@ impl Failure {
     }
 }
 
-/// How long one step took.
+/// The duration of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTime {
     /// The step.
     pub step: Step,
-    /// Its length in milliseconds.
+    /// Its duration in milliseconds.
     pub ms: u64,
 }
 
-/// A file that was brought home.
+/// A file that was collected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectedFile {
     /// Its path on the host; bytes that are no printable UTF-8 are escaped.
@@ -136,33 +136,33 @@ pub struct CollectedFile {
     pub path: String,
     /// Its length in bytes.
     pub bytes: u64,
-    /// The SHA-256 of what is on disk here, in hexadecimal.
+    /// The SHA-256 of the local copy, in hexadecimal.
     pub sha256: String,
 }
 
-/// A name under the glob that was left where it is.
+/// A file that the globs match and that was left on the host, or a part of the script's output that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedFile {
     /// Its path on the host, escaped as in [`CollectedFile`].
     pub remote: String,
-    /// The reason, in words.
+    /// The reason, for people.
     pub why: String,
 }
 
-/// The whole account of one host: one entry of `hosts[]` in `report.json`, one line of the journal.
+/// The report of one host: one entry of `hosts[]` in `report.json`, one line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostReport {
-    /// The host as it was named.
+    /// The host's alias.
     pub host: HostName,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// The step it ended at; none when it succeeded or never started.
     pub step: Option<Step>,
-    /// Why, for machines.
+    /// The cause, for machines.
     pub cause: Option<Cause>,
-    /// Why, for people.
+    /// The cause, for people.
     pub message: Option<String>,
-    /// The way out.
+    /// The hint: what to do about it.
     pub hint: Option<String>,
     /// The script's exit status, where it ended by itself.
     pub exit_status: Option<i32>,
@@ -170,11 +170,11 @@ pub struct HostReport {
     pub started: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
-    /// The steps that were begun, with their lengths.
+    /// The steps that were begun, with their durations.
     pub steps: Vec<StepTime>,
-    /// What was brought home.
+    /// The files that were collected.
     pub files: Vec<CollectedFile>,
-    /// What was not, and why.
+    /// The files that were not, with the reasons.
     pub skipped: Vec<SkippedFile>,
 }
 
@@ -185,7 +185,7 @@ impl AsRef<Self> for HostReport {
 }
 
 impl HostReport {
-    /// A host that was not visited yet; what is to happen fills it in.
+    /// Makes the report of a host that was not visited yet.
     pub fn new(host: impl Into<HostName>) -> Self {
         Self {
             host: host.into(),
@@ -203,12 +203,12 @@ impl HostReport {
         }
     }
 
-    /// Whether the script is known not to have begun although it was about to: sudo or su refused.
+    /// Checks whether sudo or su refused the script, which then is known not to have begun.
     pub fn script_refused(&self) -> bool {
         matches!(self.cause, Some(Cause::SudoDenied | Cause::NoSuchUser))
     }
 
-    /// Ends the account: succeeded without a fault, else as the fault says.
+    /// Ends the report: as succeeded without a failure, else as the failure says.
     pub fn end(&mut self, failure: Option<Failure>) {
         self.ended = Some(Timestamp::now());
         let Some(failure) = failure else {
@@ -223,27 +223,27 @@ impl HostReport {
     }
 }
 
-/// What became of the mail, as `report.json` has it.
+/// The result of the mail, as `report.json` has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailReport {
-    /// Whether every recipient's server took all of it.
+    /// Set if every recipient's server accepted all of it.
     pub sent: bool,
-    /// How many messages it took.
+    /// The number of messages it took.
     pub parts: usize,
-    /// Why it is not, or not wholly, delivered.
+    /// The reason why it is not, or not wholly, delivered.
     pub error: Option<String>,
 }
 
-/// The status the program exits with: what a scheduler reads.
+/// The exit status of the program, which schedulers read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// Every host succeeded and the mail left.
+    /// Every host succeeded and the results were delivered.
     Success,
     /// At least one host did not succeed.
     HostsFailed,
     /// The command line or the job is wrong; no host was touched.
     Usage,
-    /// Harvested, but not, or not wholly, delivered.
+    /// The results were collected, but not, or not wholly, delivered.
     NotDelivered,
     /// Another run of this job holds the lock.
     Locked,
@@ -252,7 +252,7 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// The code for the operating system.
+    /// Returns the code for the operating system.
     pub fn code(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -264,7 +264,7 @@ impl ExitStatus {
         }
     }
 
-    /// What a whole run comes to. Where two apply: interrupted, then not delivered, then hosts.
+    /// Returns the exit status of a run. Where several apply: interrupted, then not delivered, then hosts.
     pub fn of(hosts: &[HostReport], delivered: bool, signal: Option<u8>) -> Self {
         match signal {
             Some(signal) => Self::Interrupted(signal),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn exit_status_is_the_gravest_of_what_happened() {
+    fn exit_status_is_the_gravest_that_applies() {
         let good = [host(Outcome::Succeeded)];
         let bad = [host(Outcome::Succeeded), host(Outcome::NotStarted)];
         for (hosts, delivered, signal, code) in [
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_one_outcome() {
+    fn a_cause_and_a_step_lead_to_one_outcome() {
         for (cause, step, outcome) in [
             (Cause::Refused, Step::Connect, Outcome::Unreachable),
             (Cause::ConnectionLost, Step::Execute, Outcome::Failed),
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_the_contract_are_spelled_as_it_spells_them() {
+    fn names_are_spelled_as_the_contract_has_them() {
         assert_eq!(Cause::HostKeyUnknown.to_string(), "host_key_unknown");
         assert_eq!(serde_json::to_string(&Outcome::TimedOut).unwrap(), "\"timed_out\"");
         for outcome in Outcome::ALL {

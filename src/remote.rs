@@ -1,10 +1,10 @@
 //! One host, reached through one ssh master. Only the files of this module name `openssh` and `openssh_sftp_client`.
 //!
-//! The connection: `master` makes it or adopts the user's own, `socket` names its control socket, `ssh_args` calls ssh,
-//! `diagnose` reads what ssh says. On it: `command` runs one command a channel; `shell` keeps one `sh` for our small
-//! programs; `script` runs the supplied script in it, and `stream_filter` takes the supervisor's messages out of its
-//! output; `sftp` is the SFTP channel. Files: `upload` to the host, `list` what is there, `fetch` one file into a
-//! `file_writer`. Limits: the host is Linux or another Unix with a POSIX `sh`.
+//! The connection: `master` makes it or adopts the user's own, `socket` names its control socket, `ssh_args` calls
+//! ssh, `diagnose` reads what ssh says. On it: `command` runs one command a channel; `shell` keeps one `sh` for our
+//! small programs; `script` runs the supplied script in it, and `stream_filter` takes the supervisor's messages out
+//! of its output; `sftp` is the SFTP channel. Files: `upload` to the host, `list` what is there, `fetch` one file
+//! into a `file_writer`. Limits: the host is Linux or another Unix with a POSIX `sh`.
 
 mod command;
 mod diagnose;
@@ -44,7 +44,7 @@ pub use upload::parse_stderr;
 
 use crate::message::VisitMessage;
 
-/// How long a host may leave one request unanswered, or a stream silent, before it counts as stalled.
+/// The longest time that a host may leave a request unanswered or a stream silent; then it counts as stalled.
 pub const STALL: Duration = Duration::from_secs(60);
 
 /// A connected host.
@@ -59,7 +59,7 @@ pub struct Remote {
     large_file: Mutex<()>,
     /// The shell for our small programs, while it is open and nobody uses it.
     shell: Mutex<Option<shell::RemoteShell>>,
-    /// Whether a channel was left open, so that the master must be told to exit at once.
+    /// Set when a channel was left open, so that the master must be told to exit at once.
     channel_left_open: AtomicBool,
     /// The user's control socket for this host, if no master listens there.
     pub stale_socket: Option<PathBuf>,

@@ -1,9 +1,9 @@
 //! Makes the command lines that run on a host, as pure functions: quoting, `sudo su`, the supervisor of the script.
 //!
 //! A line passes through the login shell of the login user and, under `sudo su -`, through that of the other user.
-//! Either may be bash, dash, ksh or csh, so our programs reach `sh` as one argument in single quotes that holds neither
-//! a newline nor a `!` before anything but a blank, which csh would interpret; `sh` puts those back. Limits: the bare
-//! command of `supervise = false` is quoted for POSIX shells only.
+//! Either may be bash, dash, ksh or csh, so our programs reach `sh` as one argument in single quotes that holds
+//! neither a newline nor a `!` before anything but a blank, which csh would interpret; `sh` puts those back. Limits:
+//! the bare command of `supervise = false` is quoted for POSIX shells only.
 
 use std::fmt::Write as _;
 
@@ -32,7 +32,8 @@ pub fn in_sh(program: &str) -> String {
 /// Returns the line that runs `program` in a `sh` that reads its lines from a pipe, with its answer framed.
 ///
 /// stdout begins with `marker` and `:`; both streams end with `marker`, `=`, the status and `;`. The program must not
-/// exit, nor change what later lines depend on. Its stdin is empty: from the pipe it would read the lines that follow.
+/// exit, nor change what later lines depend on. Its stdin is empty: from the pipe it would read the lines that
+/// follow.
 pub fn framed(program: &str, marker: &str) -> String {
     let newline = newline_for(program);
     format!(
@@ -131,35 +132,35 @@ pub fn random_marker() -> String {
     format!("recolte-{:032x}", rand::random::<u128>())
 }
 
-/// How many seconds a script has from TERM, at its time-out or the order to stop, to KILL.
+/// The seconds that a script has from TERM, at its time-out or the order to stop, to KILL.
 pub const GRACE_SECONDS: u32 = 10;
 
 /// Returns the line that runs `args`, the script, under a supervisor: a small program that ends the script when its
 /// lifeline ends, and says on stderr when it begins and how it ends.
 ///
-/// The lifeline is stdin, which sshd closes when our connection ends in whatever way: then the process group gets TERM,
-/// and KILL after [`GRACE_SECONDS`]. The script has an empty stdin of its own; its output and its exit status pass
-/// through unchanged. `{marker}+` is written as it begins, `{marker}=N;` as it ends with status N. A process that left
-/// the group (a daemon) is not touched.
+/// The lifeline is stdin, which sshd closes when our connection ends in whatever way: then the process group gets
+/// TERM, and KILL after [`GRACE_SECONDS`]. The script has an empty stdin of its own; its output and its exit status
+/// pass through unchanged. `{marker}+` is written as it begins, `{marker}=N;` as it ends with status N. A process
+/// that left the group (a daemon) is not touched.
 pub fn supervise<S: AsRef<str>>(args: impl IntoIterator<Item = S>, marker: &str) -> String {
     let args: Vec<String> = args.into_iter().map(|arg| quote_bytes(arg.as_ref().as_bytes())).collect();
     // The watcher, a background process. It ignores the signals that it sends to its own group (`kill 0`). It sleeps
-    // in `read` until the lifeline ends; what arrives on it before means nothing. USR1 tells the supervisor ($$) first:
-    // the script may be just about to begin, and would miss its TERM. Within 0.2 s (1 s where `sleep` knows no
-    // fractions) it has begun, or was told not to. KILL follows as soon as the supervisor is gone, at the latest after
-    // the grace: it ends what ignored TERM, and the watcher itself.
+    // in `read` until the lifeline ends; what arrives on it before means nothing. USR1 tells the supervisor ($$)
+    // first: the script may be just about to begin, and would miss its TERM. Within 0.2 s (1 s where `sleep` knows no
+    // fractions) it has begun, or was told not to. KILL follows as soon as the supervisor is gone, at the latest
+    // after the grace: it ends what ignored TERM, and the watcher itself.
     let watch = format!(
         "trap \"\" HUP INT TERM; read -r x <&3; kill -USR1 $$; sleep 0.2 || sleep 1; kill -TERM 0; n=0; \
          while kill -0 $$ && [ $n -lt {GRACE_SECONDS} ]; do sleep 1; n=$((n+1)); done; kill -KILL 0"
     );
     // The supervisor, line by line:
-    // - fd 3 is the lifeline, fd 4 the real stderr. Its own stderr is closed off, since bash and dash report there how
-    //   the script died. Signals are caught by `:`, not ignored: the script would inherit that they are ignored.
+    // - fd 3 is the lifeline, fd 4 the real stderr. Its own stderr is closed off, since bash and dash report there
+    //   how the script died. Signals are caught by `:`, not ignored: the script would inherit that they are ignored.
     // - The watcher must hold neither of the script's streams: they would not end with the script. Then `+`.
-    // - The script, unless the lifeline has just ended (143 is TERM). In a subshell, since dash reports a death on the
-    //   stderr that the command was redirected to. For a signal ksh93 gives 256 and its number, others 128.
-    // - After the lifeline ended: the rest of the group has a second to act on TERM, then KILL ends it, this shell and
-    //   the watcher. No status is written: we asked for the end, and see it by the streams' end.
+    // - The script, unless the lifeline has just ended (143 is TERM). In a subshell, since dash reports a death on
+    //   the stderr that the command was redirected to. For a signal ksh93 gives 256 and its number, others 128.
+    // - After the lifeline ended: the rest of the group has a second to act on TERM, then KILL ends it, this shell
+    //   and the watcher. No status is written: we asked for the end, and see it by the streams' end.
     // - After the script's own end: the watcher is ended and waited for, so that nothing of ours remains.
     in_sh(&format!(
         "exec 3<&0 4>&2 </dev/null 2>/dev/null; t=; trap t=1 USR1; trap : HUP INT TERM; \

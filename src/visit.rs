@@ -23,7 +23,6 @@ pub use execute::script_line;
 pub use preflight::{Check, CheckContext, CheckResult, HostCheck, preflight};
 
 use crate::event::{Event, Events, Stop};
-use crate::hostset::HostName;
 use crate::job::{Job, Script};
 use crate::message::VisitMessage;
 use crate::outcome::{Failure, HostReport, Step, StepTime};
@@ -32,10 +31,10 @@ use crate::run_dir::{HostFolder, Journal, JournalEntry, ReservedNames, RunFolder
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 
-/// How long the removal of the staged copy may take.
+/// The longest time that the removal of the staged copy may take.
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What all visits of a run share.
+/// The state that all visits of a run share.
 pub struct RunContext {
     /// The job.
     pub job: Job,
@@ -47,9 +46,9 @@ pub struct RunContext {
     pub journal: Journal,
     /// The secret that makes the names of staged copies unguessable.
     pub run_secret: String,
-    /// Whether an earlier attempt of the run may have left something on the hosts.
+    /// Set if an earlier attempt of the run may have left something on the hosts.
     pub resuming: bool,
-    /// Where our control sockets are made.
+    /// The places of our control sockets.
     pub sockets: ControlSockets,
     /// Limits how many connections are made at once.
     pub connect_limiter: ConnectLimiter,
@@ -59,7 +58,7 @@ pub struct RunContext {
     pub stop: Stop,
 }
 
-/// What is to be done on a host.
+/// The task of a visit.
 #[derive(Debug)]
 pub enum Task {
     /// The whole job.
@@ -76,7 +75,6 @@ pub enum Task {
 /// One visit under way.
 struct Visit {
     run: Arc<RunContext>,
-    host: HostName,
     /// The path of the staged copy on the host.
     staged: String,
     report: HostReport,
@@ -87,7 +85,7 @@ pub async fn visit(run: Arc<RunContext>, host: Host, number: usize, task: Task) 
     let mut report = HostReport::new(host.alias.clone());
     report.started = Some(Timestamp::now());
     let staged = run.job.script.staged(&run.run_secret, &host.alias);
-    let mut visit = Visit { run, host: host.alias.clone(), staged, report };
+    let mut visit = Visit { run, staged, report };
     let failure = match visit.connect(&host, number).await {
         Ok(remote) => {
             if visit.run.resuming && visit.run.job.script.supervise {
@@ -122,7 +120,7 @@ impl Visit {
         let started_at = match self.upload_and_install(remote).await {
             Ok(started_at) => started_at,
             Err(failure) => {
-                remove_staged(remote, &self.run.events, &self.host, &self.staged).await;
+                remove_staged(remote, &self.run.events, &self.report.host, &self.staged).await;
                 return Err(failure);
             }
         };
@@ -149,7 +147,7 @@ impl Visit {
         remote: &Remote,
         started_at: i64,
     ) -> (Result<(), Failure>, Option<PendingAnswer>) {
-        let (run, host, staged) = (Arc::clone(&self.run), self.host.clone(), self.staged.clone());
+        let (run, host, staged) = (Arc::clone(&self.run), self.report.host.clone(), self.staged.clone());
         let removed = remove_staged(remote, &run.events, &host, &staged);
         let executed = execute::execute(remote, &run, &host, started_at);
         let executed = self.timed(Step::Execute, async {
@@ -174,7 +172,8 @@ impl Visit {
         listing: Option<PendingAnswer>,
     ) -> Result<(), Failure> {
         let run = Arc::clone(&self.run);
-        let folder = HostFolder::new(&run.folder, &self.host, run.job.collect.layout, &run.reserved_names);
+        let folder =
+            HostFolder::new(&run.folder, &self.report.host, run.job.collect.layout, &run.reserved_names);
         let known = self.report.files.clone();
         let collected = collect::collect(remote, &run.job, started_at, &folder, &known, listing);
         let collected = self.step(Step::Collect, collected).await?;
@@ -194,14 +193,14 @@ impl Visit {
         self.restore_earlier(Task::Collect { started_at, earlier });
         let collected = self.collect(remote, started_at, None).await;
         // The earlier attempt may have ended before it removed the copy.
-        remove_staged(remote, &self.run.events, &self.host, &self.staged).await;
+        remove_staged(remote, &self.run.events, &self.report.host, &self.staged).await;
         executed.map_or(collected, Err)
     }
 
-    /// Waits for the end of a script that an earlier attempt of the run began, if it still runs: with that attempt its
-    /// lifeline ended, and its supervisor is ending it.
+    /// Waits for the end of a script that an earlier attempt of the run began, if it still runs: with that attempt
+    /// its lifeline ended, and its supervisor is ending it.
     async fn wait_for_orphan(&self, remote: &Remote) {
-        let program = shell_quoting::wait_for_orphan(&Script::mark(&self.run.run_secret, &self.host));
+        let program = shell_quoting::wait_for_orphan(&Script::mark(&self.run.run_secret, &self.report.host));
         tokio::select! {
             // The next step reports the order to stop.
             _ = self.run.stop.wait() => {}
@@ -239,7 +238,7 @@ impl Visit {
 
     /// Begins a step and times it.
     async fn timed<T>(&mut self, step: Step, work: impl Future<Output = T>) -> T {
-        self.run.events.emit(Event::Step { host: self.host.clone(), step });
+        self.run.events.emit(Event::Step { host: self.report.host.clone(), step });
         let begun = Instant::now();
         let result = work.await;
         let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -266,8 +265,8 @@ async fn remove_staged(remote: &Remote, events: &Events, host: &str, staged: &st
     }
 }
 
-/// Copies the script to the install folder, makes it executable, and reads back what will run. Returns the host's clock
-/// before it runs, in seconds since 1970.
+/// Copies the script to the install folder, makes it executable, and reads back what will run. Returns the host's
+/// clock before it runs, in seconds since 1970.
 async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, Failure> {
     let failed = |error| failure::from_error(Step::Install, &script.install, error);
     let max = script.bytes.len() + 64;

@@ -1,10 +1,10 @@
 //! Runs commands on a host, each on a channel of its own, and reads their output.
 //!
 //! Output is always read to its end before the exit status is asked for: a command that prints more than a pipe holds
-//! does not end before it is read, and for status 127 or a signal the `openssh` crate returns an error in place of the
-//! output. Where the host refuses a further session (`MaxSessions`), our other sessions are closed and the command is
-//! tried again. Limits: to the crate a command that died by a signal and one whose connection broke look the same;
-//! which it was is found out by running something trivial.
+//! does not end before it is read, and for status 127 or a signal the `openssh` crate returns an error in place of
+//! the output. Where the host refuses a further session (`MaxSessions`), our other sessions are closed and the
+//! command is tried again. Limits: to the crate a command that died by a signal and one whose connection broke look
+//! the same; which it was is found out by running something trivial.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::{Remote, RemoteError, STALL};
 /// A running command; it holds its connection.
 pub(super) type RemoteChild = Child<Arc<openssh::Session>>;
 
-/// How many bytes are read from a stream of any length at once.
+/// The most bytes that are read at once from a stream of any length.
 pub(super) const CHUNK: usize = 64 * 1024;
 
 /// The result of a command that ended.
@@ -105,8 +105,8 @@ impl Remote {
     }
 }
 
-/// Returns the waits before each further request for a session that the host refuses: none before the first, since our
-/// own sessions were just closed (`MaxSessions 1`), then up to a second, since sshd frees a session only once its
+/// Returns the waits before each further request for a session that the host refuses: none before the first, since
+/// our own sessions were just closed (`MaxSessions 1`), then up to a second, since sshd frees a session only once its
 /// process has ended, and others may share the connection. About 40 s in all.
 pub(super) fn session_waits() -> impl Iterator<Item = Duration> + Send + Sync + Unpin {
     (0..39).map(|retry: u32| Duration::from_millis(250) * retry.min(4))

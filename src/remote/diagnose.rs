@@ -1,8 +1,8 @@
 //! Reads what ssh says when a connection fails: host key unknown or changed, key refused, port closed, and so on.
 //!
 //! One table of rules, read from the most particular to the most general: where several lines blame several things,
-//! the first rule that fits wins. Texts are OpenSSH's own, which it never translates. Limits: a text that no rule knows
-//! is shown as it is, with the cause `other`.
+//! the first rule that fits wins. Texts are OpenSSH's own, which it never translates. Limits: a text that no rule
+//! knows is shown as it is, with the cause `other`.
 
 use crate::escape::summary;
 use crate::message::VisitMessage::{self, *};
@@ -13,7 +13,7 @@ use crate::outcome::{Cause, Failure, Step};
 pub struct ConnectError {
     /// The failure of the connect step.
     pub failure: Failure,
-    /// Whether another attempt may succeed. Never for keys and host keys: repeated attempts get accounts locked.
+    /// Another attempt may succeed. Never so for keys and host keys: repeated attempts get accounts locked.
     pub transient: bool,
 }
 

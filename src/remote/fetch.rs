@@ -1,9 +1,9 @@
 //! Fetches one file from a host into a file writer: exactly as it was when its copy began, or an error.
 //!
-//! A small file may already be here, see `list`. One of some size is read by SFTP with many requests under way; a large
-//! one is printed by `cat` on a channel of its own, which costs both sides less for each byte. A file that shrinks or
-//! is replaced meanwhile is an error, one that grows is copied up to its old end. Limits: the comparison is of length,
-//! time of change and kind; the bytes themselves are protected by ssh's own checks.
+//! A small file may already be here, see `list`. One of some size is read by SFTP with many requests under way; a
+//! large one is printed by `cat` on a channel of its own, which costs both sides less for each byte. A file that
+//! shrinks or is replaced meanwhile is an error, one that grows is copied up to its old end. Limits: the comparison
+//! is of length, time of change and kind; the bytes themselves are protected by ssh's own checks.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -26,11 +26,11 @@ use super::upload::parse_stderr;
 use super::{FileWriter, Remote, RemoteError, RemoteFile, STALL};
 use crate::shell_quoting;
 
-/// How many reads of one file are under way at once, and the length of each: together what a fast and far link holds.
+/// The most reads of one file that are under way at once, and the length of each: as much as a fast, far link holds.
 const READS: usize = 16;
 const READ_SIZE: u32 = 255 * 1024;
 
-/// Limits how many reads are under way in the whole run: their answers are in memory.
+/// Limits the reads that are under way in the whole run: their answers are in memory.
 static READ_PERMITS: Semaphore = Semaphore::const_new(64);
 
 /// From this size on a channel costs less than SFTP's requests.
@@ -128,7 +128,7 @@ impl Remote {
     }
 }
 
-/// Returns the command line that prints a file, and the marker that it prints before: a profile may print something, too.
+/// Returns the command line that prints a file, and the marker between the file and what a profile may print before.
 fn cat_command(file: &RemoteFile, read_as: ReadAs<'_>) -> (String, String) {
     let (marker, name) = (shell_quoting::random_marker(), shell_quoting::quote_bytes(&file.name));
     // Opened before the marker is printed: after it nothing can fail but the reading itself.
@@ -234,7 +234,7 @@ async fn copy_after_marker<R: AsyncRead + Unpin>(
     Ok(true)
 }
 
-/// Enlarges a pipe, so that ssh and we wake each other less often. Where the system does not allow it, nothing changes.
+/// Enlarges a pipe, where the system allows it, so that ssh and we wake each other less often.
 fn enlarge_pipe(pipe: &impl AsFd) {
     let _unchanged = fcntl(pipe.as_fd(), FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
 }

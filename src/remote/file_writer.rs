@@ -1,6 +1,6 @@
 //! Writes one local file from a host's bytes: bounded, hashed and synced, away from the async threads.
 //!
-//! Two buffers of a fixed size take turns: while one is being written, the other is being filled. A writer never
+//! Two buffers of a fixed size alternate: while one is being written, the other is being filled. A writer never
 //! holds its source up for good: bytes beyond its bound are counted and dropped, and after a write error all further
 //! bytes are dropped; `finish` reports both. Limits: the caller gives the open file; for collected files that is a
 //! temporary file, and the rename into place is `run_dir`'s.
@@ -26,13 +26,13 @@ pub struct FileWriter {
     /// The buffer that is being filled.
     buffer: Vec<u8>,
     state: WriterState,
-    /// How many more bytes the file may take.
+    /// The number of bytes that the file may still take.
     remaining: u64,
-    /// How many bytes came beyond the bound.
+    /// The number of bytes that came beyond the bound.
     dropped: u64,
 }
 
-/// Who holds the file.
+/// The holder of the file.
 #[derive(Debug)]
 enum WriterState {
     /// The writer: nothing is being written.
@@ -43,7 +43,7 @@ enum WriterState {
     Broken(io::Error),
 }
 
-/// What moves to a blocking thread and back.
+/// An open file, which moves to a blocking thread and back.
 #[derive(Debug)]
 struct OpenFile {
     file: File,
@@ -84,7 +84,7 @@ impl OpenFile {
 pub struct Written {
     /// Its length in bytes.
     pub bytes: u64,
-    /// How many bytes came beyond the bound.
+    /// The number of bytes that came beyond the bound.
     pub dropped: u64,
     /// The SHA-256 of what is in the file, in hexadecimal.
     pub sha256: String,
@@ -107,8 +107,8 @@ impl FileWriter {
         }
     }
 
-    /// Writes what one read of `source` gives, at most `max` bytes, without a copy in between. Returns their number; 0
-    /// at the source's end.
+    /// Writes what one read of `source` gives, at most `max` bytes, without a copy in between. Returns their number;
+    /// 0 at the source's end.
     ///
     /// # Errors
     /// Those of `source`.
@@ -149,7 +149,8 @@ impl FileWriter {
         };
     }
 
-    /// Waits until no thread writes. May be cancelled and called again: the state changes only once the thread is done.
+    /// Waits until no thread writes. May be cancelled and called again: the state changes only once the thread is
+    /// done.
     async fn wait_until_idle(&mut self) {
         if let WriterState::Writing(job) = &mut self.state {
             let written = job.await.unwrap_or_else(|error| Err(io::Error::other(error)));

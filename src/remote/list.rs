@@ -24,7 +24,7 @@ use crate::shell_quoting;
 pub struct RemoteFile {
     /// The path, as the host spells it.
     pub name: Vec<u8>,
-    /// What it is, unless it is a regular file.
+    /// The reason to skip it: what it is, unless it is a regular file.
     pub not_regular: Option<VisitMessage>,
     /// The length in bytes.
     pub bytes: u64,
@@ -35,18 +35,18 @@ pub struct RemoteFile {
 /// The most bytes of a listing.
 const LISTING_MAX: usize = 16 * 1024 * 1024;
 
-/// How many requests for descriptions are under way at once.
+/// The most requests for descriptions that are under way at once.
 const REQUESTS: usize = 64;
 
-/// How many regular files the listing itself describes; each costs the host a process.
+/// The most regular files that the listing itself describes; each costs the host a process.
 const DESCRIBED: usize = 4;
 
 /// The most bytes of a file whose content comes with the listing.
 const PREFETCH_MAX: u64 = 32 * 1024;
 
 impl Remote {
-    /// Lists the files that the globs match on the host, each once, in the order of the host's shell. `pending` is the
-    /// answer of [`Remote::list_program`] where it was asked for ahead.
+    /// Lists the files that the globs match on the host, each once, in the order of the host's shell. `pending` is
+    /// the answer of [`Remote::list_program`] where it was asked for ahead.
     ///
     /// # Errors
     /// The connection broke, the login shell is noisy, or the listing is longer than 16 MiB.
@@ -126,11 +126,12 @@ impl Remote {
 /// Returns the program that lets the host expand the globs.
 ///
 /// It prints records that begin with `marker`, so that text of others is noticed, and end with NUL: for each name `f`
-/// (a regular file) or `-`, and the name; behind each of the first regular files `:` and what `stat` says; behind each
-/// small one of these its content, closed by an empty record `.`.
+/// (a regular file) or `-`, and the name; behind each of the first regular files `:` and what `stat` says; behind
+/// each small one of these its content, closed by an empty record `.`.
 pub fn list_program(globs: &[String], marker: &str) -> String {
     let globs: Vec<String> = globs.iter().map(|glob| shell_quoting::quote_glob(glob)).collect();
-    // A glob that matches nothing stays as it is, and is skipped since no such file exists; `-h` finds dangling links.
+    // A glob that matches nothing stays as it is, and is skipped since no such file exists; `-h` finds dangling
+    // links.
     format!(
         "n=0; for f in {}; do if [ -h \"$f\" ]; then k=-; elif [ -f \"$f\" ]; then k=f; elif [ -e \"$f\" ]; then k=-; \
          else continue; fi; printf \"{marker}$k%s\\\\0\" \"$f\"; [ $k = f ] && [ $n -lt {DESCRIBED} ] || continue; n=$((n+1)); \
@@ -140,7 +141,7 @@ pub fn list_program(globs: &[String], marker: &str) -> String {
     )
 }
 
-/// What `stat` prints: kind and rights in hexadecimal, bytes, time of change.
+/// The format of `stat`: kind and rights in hexadecimal, bytes, time of change.
 const STAT_FORMAT: &str = "%f %s %Y";
 
 /// An entry of a listing.

@@ -28,7 +28,7 @@ use crate::message::VisitMessage;
 use crate::outcome::Cause;
 use crate::shell_quoting;
 
-/// How long a master may take to answer on its control socket, or to end.
+/// The longest time that a master may take to answer on its control socket, or to end.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most bytes that are read of what ssh printed.
@@ -56,7 +56,8 @@ pub async fn end_all(folder: &Path, time: Duration) {
 }
 
 impl Remote {
-    /// Connects to a host: adopts the user's live master, reuses a persistent one, or makes one attempt to launch ours.
+    /// Connects to a host: adopts the user's live master, reuses a persistent one, or makes one attempt to launch
+    /// ours.
     ///
     /// # Errors
     /// Why ssh made no connection, in its own words.
@@ -124,8 +125,8 @@ impl Master {
     /// Ends our own master, unless it is persistent and clean.
     ///
     /// `close` asks it to stop listening: it then ends by itself with its last channel, and no process is started for
-    /// that. With a channel left open it would live on as long as that command runs on the host, so `close` is skipped
-    /// and `ssh -O exit` ends it at once.
+    /// that. With a channel left open it would live on as long as that command runs on the host, so `close` is
+    /// skipped and `ssh -O exit` ends it at once.
     pub(super) async fn end(self, session: Arc<Session>, channel_left_open: bool) {
         let Self::Own(args, lock) = self else { return };
         if lock.is_some() && !channel_left_open {
@@ -211,12 +212,12 @@ fn silent_command(args: &[String]) -> Command {
     command
 }
 
-/// Whether we have a terminal that a program of ours could read from.
+/// Set if we have a terminal that a program of ours could read from.
 static HAS_TERMINAL: LazyLock<bool> = LazyLock::new(|| File::open("/dev/tty").is_ok());
 
 /// Puts a command into a session of its own (setsid), without a terminal: Ctrl-C at ours does not reach it, and the
-/// inner ssh of a jump host cannot ask there. Where we have no terminal, a process group of its own is enough: it needs
-/// no code between fork and exec, which spares a copy of our page tables for each ssh.
+/// inner ssh of a jump host cannot ask there. Where we have no terminal, a process group of its own is enough: it
+/// needs no code between fork and exec, which spares a copy of our page tables for each ssh.
 #[expect(
     unsafe_code,
     reason = "std has no stable setsid; the call is async-signal-safe and allocates nothing"

@@ -1,8 +1,8 @@
 //! Runs the supplied script: its output goes to disk as it comes, until its end, its time-out or the order to stop.
 //!
 //! It runs in the host's shell, which says when the line is over, whoever still holds its output. A script that must
-//! stop loses its lifeline: its supervisor on the host sends TERM and, some seconds later, KILL. Limits: what a process
-//! that the script left behind prints afterwards is not kept.
+//! stop loses its lifeline: its supervisor on the host sends TERM and, some seconds later, KILL. Limits: what a
+//! process that the script left behind prints afterwards is not kept.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::event::Stop;
 use crate::outcome::Cause;
 use crate::shell_quoting::{self, GRACE_SECONDS};
 
-/// How long `sudo` and `su` may take to end after the script: if they take longer, a process it left keeps them.
+/// The longest time that `sudo` and `su` take to end after the script, unless a process that it left keeps them.
 const SUDO_END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A script that is ready to run.
@@ -28,7 +28,7 @@ pub struct ScriptCommand {
     pub next_program: String,
     /// The random text that begins the markers in the script's output.
     pub marker: String,
-    /// Whether it runs under the supervisor.
+    /// Set if it runs under the supervisor.
     pub supervised: bool,
     /// The longest time it may run.
     pub timeout: Option<Duration>,
@@ -40,15 +40,15 @@ pub struct ScriptCommand {
 
 /// The end of the script's run.
 pub struct ScriptEnd {
-    /// Whether it began; not known of a bare command.
+    /// Set if it began; not known of a bare command.
     pub began: Option<bool>,
     /// The exit status, where it ended by itself and not by a signal.
     pub status: Option<i32>,
     /// The time-out or the order to stop, if one of these ended it.
     pub stopped_by: Option<Cause>,
-    /// Whether its end was seen.
+    /// Set if its end was seen.
     pub end_seen: bool,
-    /// Whether a process that it left behind kept `sudo` from ending.
+    /// Set if a process that it left behind kept `sudo` from ending.
     pub left_process: bool,
     /// The end of its error output, bounded.
     pub stderr_tail: Vec<u8>,

@@ -14,7 +14,7 @@ use super::command::session_waits;
 use super::{Remote, RemoteError, STALL};
 use crate::escape::{error_chain, summary};
 
-/// What is known of the host's SFTP.
+/// The state of the host's SFTP channel.
 #[derive(Default)]
 pub(super) enum SftpState {
     /// Not opened yet, or closed for a command's sake.
@@ -91,7 +91,8 @@ impl Remote {
         Ok(None)
     }
 
-    /// Closes the SFTP channel, so that a host with few sessions has one more. One that is in use closes with its last use.
+    /// Closes the SFTP channel, so that a host with few sessions has one more. One that is in use closes with its
+    /// last use.
     pub(super) async fn close_sftp(&self) {
         let mut state = self.sftp.lock().await;
         let SftpState::Open(sftp) = &*state else { return };

@@ -1,5 +1,5 @@
-//! Keeps one `sh` open on the host for the script and our own small programs: none of them costs a channel or a process
-//! of its own.
+//! Keeps one `sh` open on the host for the script and our own small programs: none of them costs a channel or a
+//! process of its own.
 //!
 //! A program is one line; its answer is framed by markers that nobody can guess. A shell whose answer was not read to
 //! its end is not used again, nor one into whose streams somebody else writes, such as a daemon that the script left.
@@ -20,7 +20,7 @@ const SHELL: &str = "exec sh";
 /// The most bytes of markers and a status in an answer.
 const FRAME_MAX: usize = 1024;
 
-/// How many bytes of an answer are read at once: most are short.
+/// The most bytes of an answer that are read at once: most answers are short.
 const READ_SIZE: usize = 8 * 1024;
 
 /// A `sh` on the host that waits for programs.
@@ -37,7 +37,7 @@ pub(super) struct RemoteShell {
 /// The answer of a program that was sent and not read yet, with the shell that gives it.
 pub struct PendingAnswer {
     pub(super) shell: RemoteShell,
-    /// What was already read of it, from stdout and from stderr.
+    /// The bytes that were already read of it, from stdout and from stderr.
     pub(super) prefix: (Vec<u8>, Vec<u8>),
 }
 
@@ -49,7 +49,7 @@ impl Remote {
     pub async fn run_in_shell(&self, program: &str, max: usize) -> Result<CommandOutput, RemoteError> {
         // Locked until the answer is read: one program at a time.
         let mut slot = self.shell.lock().await;
-        // Taken out while it is in use: a caller that is cancelled in the middle drops it, and the next opens another.
+        // Taken out while it is in use: a caller that is cancelled drops it, and the next one opens another.
         let shell = match slot.take() {
             Some(shell) => Ok(shell),
             None => self.open_shell().await,
@@ -197,7 +197,7 @@ impl Drop for DialogueGuard<'_> {
     }
 }
 
-/// What a stream held before its closing marker, and the status behind that.
+/// The text of a stream up to its closing marker, and the status behind that.
 struct FramedAnswer {
     text: Vec<u8>,
     status: Option<i32>,
@@ -215,7 +215,7 @@ async fn read_framed<R: AsyncRead + Unpin>(
     loop {
         let read = timeout(STALL, stream.read(&mut buffer)).await?.map_err(RemoteError::ConnectionLost)?;
         let bytes = buffer.get(..read).filter(|bytes| !bytes.is_empty());
-        // The closing marker may be cut between two reads: its longest form (`marker=-2147483648;`) is searched again.
+        // The closing marker may be cut between two reads: as many bytes as it may have are searched again.
         let searched = text.len().saturating_sub(marker.len() + 16);
         text.extend_from_slice(bytes.ok_or_else(RemoteError::ended_early)?);
         // A different beginning, even of a part of `begin`, is somebody else's text.

@@ -1,9 +1,9 @@
 //! Control sockets: where the masters of a command listen, and the persistent masters that outlive a command.
 //!
-//! One visit at a time uses a persistent master, by a lock: whoever finds it dead may replace it, and whoever leaves a
-//! channel open may end it. Its socket's name is a digest of the host, the whole ssh_config and the key: where one of
-//! them changes, another master is made. Limits: what a `Match exec` or an environment variable changes goes unnoticed
-//! for as long as the master lives.
+//! One visit at a time uses a persistent master, by a lock: whoever finds it dead may replace it, and whoever leaves
+//! a channel open may end it. Its socket's name is a digest of the host, the whole ssh_config and the key: where one
+//! of them changes, another master is made. Limits: what a `Match exec` or an environment variable changes goes
+//! unnoticed for as long as the master lives.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::escape::hex;
 use crate::message::VisitMessage;
 
-/// How long a master of one command outlives its last use when nobody is left to end it.
+/// The time that a master of one command outlives its last use when nobody is left to end it.
 const CONTROL_PERSIST: Duration = Duration::from_secs(60);
 
 /// The longest path of a Unix socket (`sun_path`), and how many bytes ssh appends to one while it makes it.
@@ -27,13 +27,13 @@ const SSH_SUFFIX: usize = 17;
 /// The most digits of a host's number in a run: the name of its socket.
 const NUMBER_DIGITS: usize = 6;
 
-/// How many digits of a digest name a persistent master's socket.
+/// The number of digits of a digest that name a persistent master's socket.
 const DIGEST_DIGITS: usize = 20;
 
 /// The extension of the lock file beside a persistent master's socket.
 const LOCK: &str = "lock";
 
-/// Where the control sockets of a command are made.
+/// The places of a command's control sockets.
 #[derive(Debug, Clone)]
 pub struct ControlSockets {
     /// The folder of those that end with the command.
@@ -60,7 +60,7 @@ impl ControlSockets {
 pub struct ControlSocket {
     /// The path.
     pub path: PathBuf,
-    /// How long its master outlives its last use when nobody ends it.
+    /// The time that its master outlives its last use when nobody ends it.
     pub persist: Duration,
 }
 

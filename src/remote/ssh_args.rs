@@ -20,7 +20,7 @@ pub struct SshArgs {
     pub identity: Option<PathBuf>,
     /// The longest time for TCP, key exchange and authentication together.
     pub connect_timeout: Duration,
-    /// Whether to ask the host for signs of life, since ssh_config leaves a dead link unnoticed for over a minute.
+    /// Asks the host for signs of life: ssh_config would leave a dead link unnoticed for over a minute.
     pub keepalive: bool,
     /// The control sockets.
     pub sockets: HostSockets,

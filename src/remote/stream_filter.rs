@@ -1,8 +1,8 @@
 //! Takes the markers of the supervisor, and of the shell around it, out of the script's output.
 //!
 //! A marker is random text and one of `+` (the script began), `=N;` (it ended with status N), `.N;` (the whole line
-//! ended with status N). It is found wherever the stream is cut into chunks: bytes that may be the beginning of one are
-//! held back until the next chunk decides. Limits: a script that knows the random text can imitate it.
+//! ended with status N). It is found wherever the stream is cut into chunks: bytes that may be the beginning of one
+//! are held back until the next chunk decides. Limits: a script that knows the random text can imitate it.
 
 use super::command::find_bytes;
 
@@ -10,7 +10,7 @@ use super::command::find_bytes;
 pub struct StreamFilter {
     /// The random text that begins a marker.
     marker: String,
-    /// Whether the supervisor said that the script began.
+    /// Set once the supervisor said that the script began.
     pub began: bool,
     /// The script's status, by its supervisor.
     pub script_status: Option<i32>,
@@ -22,7 +22,7 @@ pub struct StreamFilter {
     pub tail: Vec<u8>,
 }
 
-/// How many of the script's last bytes are kept for messages.
+/// The number of the script's last bytes that are kept for messages.
 const TAIL_MAX: usize = 2 * 1024;
 
 /// The meaning of a marker.
@@ -34,7 +34,8 @@ enum Marker {
 }
 
 impl Marker {
-    /// Parses what follows the random text. Returns the marker and the length of that; none if it is still incomplete.
+    /// Parses what follows the random text. Returns the marker and the length of that; none if it is still
+    /// incomplete.
     fn parse(text: &[u8]) -> Option<(Self, usize)> {
         match text.first()? {
             b'+' => Some((Self::Began, 1)),

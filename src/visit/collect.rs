@@ -16,13 +16,13 @@ use crate::outcome::{Cause, CollectedFile, Failure, SkippedFile, Step};
 use crate::remote::{FileWriter, PendingAnswer, ReadAs, Remote, RemoteError, RemoteFile, Written};
 use crate::run_dir::HostFolder;
 
-/// How many files of one host are copied at once.
+/// The most files of one host that are copied at once.
 const FILES: usize = 8;
 
-/// How often a file is copied that changes meanwhile.
+/// The most attempts to copy a file that changes meanwhile.
 const COPIES: usize = 3;
 
-/// What was collected from a host, and what was not.
+/// The result of the collect step.
 #[derive(Default)]
 pub struct CollectResult {
     /// The files, in the order of the host's glob.

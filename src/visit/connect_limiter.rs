@@ -1,9 +1,9 @@
-//! Limits how many connections are made at once: over all hosts, since a handshake costs this machine's processor, and
-//! through each jump host.
+//! Limits how many connections are made at once: over all hosts, since a handshake costs this machine's processor,
+//! and through each jump host.
 //!
 //! A jump host's limit exists since its sshd drops new connections while too many are not authenticated yet
-//! (`MaxStartups`, by default from the tenth on). It shrinks each time a connection through it is dropped. Limits: two
-//! routes through one jump host share its limit only if they name it alike.
+//! (`MaxStartups`, by default from the tenth on). It shrinks each time a connection through it is dropped. Limits:
+//! two routes through one jump host share its limit only if they name it alike.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// How many connections are made at once through one jump host: fewer than its sshd begins to drop some at.
+/// The most connections that are made at once through one jump host: its sshd drops some from the tenth on.
 const JUMP_HOST_LIMIT: usize = 8;
 
 /// Limits how many connections of a run are made at once.
@@ -41,8 +41,8 @@ impl ConnectLimiter {
 
     /// Waits for the permission to make a connection; `jump` is the host's `ProxyJump`.
     pub(super) async fn acquire(&self, jump: Option<&str>) -> ConnectPermit<'_> {
-        // The jump host first: who waits for it must not hold a permit that other hosts could use. An error would mean
-        // that a semaphore was closed, which nobody does.
+        // The jump host first: who waits for it must not hold a permit that other hosts could use. An error would
+        // mean that a semaphore was closed, which nobody does.
         let jump_host = match jump.map(|jump| self.jump_host_limit(jump)) {
             Some(limit) => {
                 let permit = Arc::clone(&limit.permits).acquire_owned().await;

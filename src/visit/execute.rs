@@ -15,7 +15,7 @@ use crate::remote::{FileWriter, PendingAnswer, Remote, RemoteError, ScriptComman
 use crate::run_dir::JournalEntry;
 use crate::shell_quoting;
 
-/// What is known after the step.
+/// The result of the execute step.
 pub struct ExecuteResult {
     /// The script's exit status, where it ended by itself.
     pub exit_status: Option<i32>,
@@ -23,7 +23,7 @@ pub struct ExecuteResult {
     pub skipped: Vec<SkippedFile>,
     /// The listing that the host began right after the script, where it can still be read.
     pub listing: Option<PendingAnswer>,
-    /// Whether it went well.
+    /// The failure of the step, if it failed.
     pub result: Result<(), Failure>,
 }
 

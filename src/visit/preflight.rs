@@ -1,8 +1,8 @@
 //! Checks whether a host is ready for the job: tries every step as far as it leaves nothing behind and runs nothing.
 //!
-//! The staging folder is tried with the real upload, whose file is removed again; sudo is asked whether it would permit
-//! the exact command, and, where that may be another one, runs `true` in its place. Limits: a host that is ready now
-//! may not be so later.
+//! The staging folder is tried with the real upload, whose file is removed again; sudo is asked whether it would
+//! permit the exact command, and, where that may be another one, runs `true` in its place. Limits: a host that is
+//! ready now may not be so later.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -97,11 +97,11 @@ impl AsRef<HostReport> for HostCheck {
     }
 }
 
-/// What the checks of all hosts share.
+/// The state that the checks of all hosts share.
 pub struct CheckContext {
     /// The job.
     pub job: Job,
-    /// Where our control sockets are made.
+    /// The places of our control sockets.
     pub sockets: ControlSockets,
     /// Limits how many connections are made at once.
     pub connect_limiter: ConnectLimiter,
@@ -221,8 +221,8 @@ async fn check_sudo(remote: &Remote, script: &Script) -> Result<(), Failure> {
     }
 }
 
-/// Checks that the host's clock can be read, and notes how far it is from ours. A difference harms nothing, since what
-/// is of this run is decided by the host's clock alone.
+/// Checks that the host's clock can be read, and notes how far it is from ours. A difference harms nothing, since
+/// what is of this run is decided by the host's clock alone.
 async fn check_clock(remote: &Remote) -> CheckResult {
     let output = match remote.run_in_shell("date +%s", 200).await {
         Ok(output) => output,
