@@ -36,6 +36,7 @@ impl Remote {
         let attempt = || async {
             let opened = self.open_sftp_once().await;
             if let Err(RemoteError::SessionRefused) = opened {
+                // Only the shell: another task may have opened SFTP meanwhile.
                 self.close_shell().await;
             }
             opened
