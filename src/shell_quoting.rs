@@ -145,10 +145,10 @@ pub const GRACE_SECONDS: u32 = 10;
 pub fn supervise<S: AsRef<str>>(args: impl IntoIterator<Item = S>, marker: &str) -> String {
     let args: Vec<String> = args.into_iter().map(|arg| quote_bytes(arg.as_ref().as_bytes())).collect();
     // The watcher, a background process. It ignores the signals that it sends to its own group (`kill 0`). It sleeps
-    // in `read` until the lifeline ends; what arrives on it before means nothing. USR1 tells the supervisor ($$)
-    // first: the script may be just about to begin, and would miss its TERM. Within 0.2 s (1 s where `sleep` knows no
-    // fractions) it has begun, or was told not to. KILL follows as soon as the supervisor is gone, at the latest
-    // after the grace: it ends what ignored TERM, and the watcher itself.
+    // in `read` until the lifeline ends (a line on it would count as its end; none is sent). USR1 tells the
+    // supervisor ($$) first: the script may be just about to begin, and would miss its TERM. Within 0.2 s (1 s where
+    // `sleep` knows no fractions) it has begun, or was told not to. KILL follows as soon as the supervisor is gone,
+    // at the latest after the grace: it ends what ignored TERM, and the watcher itself.
     let watch = format!(
         "trap \"\" HUP INT TERM; read -r x <&3; kill -USR1 $$; sleep 0.2 || sleep 1; kill -TERM 0; n=0; \
          while kill -0 $$ && [ $n -lt {GRACE_SECONDS} ]; do sleep 1; n=$((n+1)); done; kill -KILL 0"

@@ -68,8 +68,8 @@ impl Remote {
     pub async fn execute(&self, script: ScriptCommand, stop: &Stop) -> Result<ScriptEnd, RemoteError> {
         let mut shell = self.take_shell().await?;
         let line = shell_quoting::script_in_shell(&script.line, &script.marker, script.supervised);
-        // The next program stands in the same line: the shell's input is the script's lifeline, and whatever is sent
-        // after this line the supervisor would read.
+        // The next program stands in the same line: the shell's input is the script's lifeline, and the supervisor
+        // would read a further line and take it for the lifeline's end.
         let next = shell_quoting::framed(&script.next_program, &shell.marker);
         shell.send_line(&format!("{line}; {next}\n")).await?;
         let RemoteShell { child, stdin, stdout, stderr, marker } = shell;
