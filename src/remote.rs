@@ -31,7 +31,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
 
-pub use diagnose::ConnectError;
+pub use diagnose::{ConnectError, parse_stderr};
 pub use fetch::ReadAs;
 pub use file_writer::{FileWriter, Written};
 pub use list::{RemoteFile, list_program};
@@ -40,7 +40,6 @@ pub use script::{ScriptCommand, ScriptEnd};
 pub use shell::PendingAnswer;
 pub use socket::{ControlSockets, PersistentMasters};
 pub use ssh_args::{SshArgs, launch_line};
-pub use upload::parse_stderr;
 
 use crate::message::VisitMessage;
 

@@ -14,7 +14,7 @@ use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Error, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::upload::parse_stderr;
+use super::diagnose::parse_stderr;
 use super::{Remote, RemoteError, STALL};
 
 /// A running command; it holds its connection.

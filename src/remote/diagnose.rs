@@ -4,6 +4,7 @@
 //! the first rule that fits wins. Texts are OpenSSH's own, which it never translates. Limits: a text that no rule
 //! knows is shown as it is, with the cause `other`.
 
+use super::RemoteError;
 use crate::escape::escape_tail;
 use crate::message::VisitMessage::{self, *};
 use crate::outcome::{Cause, Failure, Step};
@@ -85,6 +86,20 @@ fn clean_message(stderr: &[u8]) -> VisitMessage {
     let text = escape_tail(&lines.join(&b'\n'), MESSAGE_MAX);
     let text = text.strip_prefix("ssh: ").unwrap_or(&text);
     if text.is_empty() { SshSilent } else { Quoted { text: text.to_owned() } }
+}
+
+/// Reads what a program on the host printed on stderr. Its locale is C.
+pub fn parse_stderr(stderr: &[u8]) -> RemoteError {
+    let text = String::from_utf8_lossy(stderr);
+    if text.contains("No space left") || text.contains("Disk quota") {
+        RemoteError::DiskFull
+    } else if text.contains("No such file") {
+        RemoteError::NotFound
+    } else if text.contains("Permission denied") || text.contains("Operation not permitted") {
+        RemoteError::PermissionDenied
+    } else {
+        RemoteError::HostError(escape_tail(stderr, 200), None)
+    }
 }
 
 #[cfg(test)]

@@ -20,9 +20,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::command::{CHUNK, RemoteChild, find_bytes, take_streams};
+use super::diagnose::parse_stderr;
 use super::list::from_metadata;
 use super::sftp::request;
-use super::upload::parse_stderr;
 use super::{FileWriter, Remote, RemoteError, RemoteFile, STALL};
 use crate::shell_quoting;
 

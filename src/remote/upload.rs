@@ -7,9 +7,9 @@ use std::path::Path;
 use openssh_sftp_client::Sftp;
 use openssh_sftp_client::metadata::Permissions;
 
+use super::diagnose::parse_stderr;
 use super::sftp::request;
 use super::{Remote, RemoteError};
-use crate::escape::escape_tail;
 use crate::shell_quoting;
 
 impl Remote {
@@ -83,19 +83,5 @@ impl Remote {
             Err(RemoteError::NotFound) => Ok(()),
             other => other,
         }
-    }
-}
-
-/// Reads what a program on the host printed on stderr. Its locale is C.
-pub fn parse_stderr(stderr: &[u8]) -> RemoteError {
-    let text = String::from_utf8_lossy(stderr);
-    if text.contains("No space left") || text.contains("Disk quota") {
-        RemoteError::DiskFull
-    } else if text.contains("No such file") {
-        RemoteError::NotFound
-    } else if text.contains("Permission denied") || text.contains("Operation not permitted") {
-        RemoteError::PermissionDenied
-    } else {
-        RemoteError::HostError(escape_tail(stderr, 200), None)
     }
 }
