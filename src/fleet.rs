@@ -16,7 +16,7 @@ use crate::escape::escape_tail;
 use crate::event::Stop;
 use crate::hostset::HostName;
 use crate::job::MaxFailures;
-use crate::message::RunMessage;
+use crate::message::VisitMessage;
 use crate::outcome::{Cause, Failure, HostReport, Outcome, Step};
 
 /// Limits when hosts are started.
@@ -116,11 +116,11 @@ where
 /// Returns the report of a host that was never started.
 fn report_not_started(host: &HostName, cause: Cause) -> HostReport {
     let message = match cause {
-        Cause::Deadline => RunMessage::NotStartedDeadline,
-        Cause::Interrupted => RunMessage::NotStartedInterrupted,
-        _ => RunMessage::NotStartedTooManyFailures,
+        Cause::Deadline => VisitMessage::DeadlineBeforeVisit,
+        Cause::Interrupted => VisitMessage::InterruptedBeforeVisit,
+        _ => VisitMessage::TooManyFailures,
     };
-    let mut report = report_failure(host, cause, message, RunMessage::ResumeVisitsIt);
+    let mut report = report_failure(host, cause, message, VisitMessage::ResumeVisits);
     report.outcome = Outcome::NotStarted;
     report.step = None;
     report
@@ -131,18 +131,13 @@ fn report_panic(host: &HostName, panic: Box<dyn Any + Send>) -> HostReport {
     let text =
         panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
     let Some(text) = text else { resume_unwind(panic) };
-    let message = RunMessage::InternalError { error: escape_tail(text.as_bytes(), 200) };
-    report_failure(host, Cause::Other, message, RunMessage::ReportWithJournal)
+    let message = VisitMessage::Panicked { text: escape_tail(text.as_bytes(), 200) };
+    report_failure(host, Cause::Other, message, VisitMessage::ReportPanic)
 }
 
-fn report_failure(host: &HostName, cause: Cause, message: RunMessage, hint: RunMessage) -> HostReport {
+fn report_failure(host: &HostName, cause: Cause, message: VisitMessage, hint: VisitMessage) -> HostReport {
     let mut report = HostReport::new(host.clone());
-    report.end(Some(Failure {
-        step: Step::Connect,
-        cause,
-        message: message.to_string(),
-        hint: Some(hint.to_string()),
-    }));
+    report.end(Some(Failure::new(Step::Connect, cause, message, Some(hint))));
     report
 }
 

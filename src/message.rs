@@ -1,11 +1,9 @@
 //! Every text that people read, as data: an enum whose variants carry what their texts name.
 //!
-//! [`messages!`] puts each variant beside its text, so that a text is found by the variant's name and the variant by a
-//! piece of its text. The files below hold the texts of one part of the program each; [`Message`] is any of them. Limits:
-//! names of steps, causes and outcomes are data of `report.json` and stand in `outcome`; the help of the command line
-//! stands in `cli`, where clap reads it. Whoever fills in a field escapes what comes from outside.
-
-#![allow(dead_code, reason = "removed once every text is here")]
+//! [`messages!`] puts each variant beside its text, so that a text is found by the variant's name and the variant by
+//! a piece of its text. The files below hold the texts of one part of the program each; [`Message`] is any of them.
+//! Limits: the names of steps, causes and outcomes are data of `report.json` and stand in `outcome`; the help of the
+//! command line stands in `cli`, where clap reads it. Whoever fills in a field escapes what comes from outside.
 
 mod inventory;
 mod job;

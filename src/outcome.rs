@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, VariantArray};
 
 use crate::hostset::HostName;
+use crate::message::{Lang, Message, VisitMessage};
 
 pub use cause::Cause;
 
@@ -60,17 +61,24 @@ impl Outcome {
 /// A failure on a host: the step, the cause, and a hint. Texts are fit for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The step that did not come about.
+    /// The step that failed.
     pub step: Step,
     /// The cause, for machines.
     pub cause: Cause,
     /// The cause, for people: lower case, without the host's name.
-    pub message: String,
-    /// The way out, where one is known.
-    pub hint: Option<String>,
+    pub message: Message,
+    /// The hint: what to do about it, where that is known.
+    pub hint: Option<Message>,
 }
 
-/// The duration of one step.
+impl Failure {
+    /// Makes a failure from its parts.
+    pub fn new(step: Step, cause: Cause, message: VisitMessage, hint: Option<VisitMessage>) -> Self {
+        Self { step, cause, message: message.into(), hint: hint.map(Message::from) }
+    }
+}
+
+/// The duration of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTime {
     /// The step.
@@ -88,7 +96,7 @@ pub struct CollectedFile {
     pub path: String,
     /// Its length in bytes.
     pub bytes: u64,
-    /// The SHA-256 of what is on disk here, in hexadecimal.
+    /// The SHA-256 of the local copy, in hexadecimal.
     pub sha256: String,
 }
 
@@ -104,7 +112,7 @@ pub struct SkippedFile {
 /// The report of one host: one entry of `hosts[]` in `report.json`, one line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostReport {
-    /// The host as it was named.
+    /// The host's alias.
     pub host: HostName,
     /// The outcome.
     pub outcome: Outcome,
@@ -164,8 +172,8 @@ impl HostReport {
         self.outcome = failure.cause.outcome(failure.step);
         self.step = (self.outcome != Outcome::NotStarted).then_some(failure.step);
         self.cause = Some(failure.cause);
-        self.message = Some(failure.message);
-        self.hint = failure.hint;
+        self.message = Some(failure.message.text(Lang::En));
+        self.hint = failure.hint.map(|hint| hint.text(Lang::En));
     }
 }
 

@@ -1,10 +1,10 @@
-//! One host, reached through one ssh master: the only files that name `openssh` and `openssh_sftp_client`.
+//! One host, reached through one ssh master. Only the files of this module name `openssh` and `openssh_sftp_client`.
 //!
-//! `plan` says how it is reached, `master` makes the connection or adopts the user's own and ends it, `kept` is about
-//! those of ours that outlive a command; `ssh_text` reads what ssh says; `command` runs
-//! lines, `shell` our own small programs, `script` the supplied script, whose supervisor `marks` listens to; `sftp` is the SFTP channel;
-//! `transfer` uploads, `list` looks at what is there, `fetch` copies one file home into a `sink`. Limits: the host is
-//! Linux or another Unix with a POSIX `sh`.
+//! The connection: `master` makes it or adopts the user's own, `socket` names its control socket, `ssh_args` calls
+//! ssh, `diagnose` reads what ssh says. On it: `command` runs one command a channel; `shell` keeps one `sh` for our
+//! small programs; `script` runs the supplied script in it, and `stream_filter` takes the supervisor's messages out
+//! of its output; `sftp` is the SFTP channel. Files: `upload` to the host, `list` what is there, `fetch` one file
+//! into a `file_writer`. Limits: the host is Linux or another Unix with a POSIX `sh`.
 
 mod command;
 mod diagnose;
@@ -20,86 +20,98 @@ mod ssh_args;
 mod stream_filter;
 mod upload;
 
+use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::Mutex;
+use tokio::time::error::Elapsed;
 
-pub use diagnose::ConnectError;
+pub use diagnose::{ConnectError, parse_stderr};
 pub use fetch::ReadAs;
 pub use file_writer::{FileWriter, Written};
-pub use list::{FileKind, RemoteFile, list_program};
+pub use list::{RemoteFile, list_program};
 pub use master::end_all;
 pub use script::{ScriptCommand, ScriptEnd};
-pub use socket::PersistentMasters;
-pub use ssh_args::{ControlSockets, SshArgs, launch_line};
-pub use upload::complaint;
+pub use shell::PendingAnswer;
+pub use socket::{ControlSockets, PersistentMasters};
+pub use ssh_args::{SshArgs, launch_line};
 
-/// How long a host may leave one request unanswered, or a stream silent, before it counts as stalled.
+use crate::message::VisitMessage;
+
+/// The longest time that a host may leave a request unanswered or a stream silent; then it counts as stalled.
 pub const STALL: Duration = Duration::from_secs(60);
 
 /// A connected host.
 pub struct Remote {
-    /// The connection that everything shares.
     session: Arc<openssh::Session>,
-    /// What to do with the master in the end.
     master: master::Master,
-    /// What answers from the host begin with: a word that nobody can guess.
-    word: String,
-    /// The SFTP channel, once one was opened.
-    sftp: sftp::Slot,
-    /// Small files that came with their names.
-    prefetched: fetch::Prefetched,
-    /// Whose turn it is to fetch a large file.
-    large: tokio::sync::Mutex<()>,
-    /// The shell for our own small programs, once one was opened.
-    shell: shell::Slot,
-    /// Whether a channel was left open, so that the master must be told to exit at once.
-    unclean: std::sync::atomic::AtomicBool,
-    /// A socket of the user's where nobody answers.
-    stale: Option<std::path::PathBuf>,
+    /// Random text that begins each answer of the host, so that text of others is noticed.
+    marker: String,
+    sftp: Mutex<sftp::SftpState>,
+    prefetched: fetch::PrefetchedContent,
+    /// Held by the one large file that is fetched.
+    large_file: Mutex<()>,
+    /// The shell for our small programs, while it is open and nobody uses it.
+    shell: Mutex<Option<shell::RemoteShell>>,
+    /// Set when a channel was left open, so that the master must be told to exit at once.
+    channel_left_open: AtomicBool,
+    /// The user's control socket for this host, if no master listens there.
+    pub stale_socket: Option<PathBuf>,
 }
 
-/// What can go wrong between the gateway and a connected host. Which step it spoils is the visit's business.
+/// An error between the gateway and a connected host. What it means for a step is decided in `visit/failure`.
 #[derive(Debug, Error)]
 pub enum RemoteError {
-    /// The connection is gone.
-    #[error("the connection broke")]
-    Lost,
+    /// The connection broke.
+    #[error("{}", VisitMessage::ConnectionBroke)]
+    ConnectionLost(#[source] io::Error),
     /// The host answered nothing for [`STALL`].
-    #[error("the host stopped answering for {} s", STALL.as_secs())]
-    Stalled,
-    /// The host allows no more sessions on this connection.
-    #[error("the host allows no further session on its connection (MaxSessions)")]
-    NoSession,
-    /// The host offers no SFTP.
-    #[error("the host offers no sftp")]
-    NoSftp,
-    /// The login shell prints where only the protocol may speak.
-    #[error("the login shell prints text of its own")]
-    Noisy,
+    #[error("{}", VisitMessage::HostStalled { seconds: STALL.as_secs() })]
+    Stalled(#[from] Elapsed),
+    /// The host allows no further session on this connection (MaxSessions).
+    #[error("{}", VisitMessage::SessionRefused)]
+    SessionRefused,
+    /// The login shell, or a process left behind, prints into an answer.
+    #[error("{}", VisitMessage::NoisyShell)]
+    NoisyShell,
     /// The host denies access.
-    #[error("permission denied")]
-    Denied,
+    #[error("{}", VisitMessage::PermissionDenied)]
+    PermissionDenied,
     /// No such file or folder.
-    #[error("no such file or folder")]
-    Missing,
-    /// The host's file system has no room.
-    #[error("no space left on the host")]
-    Full,
-    /// The host says no more than "failure".
-    #[error("the host reports a failure: {0}")]
-    Failure(String),
-    /// It answered in a way that makes no sense.
-    #[error("the host's answer makes no sense: {0}")]
-    Nonsense(String),
+    #[error("{}", VisitMessage::NotFound)]
+    NotFound,
+    /// The host's file system is full.
+    #[error("{}", VisitMessage::HostDiskFull)]
+    DiskFull,
+    /// The host reports any other error, in its own words.
+    #[error("{}", VisitMessage::HostError { text: String::clone(.0) })]
+    HostError(String, #[source] Option<Box<openssh_sftp_client::Error>>),
+    /// The host's answer cannot be parsed.
+    #[error("{}", VisitMessage::UnexpectedAnswer { text: String::clone(.0) })]
+    UnexpectedAnswer(String),
     /// The file is not what it was when its copy began.
-    #[error("the file changed while it was copied")]
-    Changed,
+    #[error("{}", VisitMessage::FileChanged)]
+    FileChanged,
     /// This machine cannot write what came.
-    #[error("cannot be written here")]
-    Local(#[source] io::Error),
+    #[error("{}", VisitMessage::LocalIo)]
+    LocalIo(#[source] io::Error),
+}
+
+impl RemoteError {
+    /// Wraps the error by which a lost connection was noticed.
+    fn lost(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::ConnectionLost(io::Error::other(error))
+    }
+
+    /// Returns the error of a stream that ended before its time.
+    fn ended_early() -> Self {
+        Self::ConnectionLost(io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
 impl Remote {
@@ -107,13 +119,13 @@ impl Remote {
     ///
     /// The master first stops listening, then loses its channels and ends with the last: nobody waits for the host.
     pub async fn end(self) {
-        let Self { session, master, sftp, shell, unclean, .. } = self;
-        master.end(session, unclean.into_inner()).await;
+        let Self { session, master, sftp, shell, channel_left_open, .. } = self;
+        master.end(session, channel_left_open.into_inner()).await;
         drop((sftp, shell));
     }
 
-    /// Notes that a channel was left open.
-    fn leave_unclean(&self) {
-        self.unclean.store(true, std::sync::atomic::Ordering::Relaxed);
+    /// Notes that a channel was left open: its process on the host may still run and hold it.
+    fn note_channel_left_open(&self) {
+        self.channel_left_open.store(true, Ordering::Relaxed);
     }
 }

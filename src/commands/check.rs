@@ -62,7 +62,7 @@ fn json_of_host(check: &HostCheck) -> serde_json::Value {
 /// Returns the row of a host: a result for each check, then the messages.
 fn row_of_host(check: &HostCheck) -> CheckRow {
     let mut lines = Vec::new();
-    for (item, result) in CHECKS.iter().zip(&check.found) {
+    for (item, result) in CHECKS.iter().zip(&check.results) {
         match result {
             CheckResult::Noted(text) => lines.push(format!("{item}: {text}")),
             CheckResult::Failed(failure) => {
@@ -72,7 +72,7 @@ fn row_of_host(check: &HostCheck) -> CheckRow {
             CheckResult::Passed => {}
         }
     }
-    if check.found.is_empty() {
+    if check.results.is_empty() {
         lines.extend(check.report.message.clone());
     }
     let cells = result_names(check).map(str::to_owned).collect();
@@ -81,7 +81,7 @@ fn row_of_host(check: &HostCheck) -> CheckRow {
 
 /// Names the result of each check; a check that was not reached is `-`.
 fn result_names(check: &HostCheck) -> impl Iterator<Item = &'static str> {
-    (0..CHECKS.len()).map(|number| match check.found.get(number) {
+    (0..CHECKS.len()).map(|number| match check.results.get(number) {
         Some(CheckResult::Passed) => "ok",
         Some(CheckResult::Noted(_)) => "note",
         Some(CheckResult::Failed(_)) => "NO",

@@ -38,7 +38,7 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
         config: args.job_args.ssh_config.as_deref().map(std::path::absolute).transpose()?,
         no_mail: args.no_mail,
         hosts: hosts.iter().map(|host| host.alias.clone()).collect(),
-        run_secret: shell_quoting::mark(),
+        run_secret: shell_quoting::random_marker(),
         started: Timestamp::now(),
     };
     folder.write(SCRIPT, &job.script.bytes)?;

@@ -1,10 +1,12 @@
-//! The closed list of causes, for machines: schedulers and monitoring are written against these names.
+//! The closed list of causes, for machines: schedulers and checks are written against these names.
+//!
+//! Limits: what ssh's messages mean is in `remote/diagnose`, what an error means in a step in `visit/failure`.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Step};
 
-/// The cause why a host did not succeed, for machines. Displayed by its name in `report.json`.
+/// The cause why a host did not succeed, of a closed list, for machines. Displayed by its name in `report.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -20,7 +22,7 @@ pub enum Cause {
     HostKeyUnknown,
     /// The host's key is not the one in known_hosts.
     HostKeyChanged,
-    /// The host refused the key.
+    /// The host refused the user's key.
     AuthDenied,
     /// The connection broke.
     ConnectionLost,
@@ -30,7 +32,7 @@ pub enum Cause {
     DiskFull,
     /// The install folder cannot be written.
     InstallDenied,
-    /// The installed script differs from the supplied one.
+    /// The installed script is not the supplied one.
     Tampered,
     /// The login shell prints where it must be silent.
     NoisyShell,
@@ -44,7 +46,7 @@ pub enum Cause {
     ScriptTimeout,
     /// No file of this run was found.
     NoFile,
-    /// A file could not be read, neither as the login user nor as `run_as`.
+    /// A file could be read neither as the login user nor as `run_as`.
     Unreadable,
     /// A file is beyond `max_file` or `max_host`.
     TooLarge,
@@ -60,7 +62,7 @@ pub enum Cause {
     Deadline,
     /// A threshold or the canary stopped the run.
     Stopped,
-    /// Anything else; the message explains it.
+    /// Anything else; the message says what.
     Other,
 }
 

@@ -1,117 +1,123 @@
-//! Short lines that run on a host, and their answers.
+//! Runs commands on a host, each on a channel of its own, and reads their output.
 //!
-//! Output is always read to its end before the exit status is asked for: asking first would lose bytes. Status 127 is
-//! a status like any other. Limits: a line dies by signal and a line whose link broke look the same to the `openssh`
-//! crate; which it was is found out by asking the host for something trivial.
+//! Output is always read to its end before the exit status is asked for: a command that prints more than a pipe holds
+//! does not end before it is read, and for status 127 or a signal the `openssh` crate returns an error in place of
+//! the output. Where the host refuses a further session (`MaxSessions`), our other sessions are closed and the
+//! command is tried again. Limits: to the crate a command that died by a signal and one whose connection broke look
+//! the same; which it was is found out by running something trivial.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::Retryable as _;
 use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Error, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use super::diagnose::parse_stderr;
 use super::{Remote, RemoteError, STALL};
 
-/// A running line; it holds its connection.
-pub(super) type Running = Child<Arc<openssh::Session>>;
+/// A running command; it holds its connection.
+pub(super) type RemoteChild = Child<Arc<openssh::Session>>;
 
-/// How often, and how long after each other, a session that the host refuses is asked for again.
-pub(super) const SESSION_TRIES: u32 = 40;
-pub(super) const SESSION_WAIT: Duration = Duration::from_millis(250);
-
-/// How many bytes are read from a stream of any length at once.
+/// The most bytes that are read at once from a stream of any length.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// A line that ended.
+/// The result of a command that ended.
 #[derive(Debug)]
 pub struct CommandOutput {
-    /// Its exit status; none if a signal ended it.
+    /// The exit status; none if a signal ended the command.
     pub status: Option<i32>,
-    /// What it printed, at most as much as was asked for.
+    /// The output, up to the length that was asked for.
     pub stdout: Vec<u8>,
-    /// What it complained of, bounded.
+    /// The error output, bounded.
     pub stderr: Vec<u8>,
 }
 
+impl CommandOutput {
+    /// Returns the output of a command that succeeded, else the error that its error output names.
+    pub(super) fn into_stdout(self) -> Result<Vec<u8>, RemoteError> {
+        if self.status == Some(0) { Ok(self.stdout) } else { Err(parse_stderr(&self.stderr)) }
+    }
+}
+
 impl Remote {
-    /// Runs a line, feeds it `input` and keeps up to `max` bytes of its output.
+    /// Runs a command line, feeds it `input` and keeps up to `max` bytes of its output.
     ///
     /// # Errors
     /// The connection broke, the host refuses sessions, or a minute went by without a byte.
     pub async fn run(&self, line: &str, input: &[u8], max: usize) -> Result<CommandOutput, RemoteError> {
         let mut child = self.spawn(line, if input.is_empty() { Stdio::null } else { Stdio::piped }).await?;
-        let (stdin, stdout, stderr) = streams(&mut child);
+        let (stdin, stdout, stderr) = take_streams(&mut child);
         let feed = async {
             if let Some(mut stdin) = stdin {
-                // A line that ends early closes its stdin; its status tells why.
+                // A command that ends early closes its stdin; its status tells why.
                 let _all_or_part = stdin.write_all(input).await;
             }
+            Ok(())
         };
-        let ((), stdout, stderr) = tokio::join!(feed, capture(stdout, max), capture(stderr, CHUNK));
-        let (stdout, stderr) = match (stdout, stderr) {
-            (Ok(stdout), Ok(stderr)) => (stdout, stderr),
-            (Err(error), _) | (_, Err(error)) => {
-                self.leave_unclean();
-                return Err(error);
-            }
-        };
-        Ok(CommandOutput { status: self.status(child).await?, stdout, stderr })
+        let output = tokio::try_join!(feed, read_to_end(stdout, max), read_to_end(stderr, CHUNK));
+        let ((), stdout, stderr) = output.inspect_err(|_| self.note_channel_left_open())?;
+        Ok(CommandOutput { status: self.wait_for_status(child).await?, stdout, stderr })
     }
 
-    /// Starts a line. Where the host allows no further session, our others give theirs up and the line waits its turn.
-    pub(super) async fn spawn(&self, line: &str, stdin: fn() -> Stdio) -> Result<Running, RemoteError> {
-        for attempt in 0..SESSION_TRIES {
-            match self.try_spawn(line, stdin()).await {
-                Err(RemoteError::NoSession) => {
-                    tokio::join!(self.close_sftp(), self.close_shell());
-                    sleep(SESSION_WAIT * attempt.min(4)).await;
-                }
-                done => return done,
+    /// Starts a command. Where the host allows no further session, closes our other ones and tries again.
+    pub(super) async fn spawn(&self, line: &str, stdin: fn() -> Stdio) -> Result<RemoteChild, RemoteError> {
+        let attempt = || async {
+            let spawned = self.spawn_once(line, stdin()).await;
+            if let Err(RemoteError::SessionRefused) = spawned {
+                tokio::join!(self.close_sftp(), self.close_shell());
             }
-        }
-        Err(RemoteError::NoSession)
+            spawned
+        };
+        attempt.retry(session_waits()).when(|error| matches!(error, RemoteError::SessionRefused)).await
     }
 
-    /// Starts a line, if the host has a session for it.
-    pub(super) async fn try_spawn(&self, line: &str, stdin: Stdio) -> Result<Running, RemoteError> {
+    /// Starts a command, if the host allows a session for it now.
+    pub(super) async fn spawn_once(&self, line: &str, stdin: Stdio) -> Result<RemoteChild, RemoteError> {
         let mut command = Arc::clone(&self.session).arc_raw_command(line);
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        match timeout(STALL, command.spawn()).await {
-            Ok(Ok(child)) => Ok(child),
-            Ok(Err(error)) if refused(&error) => Err(RemoteError::NoSession),
-            Ok(Err(_)) => Err(RemoteError::Lost),
-            Err(_) => Err(RemoteError::Stalled),
-        }
+        timeout(STALL, command.spawn()).await?.map_err(|error| {
+            if is_session_refused(&error) { RemoteError::SessionRefused } else { RemoteError::lost(error) }
+        })
     }
 
-    /// The exit status of a line whose streams ended.
-    pub(super) async fn status(&self, child: Running) -> Result<Option<i32>, RemoteError> {
+    /// Waits for the exit status of a command whose streams ended; none if a signal ended it.
+    pub(super) async fn wait_for_status(&self, child: RemoteChild) -> Result<Option<i32>, RemoteError> {
         match timeout(STALL, child.wait()).await {
             Ok(Ok(status)) => Ok(status.code()),
-            // The crate's word for status 127.
+            // The crate reads status 127 as "command not found" and makes an error of it. Here it is a status like
+            // any other: the script itself may end with it.
             Ok(Err(Error::Remote(_))) => Ok(Some(127)),
-            Ok(Err(_)) if Box::pin(self.answers()).await => Ok(None),
-            Ok(Err(_)) => Err(RemoteError::Lost),
-            Err(_) => {
-                self.leave_unclean();
-                Err(RemoteError::Stalled)
+            // A signal or a broken connection. If the host still runs commands, it was a signal.
+            Ok(Err(_)) if Box::pin(self.is_responding()).await => Ok(None),
+            Ok(Err(error)) => Err(RemoteError::lost(error)),
+            Err(elapsed) => {
+                self.note_channel_left_open();
+                Err(elapsed.into())
             }
         }
     }
 
-    /// Whether the host, not just the master, still does what it is told.
-    pub async fn answers(&self) -> bool {
+    /// Checks whether the host, not just the master, still runs commands.
+    pub async fn is_responding(&self) -> bool {
         matches!(self.run("exit 0", b"", 0).await, Ok(CommandOutput { status: Some(0), .. }))
     }
 }
 
-/// The next bytes of a stream, as many as the buffer has room for; none at its end. A stream that is gone never has any.
-pub(super) async fn next<'a, R: AsyncRead + Unpin>(
-    from: &mut Option<R>,
+/// Returns the waits before each further request for a session that the host refuses: none before the first, since
+/// our own sessions were just closed (`MaxSessions 1`), then up to a second, since sshd frees a session only once its
+/// process has ended, and others may share the connection. About 40 s in all.
+pub(super) fn session_waits() -> impl Iterator<Item = Duration> + Send + Sync + Unpin {
+    (0..39).map(|retry: u32| Duration::from_millis(250) * retry.min(4))
+}
+
+/// Reads the next bytes of a stream, up to the buffer's capacity; none at its end. Without a stream, waits for ever.
+pub(super) async fn read_chunk<'a, R: AsyncRead + Unpin>(
+    stream: &mut Option<R>,
     buffer: &'a mut Vec<u8>,
 ) -> Option<&'a [u8]> {
-    match from {
+    match stream {
         Some(stream) => {
             buffer.clear();
             let _nothing_at_its_end = stream.read_buf(buffer).await;
@@ -121,30 +127,34 @@ pub(super) async fn next<'a, R: AsyncRead + Unpin>(
     }
 }
 
-/// Where `needle` begins in `bytes`.
-pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+/// Returns where `needle` begins in `bytes`.
+pub(super) fn find_bytes(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, needle)
 }
 
-/// The streams of a child that was started with pipes.
-pub(super) fn streams(child: &mut Running) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+/// Takes the streams of a child that was started with pipes.
+pub(super) fn take_streams(
+    child: &mut RemoteChild,
+) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
     (child.stdin().take(), child.stdout().take(), child.stderr().take())
 }
 
-/// All that a stream says, of which `max` bytes are kept.
-async fn capture<R: AsyncRead + Unpin>(from: Option<R>, max: usize) -> Result<Vec<u8>, RemoteError> {
-    let (mut from, mut kept, mut buffer) = (from, Vec::new(), Vec::with_capacity(CHUNK));
-    while from.is_some() {
-        match timeout(STALL, next(&mut from, &mut buffer)).await {
-            Ok(Some(bytes)) => kept.extend(bytes.iter().take(max.saturating_sub(kept.len()))),
-            Ok(None) => from = None,
-            Err(_) => return Err(RemoteError::Stalled),
+/// Reads a stream to its end and keeps its first `max` bytes. Fails if it is silent for [`STALL`].
+async fn read_to_end<R: AsyncRead + Unpin>(
+    mut stream: Option<R>,
+    max: usize,
+) -> Result<Vec<u8>, RemoteError> {
+    let (mut kept, mut buffer) = (Vec::new(), Vec::with_capacity(CHUNK));
+    while stream.is_some() {
+        match timeout(STALL, read_chunk(&mut stream, &mut buffer)).await? {
+            Some(bytes) => kept.extend(bytes.iter().take(max.saturating_sub(kept.len()))),
+            None => stream = None,
         }
     }
     Ok(kept)
 }
 
-/// Whether the host refused one more session, as `MaxSessions` makes it.
-fn refused(error: &Error) -> bool {
+/// Checks whether the host refused one more session, as sshd does beyond `MaxSessions`.
+fn is_session_refused(error: &Error) -> bool {
     matches!(error, Error::SshMux(mux) if mux.to_string().contains("refused"))
 }

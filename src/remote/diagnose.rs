@@ -1,134 +1,105 @@
-//! What ssh says when a connection does not come about, read in one place.
+//! Reads what ssh says when a connection fails: host key unknown or changed, key refused, port closed, and so on.
 //!
-//! Texts are OpenSSH's own, which it never translates. Where several lines blame several things, the first rule that
-//! fits wins: they stand from the most particular to the most general.
+//! One table of rules, read from the most particular to the most general: where several lines blame several things,
+//! the first rule that fits wins. Texts are OpenSSH's own, which it never translates. Limits: a text that no rule
+//! knows is shown as it is, with the cause `other`.
 
+use super::RemoteError;
 use crate::escape::escape_tail;
-use crate::outcome::Cause;
+use crate::message::VisitMessage::{self, *};
+use crate::outcome::{Cause, Failure, Step};
 
-/// Why no connection came about.
+/// A connection that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectError {
-    /// The cause, for machines.
-    pub cause: Cause,
-    /// ssh's own words, fit for a terminal.
-    pub message: String,
-    /// The way out.
-    pub hint: Option<String>,
-    /// Whether another try may succeed. Keys and host keys are never tried twice: accounts get locked.
+    /// The failure of the connect step.
+    pub failure: Failure,
+    /// Another attempt may succeed. Never so for keys and host keys: repeated attempts get accounts locked.
     pub transient: bool,
 }
 
-/// One rule: a piece of ssh's text, the cause, whether it passes, the way out.
-type Rule = (&'static str, Cause, bool, &'static str);
-
-/// From the most particular to the most general.
-const RULES: [Rule; 27] = [
-    (
-        "REMOTE HOST IDENTIFICATION HAS CHANGED",
-        Cause::HostKeyChanged,
-        false,
-        "find out why its key changed; only if it is right to, remove the old one: ssh-keygen -R {host}",
-    ),
-    ("host key for", Cause::HostKeyUnknown, false, KEY_UNKNOWN),
-    ("key is known for", Cause::HostKeyUnknown, false, KEY_UNKNOWN),
-    ("Host key verification failed", Cause::HostKeyUnknown, false, KEY_UNKNOWN),
-    (
-        "Too many authentication failures",
-        Cause::AuthDenied,
-        false,
-        "name one key: IdentitiesOnly yes in ssh_config",
-    ),
-    (
-        "Permission denied (",
-        Cause::AuthDenied,
-        false,
-        "is the key in the host's authorized_keys? try: ssh {host} true",
-    ),
-    (
-        "Temporary failure in name resolution",
-        Cause::Unresolved,
-        true,
-        "does this machine's name server answer?",
-    ),
-    (
-        "Could not resolve hostname",
-        Cause::Unresolved,
-        false,
-        "check the name, or give it a HostName in ssh_config",
-    ),
-    (
-        "Name or service not known",
-        Cause::Unresolved,
-        false,
-        "check the name, or give it a HostName in ssh_config",
-    ),
-    ("Connection refused", Cause::Refused, true, "does sshd run there, on that port?"),
-    ("Connection timed out during banner exchange", Cause::ConnectTimeout, true, SILENT),
-    (
-        "Connection timed out",
-        Cause::ConnectTimeout,
-        true,
-        "is the host up, and does the firewall let ssh through?",
-    ),
-    (
-        "Operation timed out",
-        Cause::ConnectTimeout,
-        true,
-        "is the host up, and does the firewall let ssh through?",
-    ),
-    ("No route to host", Cause::Refused, true, "is the host up, and the network between?"),
-    ("Network is unreachable", Cause::Refused, true, "is the network between up?"),
-    ("Bad configuration option", Cause::Other, false, "correct the ssh_config"),
-    ("terminating,", Cause::Other, false, "correct the ssh_config"),
-    ("Bad owner or permissions", Cause::Other, false, "correct the rights of the ssh_config: chmod go-w"),
-    (
-        "too long for Unix domain socket",
-        Cause::Other,
-        false,
-        "set XDG_RUNTIME_DIR or TMPDIR to a shorter path",
-    ),
-    (
-        "no matching",
-        Cause::Other,
-        false,
-        "client and host share no algorithm; ssh_config can allow an older one",
-    ),
-    ("kex_exchange_identification", Cause::ConnectionLost, true, BUSY),
-    ("Connection closed by", Cause::ConnectionLost, true, BUSY),
-    ("Connection reset by", Cause::ConnectionLost, true, BUSY),
-    ("closed by remote host", Cause::ConnectionLost, true, BUSY),
-    ("stdio forwarding failed", Cause::Refused, true, "the jump host cannot reach it"),
-    ("Broken pipe", Cause::ConnectionLost, true, BUSY),
-    ("Timeout, server", Cause::ConnectionLost, true, "the link went silent"),
-];
-
-const KEY_UNKNOWN: &str = "verify its key, then let ssh learn it once by hand: ssh {host} true";
-const SILENT: &str = "the port answers but sshd does not; is the host overloaded?";
-const BUSY: &str =
-    "the host hung up early; if many connect at once, lower handshakes or raise its MaxStartups";
-
-/// The most bytes of ssh's text that reach a message.
-const SHOWN: usize = 400;
-
-/// Reads what ssh said about `host`.
-pub fn read(host: &str, said: &[u8]) -> ConnectError {
-    let text = String::from_utf8_lossy(said);
-    let rule = RULES.iter().find(|(words, ..)| text.contains(words));
-    let (cause, transient, hint) = match rule {
-        Some((_, cause, transient, hint)) => (*cause, *transient, Some(hint.replace("{host}", host))),
-        None => (Cause::Other, false, Some(format!("see what ssh says: ssh -v {host} true"))),
-    };
-    ConnectError { cause, message: message(said), hint, transient }
+impl ConnectError {
+    /// Makes the error of a connection that failed.
+    pub(super) fn new(cause: Cause, message: VisitMessage, hint: VisitMessage, transient: bool) -> Self {
+        Self { failure: Failure::new(Step::Connect, cause, message, Some(hint)), transient }
+    }
 }
 
-/// ssh's text without its banners of `@` and its good news.
-fn message(said: &[u8]) -> String {
+/// A rule: a piece of ssh's text, the cause, whether that is transient, the hint for a host.
+type Rule = (&'static str, Cause, bool, fn(String) -> VisitMessage);
+
+/// The rules, from the most particular to the most general.
+const RULES: [Rule; 27] = [
+    // Host key changed, host key unknown.
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", Cause::HostKeyChanged, false, |host| RemoveOldHostKey {
+        host,
+    }),
+    ("host key for", Cause::HostKeyUnknown, false, |host| LearnHostKey { host }),
+    ("key is known for", Cause::HostKeyUnknown, false, |host| LearnHostKey { host }),
+    ("Host key verification failed", Cause::HostKeyUnknown, false, |host| LearnHostKey { host }),
+    // The host refuses the user's key.
+    ("Too many authentication failures", Cause::AuthDenied, false, |_| NameOneKey),
+    ("Permission denied (", Cause::AuthDenied, false, |host| IsKeyAuthorized { host }),
+    // The name has no address.
+    ("Temporary failure in name resolution", Cause::Unresolved, true, |_| IsNameServerUp),
+    ("Could not resolve hostname", Cause::Unresolved, false, |_| CheckHostName),
+    ("Name or service not known", Cause::Unresolved, false, |_| CheckHostName),
+    // The network or the port.
+    ("Connection refused", Cause::Refused, true, |_| IsSshdRunning),
+    ("Connection timed out during banner exchange", Cause::ConnectTimeout, true, |_| IsSshdOverloaded),
+    ("Connection timed out", Cause::ConnectTimeout, true, |_| IsHostUp),
+    ("Operation timed out", Cause::ConnectTimeout, true, |_| IsHostUp),
+    ("No route to host", Cause::Refused, true, |_| IsHostOrNetworkUp),
+    ("Network is unreachable", Cause::Refused, true, |_| IsNetworkUp),
+    // The user's own configuration.
+    ("Bad configuration option", Cause::Other, false, |_| CorrectSshConfig),
+    ("terminating,", Cause::Other, false, |_| CorrectSshConfig),
+    ("Bad owner or permissions", Cause::Other, false, |_| CorrectSshConfigRights),
+    ("too long for Unix domain socket", Cause::Other, false, |_| ShortenSocketPath),
+    ("no matching", Cause::Other, false, |_| AllowOldAlgorithm),
+    // The host, or the jump host, ended the connection (often `MaxStartups`).
+    ("kex_exchange_identification", Cause::ConnectionLost, true, |_| HostHungUp),
+    ("Connection closed by", Cause::ConnectionLost, true, |_| HostHungUp),
+    ("Connection reset by", Cause::ConnectionLost, true, |_| HostHungUp),
+    ("closed by remote host", Cause::ConnectionLost, true, |_| HostHungUp),
+    ("stdio forwarding failed", Cause::Refused, true, |_| JumpHostCannotReach),
+    ("Broken pipe", Cause::ConnectionLost, true, |_| HostHungUp),
+    ("Timeout, server", Cause::ConnectionLost, true, |_| LinkSilent),
+];
+
+/// The most bytes of ssh's text that reach a message.
+const MESSAGE_MAX: usize = 400;
+
+/// Reads what ssh printed when it could not connect to `host`.
+pub fn parse_ssh_error(host: &str, stderr: &[u8]) -> ConnectError {
+    let text = String::from_utf8_lossy(stderr);
+    let rule = RULES.iter().find(|(needle, ..)| text.contains(needle));
+    let (_, cause, transient, hint) =
+        *rule.unwrap_or(&("", Cause::Other, false, |host| RunSshVerbosely { host }));
+    ConnectError::new(cause, clean_message(stderr), hint(host.to_owned()), transient)
+}
+
+/// Returns ssh's text without its banners of `@` and without its warning about a host key that it just learnt.
+fn clean_message(stderr: &[u8]) -> VisitMessage {
     let noise = |line: &[u8]| line.starts_with(b"@") || line.starts_with(b"Warning: Permanently added");
-    let lines: Vec<&[u8]> = said.split(|b| *b == b'\n').filter(|line| !noise(line.trim_ascii())).collect();
-    let text = escape_tail(&lines.join(&b'\n'), SHOWN);
+    let lines: Vec<&[u8]> = stderr.split(|b| *b == b'\n').filter(|line| !noise(line.trim_ascii())).collect();
+    let text = escape_tail(&lines.join(&b'\n'), MESSAGE_MAX);
     let text = text.strip_prefix("ssh: ").unwrap_or(&text);
-    if text.is_empty() { "ssh ended without a word".to_owned() } else { text.to_owned() }
+    if text.is_empty() { SshSilent } else { Quoted { text: text.to_owned() } }
+}
+
+/// Reads what a program on the host printed on stderr. Its locale is C.
+pub fn parse_stderr(stderr: &[u8]) -> RemoteError {
+    let text = String::from_utf8_lossy(stderr);
+    if text.contains("No space left") || text.contains("Disk quota") {
+        RemoteError::DiskFull
+    } else if text.contains("No such file") {
+        RemoteError::NotFound
+    } else if text.contains("Permission denied") || text.contains("Operation not permitted") {
+        RemoteError::PermissionDenied
+    } else {
+        RemoteError::HostError(escape_tail(stderr, 200), None)
+    }
 }
 
 #[cfg(test)]
@@ -136,8 +107,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_openssh_really_says_is_understood() {
-        for (said, cause, transient) in [
+    fn real_messages_of_openssh_lead_to_their_cause() {
+        for (stderr, cause, transient) in [
             ("ssh: connect to host 10.77.1.2 port 22: Connection refused\r\n", Cause::Refused, true),
             (
                 "ssh: Could not resolve hostname nowhere: Name or service not known\r\n",
@@ -181,17 +152,18 @@ mod tests {
             ),
             ("", Cause::Other, false),
         ] {
-            let refusal = read("h1", said.as_bytes());
-            assert_eq!((refusal.cause, refusal.transient), (cause, transient), "{said}");
-            assert!(!refusal.message.is_empty() && !refusal.message.contains('\r'));
+            let error = parse_ssh_error("h1", stderr.as_bytes());
+            assert_eq!((error.failure.cause, error.transient), (cause, transient), "{stderr}");
+            let message = error.failure.message.to_string();
+            assert!(!message.is_empty() && !message.contains('\r'));
         }
     }
 
     #[test]
     fn the_message_is_one_line_without_the_banner() {
-        let refusal = read("h1", b"@@@@\r\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\r\n@@@@\r\nHost key verification failed.\r\n\x1b[2J");
-        assert_eq!(refusal.message, "Host key verification failed. · \\x1b[2J");
-        assert_eq!(refusal.cause, Cause::HostKeyChanged);
-        assert!(refusal.hint.unwrap().contains("ssh-keygen -R h1"));
+        let failure = parse_ssh_error("h1", b"@@@@\r\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\r\n@@@@\r\nHost key verification failed.\r\n\x1b[2J").failure;
+        assert_eq!(failure.message.to_string(), "Host key verification failed. · \\x1b[2J");
+        assert_eq!(failure.cause, Cause::HostKeyChanged);
+        assert!(failure.hint.unwrap().to_string().contains("ssh-keygen -R h1"));
     }
 }

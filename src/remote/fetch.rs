@@ -1,10 +1,9 @@
-//! One file from a host into a sink: as it is there, or not at all.
+//! Fetches one file from a host into a file writer: exactly as it was when its copy began, or an error.
 //!
-//! A small file came along with its name, see `list`. One of some size is read over SFTP, many reads in flight; a large
-//! one flows through a channel of its own, which costs both sides less for each byte. The copy is of exactly the bytes
-//! that were there when it began; a file that shrinks or is replaced meanwhile is an error, one that grows is copied up
-//! to its old end. Limits: the comparison is of length, time of change and kind; the bytes themselves are protected by
-//! ssh's own checks on the way.
+//! A small file may already be here, see `list`. One of some size is read by SFTP with many requests under way; a
+//! large one is printed by `cat` on a channel of its own, which costs both sides less for each byte. A file that
+//! shrinks or is replaced meanwhile is an error, one that grows is copied up to its old end. Limits: the comparison
+//! is of length, time of change and kind; the bytes themselves are protected by ssh's own checks.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -20,229 +19,224 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::command::{CHUNK, Running, find, streams};
+use super::command::{CHUNK, RemoteChild, find_bytes, take_streams};
+use super::diagnose::parse_stderr;
 use super::list::from_metadata;
-use super::sftp::asked;
-use super::upload::complaint;
-use super::{FileKind, FileWriter, Remote, RemoteError, RemoteFile, STALL};
+use super::sftp::request;
+use super::{FileWriter, Remote, RemoteError, RemoteFile, STALL};
 use crate::shell_quoting;
 
-/// How many reads of one file are under way at once, and the length of each: together what a fast and far link holds.
+/// The most reads of one file that are under way at once, and the length of each: as much as a fast, far link holds.
 const READS: usize = 16;
-const READ: u32 = 255 * 1024;
+const READ_SIZE: u32 = 255 * 1024;
 
-/// How many reads are under way in the whole run: what they bring is in memory.
-static READS_IN_ALL: Semaphore = Semaphore::const_new(64);
+/// Limits the reads that are under way in the whole run: their answers are in memory.
+static READ_PERMITS: Semaphore = Semaphore::const_new(64);
 
-/// From so many bytes on a channel costs less than SFTP's requests.
+/// From this size on a channel costs less than SFTP's requests.
 const LARGE: u64 = 4 * 1024 * 1024;
 
-/// How much of a large file waits between ssh and us, where the system allows it.
-const PIPE: i32 = 1024 * 1024;
+/// The size of the pipe between ssh and us for a large file, where the system allows it.
+const PIPE_SIZE: i32 = 1024 * 1024;
 
-/// The contents of small files that came with their names.
-pub(super) type Prefetched = Mutex<HashMap<Vec<u8>, Vec<u8>>>;
+/// The exit status of the program that prints a file for a symbolic link.
+const IS_LINK: i32 = 9;
 
-/// How a file is fetched.
+/// The contents of small files that came with a listing, by name.
+pub(super) type PrefetchedContent = Mutex<HashMap<Vec<u8>, Vec<u8>>>;
+
+/// The user who reads a file on the host.
 #[derive(Debug, Clone, Copy)]
 pub enum ReadAs<'a> {
-    /// As the login user.
+    /// The login user.
     LoginUser,
-    /// As another user, by sudo.
+    /// Another user, by sudo.
     User(&'a str),
 }
 
 impl Remote {
-    /// Copies a file. The sink then holds exactly `file.bytes` bytes.
+    /// Fetches a file. The writer then holds exactly `file.bytes` bytes.
     ///
     /// # Errors
     /// It may not be read, it changed meanwhile, or the connection broke.
     pub async fn fetch(
         &self,
         file: &RemoteFile,
-        get: ReadAs<'_>,
-        sink: &mut FileWriter,
+        read_as: ReadAs<'_>,
+        writer: &mut FileWriter,
     ) -> Result<(), RemoteError> {
-        match (get, std::str::from_utf8(&file.name), self.sftp().await) {
-            (ReadAs::LoginUser, Ok(path), Ok(sftp)) if file.bytes < LARGE => {
-                by_sftp(&sftp, path, file, sink).await
+        match (read_as, std::str::from_utf8(&file.name), self.sftp().await?) {
+            (ReadAs::LoginUser, Ok(path), Some(sftp)) if file.bytes < LARGE => {
+                fetch_by_sftp(&sftp, path, file, writer).await
             }
-            (ReadAs::LoginUser, Ok(path), Ok(sftp)) => {
+            (ReadAs::LoginUser, Ok(path), Some(sftp)) => {
                 // One after the other: each takes all that the link gives.
-                let _turn = self.large.lock().await;
-                let flow = CatCommand::of(file, get);
-                match self.try_spawn(&flow.line, Stdio::null()).await {
-                    Err(RemoteError::NoSession) => by_sftp(&sftp, path, file, sink).await,
+                let _permit = self.large_file.lock().await;
+                let (line, marker) = cat_command(file, read_as);
+                match self.spawn_once(&line, Stdio::null()).await {
+                    // SFTP holds the one session that the host allows (`MaxSessions 1`), and can do it as well.
+                    Err(RemoteError::SessionRefused) => fetch_by_sftp(&sftp, path, file, writer).await,
                     child => {
-                        self.receive(child?, &flow.mark, file, sink).await?;
-                        match self.look_at(Some(&sftp), file.name.clone()).await? {
-                            Some(now) => same(file, &now),
-                            // The copy is of what was open.
-                            None => Ok(()),
+                        self.receive(child?, &marker, file, writer).await?;
+                        match self.describe(Some(&sftp), &file.name).await {
+                            // Removed since: the copy is of the file that was open.
+                            Err(RemoteError::NotFound) => Ok(()),
+                            now => check_unchanged(file, &now?),
                         }
                     }
                 }
             }
-            (_, _, Ok(_) | Err(RemoteError::NoSftp)) => {
-                let flow = CatCommand::of(file, get);
-                let child = self.spawn(&flow.line, Stdio::null).await?;
-                self.receive(child, &flow.mark, file, sink).await
+            // As another user, with a name that is no UTF-8, or on a host with no SFTP.
+            _ => {
+                let (line, marker) = cat_command(file, read_as);
+                let child = self.spawn(&line, Stdio::null).await?;
+                self.receive(child, &marker, file, writer).await
             }
-            (_, _, Err(error)) => Err(error),
         }
     }
 
-    /// All bytes of a small file, once, where they came with its name.
+    /// Takes the content of a small file that came with the listing, once.
     pub fn take_prefetched(&self, file: &RemoteFile) -> Option<Vec<u8>> {
         let content = self.prefetched.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.name);
         content.filter(|content| content.len() as u64 == file.bytes)
     }
 
-    /// Takes a file from the line that prints it. Once all is there nobody waits for the line's end.
+    /// Receives a file from the command that prints it. Once all bytes are here, does not wait for the command's end.
     async fn receive(
         &self,
-        mut child: Running,
-        mark: &str,
+        mut child: RemoteChild,
+        marker: &str,
         file: &RemoteFile,
-        sink: &mut FileWriter,
+        writer: &mut FileWriter,
     ) -> Result<(), RemoteError> {
-        let (_, stdout, stderr) = streams(&mut child);
-        let (mut stderr_text, mut stdout) = (Vec::new(), stdout.ok_or(RemoteError::Lost)?);
-        widen(&stdout);
-        let copied = behind(mark, &mut stdout, file.bytes, sink).await;
-        match copied {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(error) => {
-                self.leave_unclean();
-                return Err(error);
-            }
+        let (_, stdout, stderr) = take_streams(&mut child);
+        let (mut stderr_text, mut stdout) = (Vec::new(), stdout.ok_or_else(RemoteError::ended_early)?);
+        enlarge_pipe(&stdout);
+        let copied = copy_after_marker(marker, &mut stdout, file.bytes, writer).await;
+        if copied.inspect_err(|_| self.note_channel_left_open())? {
+            return Ok(());
         }
+        // The output ended early: stderr and the status say why.
         if let Some(stderr) = stderr {
-            let said = stderr.take(CHUNK as u64);
-            let _partial = timeout(STALL, { said }.read_to_end(&mut stderr_text)).await;
+            let mut bounded = stderr.take(CHUNK as u64);
+            let _partial = timeout(STALL, bounded.read_to_end(&mut stderr_text)).await;
         }
-        match self.status(child).await? {
-            Some(0 | 9) => Err(RemoteError::Changed),
-            _ => Err(complaint(&stderr_text)),
+        match self.wait_for_status(child).await? {
+            Some(0 | IS_LINK) => Err(RemoteError::FileChanged),
+            _ => Err(parse_stderr(&stderr_text)),
         }
     }
 }
 
-/// The line that prints a file.
-struct CatCommand {
-    line: String,
-    /// What it prints first: a profile may talk before.
-    mark: String,
+/// Returns the command line that prints a file, and the marker between the file and what a profile may print before.
+fn cat_command(file: &RemoteFile, read_as: ReadAs<'_>) -> (String, String) {
+    let (marker, name) = (shell_quoting::random_marker(), shell_quoting::quote_bytes(&file.name));
+    // Opened before the marker is printed: after it nothing can fail but the reading itself.
+    let program = shell_quoting::in_sh(&format!(
+        "LC_ALL=C; export LC_ALL; if [ -h {name} ]; then exit {IS_LINK}; fi; exec 3< {name} || exit 1; \
+         printf {marker}; exec cat <&3"
+    ));
+    let line = match read_as {
+        ReadAs::LoginUser => program,
+        ReadAs::User(user) => shell_quoting::run_as(user, &program),
+    };
+    (line, marker)
 }
 
-impl CatCommand {
-    fn of(file: &RemoteFile, get: ReadAs<'_>) -> Self {
-        let (mark, name) = (shell_quoting::mark(), shell_quoting::word(&file.name));
-        let program = shell_quoting::in_sh(&format!(
-            "LC_ALL=C; export LC_ALL; if [ -h {name} ]; then exit 9; fi; exec 3< {name} || exit 1; printf {mark}; \
-             exec cat <&3"
-        ));
-        let line = match get {
-            ReadAs::LoginUser => program,
-            ReadAs::User(user) => shell_quoting::run_as(user, &program),
-        };
-        Self { line, mark }
-    }
-}
-
-/// Copies a file over SFTP.
-async fn by_sftp(
+/// Fetches a file by SFTP.
+async fn fetch_by_sftp(
     sftp: &Sftp,
     path: &str,
     file: &RemoteFile,
-    sink: &mut FileWriter,
+    writer: &mut FileWriter,
 ) -> Result<(), RemoteError> {
-    let mut opened = asked(sftp.open(path)).await?;
-    let mut looking = opened.clone();
-    let (looked, read) = tokio::join!(asked(looking.metadata()), read_all(&opened, file.bytes, sink));
-    same(file, &from_metadata(&file.name, &looked?))?;
+    let mut opened = request(sftp.open(path)).await?;
+    let mut described = opened.clone();
+    // The description is asked for together with the first reads: one round trip less.
+    let (metadata, read) =
+        tokio::join!(request(described.metadata()), read_pipelined(&opened, file.bytes, writer));
+    check_unchanged(file, &from_metadata(&file.name, &metadata?))?;
     read?;
-    // One read is of one moment; between several the file may have been cut short. Its closing is not waited for: the
-    // answer changes nothing.
-    let whole = file.bytes <= u64::from(READ)
-        || from_metadata(&file.name, &asked(opened.metadata()).await?).bytes >= file.bytes;
-    if whole { Ok(()) } else { Err(RemoteError::Changed) }
+    // A single read is atomic; between several, the file may have been truncated and written again. The handle is
+    // dropped, not closed: the answer to that would change nothing.
+    let is_whole = file.bytes <= u64::from(READ_SIZE)
+        || from_metadata(&file.name, &request(opened.metadata()).await?).bytes >= file.bytes;
+    if is_whole { Ok(()) } else { Err(RemoteError::FileChanged) }
 }
 
-/// Whether a file is still the one that was looked at: it may have grown.
-fn same(looked: &RemoteFile, now: &RemoteFile) -> Result<(), RemoteError> {
-    let grown = now.bytes >= looked.bytes && now.modified >= looked.modified;
-    if now.kind == FileKind::Regular && grown { Ok(()) } else { Err(RemoteError::Changed) }
+/// Checks that a file is still the one that was described: it may only have grown.
+fn check_unchanged(described: &RemoteFile, now: &RemoteFile) -> Result<(), RemoteError> {
+    let grown = now.bytes >= described.bytes && now.modified >= described.modified;
+    if now.not_regular.is_none() && grown { Ok(()) } else { Err(RemoteError::FileChanged) }
 }
 
-/// Copies the first `bytes` bytes of an open file, many reads in flight, in order.
-async fn read_all(file: &File, bytes: u64, sink: &mut FileWriter) -> Result<(), RemoteError> {
-    let step = u64::from(READ);
+/// Reads the first `bytes` bytes of an open file, with many requests under way, and writes them in order.
+async fn read_pipelined(file: &File, bytes: u64, writer: &mut FileWriter) -> Result<(), RemoteError> {
+    let step = u64::from(READ_SIZE);
     let mut parts = stream::iter((0..bytes.div_ceil(step)).map(|part| {
         let at = part * step;
-        read_at(file.clone(), at, u32::try_from((bytes - at).min(step)).unwrap_or(READ))
+        read_at(file.clone(), at, u32::try_from((bytes - at).min(step)).unwrap_or(READ_SIZE))
     }))
     .buffered(READS);
     while let Some(part) = parts.next().await {
-        sink.write(&part?).await;
+        writer.write(&part?).await;
     }
     Ok(())
 }
 
-/// Reads exactly `length` bytes at `at`. The crate's own cursor is not trusted after a short read.
+/// Reads exactly `length` bytes at `at`.
 async fn read_at(mut file: File, at: u64, length: u32) -> Result<BytesMut, RemoteError> {
-    let _permit = READS_IN_ALL.acquire().await;
-    let mut whole = BytesMut::new();
+    let _permit = READ_PERMITS.acquire().await;
+    let mut data = BytesMut::new();
     while let Some(missing) =
-        length.checked_sub(u32::try_from(whole.len()).unwrap_or(u32::MAX)).filter(|n| *n > 0)
+        length.checked_sub(u32::try_from(data.len()).unwrap_or(u32::MAX)).filter(|n| *n > 0)
     {
-        let offset = at + whole.len() as u64;
-        file.seek(std::io::SeekFrom::Start(offset)).await.ok().ok_or(RemoteError::Lost)?;
-        match asked(file.read(missing, BytesMut::new())).await? {
-            Some(part) if whole.is_empty() => whole = part,
-            Some(part) => whole.extend_from_slice(&part),
-            None => return Err(RemoteError::Changed),
+        // Sought each time: after a short read the client's own position is wrong by the bytes that did not come.
+        let offset = std::io::SeekFrom::Start(at + data.len() as u64);
+        file.seek(offset).await.map_err(RemoteError::ConnectionLost)?;
+        match request(file.read(missing, BytesMut::new())).await? {
+            Some(part) if data.is_empty() => data = part,
+            Some(part) => data.extend_from_slice(&part),
+            None => return Err(RemoteError::FileChanged),
         }
     }
-    Ok(whole)
+    Ok(data)
 }
 
-/// Moves the `bytes` bytes that follow the mark into the sink. Returns whether all of them came.
-async fn behind<R: AsyncRead + Unpin>(
-    mark: &str,
-    from: &mut R,
+/// Copies the `bytes` bytes that follow the marker to the writer. Returns whether all of them came.
+async fn copy_after_marker<R: AsyncRead + Unpin>(
+    marker: &str,
+    source: &mut R,
     bytes: u64,
-    sink: &mut FileWriter,
+    writer: &mut FileWriter,
 ) -> Result<bool, RemoteError> {
     let (mut head, mut buffer) = (Vec::new(), vec![0; 4096]);
     let body = loop {
-        let read = from.read(&mut buffer);
-        let read = timeout(STALL, read).await.ok().ok_or(RemoteError::Stalled)?.unwrap_or(0);
+        let read = timeout(STALL, source.read(&mut buffer)).await?.unwrap_or(0);
         let part = buffer.get(..read).filter(|part| !part.is_empty());
         let Some(part) = part else { return Ok(false) };
         head.extend_from_slice(part);
-        match find(&head, mark.as_bytes()) {
-            Some(at) => break head.split_off(at + mark.len()),
-            None => drop(head.drain(..head.len().saturating_sub(mark.len()))),
+        match find_bytes(&head, marker.as_bytes()) {
+            Some(at) => break head.split_off(at + marker.len()),
+            // The marker may be cut between two reads: its length is kept for the next search.
+            None => drop(head.drain(..head.len().saturating_sub(marker.len()))),
         }
     };
     let first = body.get(..usize::try_from(bytes).unwrap_or(usize::MAX)).unwrap_or(&body);
-    sink.write(first).await;
-    let mut left = bytes - first.len() as u64;
-    while left > 0 {
-        let read = timeout(STALL, sink.read(from, left)).await.ok().ok_or(RemoteError::Stalled)?;
-        match read.unwrap_or(0) {
+    writer.write(first).await;
+    let mut remaining = bytes - first.len() as u64;
+    while remaining > 0 {
+        match timeout(STALL, writer.read_from(source, remaining)).await?.unwrap_or(0) {
             0 => return Ok(false),
-            read => left -= read as u64,
+            read => remaining -= read as u64,
         }
     }
     Ok(true)
 }
 
-/// Lets more bytes wait in a pipe: fewer turns between ssh and us. Where the system does not allow it, it works as well.
-fn widen(pipe: &impl AsFd) {
-    let _as_it_was = fcntl(pipe.as_fd(), FcntlArg::F_SETPIPE_SZ(PIPE));
+/// Enlarges a pipe, where the system allows it, so that ssh and we wake each other less often.
+fn enlarge_pipe(pipe: &impl AsFd) {
+    let _unchanged = fcntl(pipe.as_fd(), FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
 }
 
 #[cfg(test)]
@@ -250,22 +244,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_what_follows_the_mark_is_copied() {
-        let stream = b"welcome!\nMARKcontent\n";
+    async fn only_what_follows_the_marker_is_copied() {
+        let stream = b"welcome!\nMARKERcontent\n";
         for cut in 1..stream.len() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("f");
-            let mut sink = FileWriter::new(std::fs::File::create(&path).unwrap(), 100);
+            let mut writer = FileWriter::new(std::fs::File::create(&path).unwrap(), 100);
             let (head, tail) = stream.split_at(cut);
-            let mut from = head.chain(tail);
-            assert!(behind("MARK", &mut from, 8, &mut sink).await.unwrap());
-            sink.finish(None).await.unwrap();
+            let mut source = head.chain(tail);
+            assert!(copy_after_marker("MARKER", &mut source, 8, &mut writer).await.unwrap());
+            writer.finish(None).await.unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), b"content\n");
-            let mut sink = FileWriter::new(std::fs::File::create(&path).unwrap(), 100);
-            assert!(behind("MARK", &mut head.chain(tail), 7, &mut sink).await.unwrap(), "it grew meanwhile");
-            assert_eq!(sink.finish(None).await.unwrap().bytes, 7);
-            let mut sink = FileWriter::new(std::fs::File::create(&path).unwrap(), 100);
-            assert!(!behind("MARK", &mut head.chain(tail), 9, &mut sink).await.unwrap(), "it shrank");
+            let mut writer = FileWriter::new(std::fs::File::create(&path).unwrap(), 100);
+            assert!(
+                copy_after_marker("MARKER", &mut head.chain(tail), 7, &mut writer).await.unwrap(),
+                "it grew meanwhile"
+            );
+            assert_eq!(writer.finish(None).await.unwrap().bytes, 7);
+            let mut writer = FileWriter::new(std::fs::File::create(&path).unwrap(), 100);
+            assert!(
+                !copy_after_marker("MARKER", &mut head.chain(tail), 9, &mut writer).await.unwrap(),
+                "it shrank"
+            );
         }
     }
 }

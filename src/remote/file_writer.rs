@@ -1,8 +1,9 @@
-//! Where bytes from a host land on this machine: one file, bounded, hashed and synced, written off the async threads.
+//! Writes one local file from a host's bytes: bounded, hashed and synced, away from the async threads.
 //!
-//! Two buffers of a fixed size go back and forth: while one is being written, the other is being filled. A sink never
-//! holds the sender up for good: bytes beyond its bound are counted and dropped, and after a write error the rest is
-//! dropped too; `finish` tells both.
+//! Two buffers of a fixed size alternate: while one is being written, the other is being filled. A writer never
+//! holds its source up for good: bytes beyond its bound are counted and dropped, and after a write error all further
+//! bytes are dropped; `finish` reports both. Limits: the caller gives the open file; for collected files that is a
+//! temporary file, and the rename into place is `run_dir`'s.
 
 use std::fs::{File, FileTimes};
 use std::io::{self, Write as _};
@@ -14,63 +15,67 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::disk::run_blocking;
 use crate::escape::hex;
+use crate::message::VisitMessage;
 
-/// How many bytes go to the disk at once: few enough for many hosts, many enough for their hand-over to cost nothing.
-const BATCH: usize = 128 * 1024;
+/// The size of a buffer: small enough for many hosts at once, large enough for the change of threads to cost nothing.
+const BUFFER_SIZE: usize = 128 * 1024;
 
-/// A file being written.
+/// A file that is being written.
 #[derive(Debug)]
 pub struct FileWriter {
-    /// What came and is not yet being written.
-    batch: Vec<u8>,
-    /// The file.
-    hand: WriterState,
-    /// How many more bytes it takes.
+    /// The buffer that is being filled.
+    buffer: Vec<u8>,
+    state: WriterState,
+    /// The number of bytes that the file may still take.
     remaining: u64,
-    /// How many it did not take.
+    /// The number of bytes that came beyond the bound.
     dropped: u64,
 }
 
-/// Who has the file.
+/// The holder of the file.
 #[derive(Debug)]
 enum WriterState {
-    /// Nobody writes.
+    /// The writer: nothing is being written.
     Idle(OpenFile),
-    /// A blocking thread writes.
+    /// A blocking thread, which is writing.
     Writing(JoinHandle<io::Result<OpenFile>>),
-    /// The first write that failed.
+    /// Nobody: a write failed.
     Broken(io::Error),
 }
 
-/// What moves to a blocking thread and back.
+/// An open file, which moves to a blocking thread and back.
 #[derive(Debug)]
 struct OpenFile {
     file: File,
     hash: Sha256,
     bytes: u64,
     /// The buffer that is being written, and empty otherwise.
-    batch: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl OpenFile {
+    fn new(file: File, buffer: Vec<u8>) -> Self {
+        Self { file, hash: Sha256::new(), bytes: 0, buffer }
+    }
+
     fn write(mut self) -> io::Result<Self> {
-        self.file.write_all(&self.batch)?;
-        self.hash.update(&self.batch);
-        self.bytes += self.batch.len() as u64;
-        self.batch.clear();
+        self.file.write_all(&self.buffer)?;
+        self.hash.update(&self.buffer);
+        self.bytes += self.buffer.len() as u64;
+        self.buffer.clear();
         Ok(self)
     }
 
-    /// Writes what is left, and ends the file.
-    fn end(self, modified: Option<i64>) -> io::Result<Written> {
-        let state = self.write()?;
+    /// Writes what is left in the buffer, sets the time of change and syncs the file.
+    fn finish(self, modified: Option<i64>) -> io::Result<Written> {
+        let written = self.write()?;
         if let Some(seconds) = modified {
-            state.file.set_times(FileTimes::new().set_modified(time(seconds)))?;
+            written.file.set_times(FileTimes::new().set_modified(system_time(seconds)))?;
         }
-        if state.bytes > 0 {
-            state.file.sync_all()?;
+        if written.bytes > 0 {
+            written.file.sync_all()?;
         }
-        Ok(Written { bytes: state.bytes, dropped: 0, sha256: hex(&state.hash.finalize()) })
+        Ok(Written { bytes: written.bytes, dropped: 0, sha256: hex(&written.hash.finalize()) })
     }
 }
 
@@ -79,113 +84,115 @@ impl OpenFile {
 pub struct Written {
     /// Its length in bytes.
     pub bytes: u64,
-    /// How many bytes came beyond the bound.
+    /// The number of bytes that came beyond the bound.
     pub dropped: u64,
     /// The SHA-256 of what is in the file, in hexadecimal.
     pub sha256: String,
 }
 
 impl FileWriter {
-    /// A sink into an open, empty file, for at most `max` bytes.
+    /// Makes the writer of an open, empty file, for at most `max` bytes.
     pub fn new(file: File, max: u64) -> Self {
-        let state = OpenFile { file, hash: Sha256::new(), bytes: 0, batch: Vec::new() };
-        Self { batch: Vec::new(), hand: WriterState::Idle(state), remaining: max, dropped: 0 }
+        let state = WriterState::Idle(OpenFile::new(file, Vec::new()));
+        Self { buffer: Vec::new(), state, remaining: max, dropped: 0 }
     }
 
-    /// Takes bytes. What goes wrong is told by [`FileWriter::finish`].
+    /// Writes bytes. Errors are reported by [`FileWriter::finish`].
     pub async fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(BATCH - self.batch.len()));
-            self.batch.extend_from_slice(now);
-            self.reserved_names(now.len()).await;
+            let (now, later) = bytes.split_at(bytes.len().min(BUFFER_SIZE - self.buffer.len()));
+            self.buffer.extend_from_slice(now);
+            self.accept(now.len()).await;
             bytes = later;
         }
     }
 
-    /// Takes what one read of `from` gives, at most `max` bytes, without a copy in between; 0 at its end.
+    /// Writes what one read of `source` gives, at most `max` bytes, without a copy in between. Returns their number;
+    /// 0 at the source's end.
     ///
     /// # Errors
-    /// Those of `from`.
-    pub async fn read<R: AsyncRead + Unpin>(&mut self, from: &mut R, max: u64) -> io::Result<usize> {
-        let free = BATCH - self.batch.len();
-        self.batch.reserve(free);
-        let read = from.take(max.min(free as u64)).read_buf(&mut self.batch).await?;
-        self.reserved_names(read).await;
+    /// Those of `source`.
+    pub async fn read_from<R: AsyncRead + Unpin>(&mut self, source: &mut R, max: u64) -> io::Result<usize> {
+        let free = BUFFER_SIZE - self.buffer.len();
+        self.buffer.reserve(free);
+        let read = source.take(max.min(free as u64)).read_buf(&mut self.buffer).await?;
+        self.accept(read).await;
         Ok(read)
     }
 
-    /// Counts bytes that were put into the batch, and sends it to the disk once it is full.
-    async fn reserved_names(&mut self, count: usize) {
-        let fits = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(count);
-        self.batch.truncate(self.batch.len() - (count - fits));
-        self.remaining -= fits as u64;
-        self.dropped += (count - fits) as u64;
-        if self.batch.len() == BATCH {
+    /// Counts the last `count` bytes of the buffer, drops those beyond the bound, and writes a full buffer.
+    async fn accept(&mut self, count: usize) {
+        let accepted = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(count);
+        self.buffer.truncate(self.buffer.len() - (count - accepted));
+        self.remaining -= accepted as u64;
+        self.dropped += (count - accepted) as u64;
+        if self.buffer.len() == BUFFER_SIZE {
             self.flush().await;
         }
     }
 
-    /// Sends what came to the disk now. Waits only for what was sent before.
+    /// Starts to write the buffer now. Waits only for the previous one.
     pub async fn flush(&mut self) {
-        if self.batch.is_empty() {
+        if self.buffer.is_empty() {
             return;
         }
-        self.written().await;
-        self.hand = match std::mem::replace(&mut self.hand, WriterState::Broken(unwritten())) {
-            WriterState::Idle(mut state) => {
-                std::mem::swap(&mut state.batch, &mut self.batch);
-                WriterState::Writing(spawn_blocking(move || state.write()))
+        self.wait_until_idle().await;
+        self.state = match std::mem::replace(&mut self.state, WriterState::Broken(not_written())) {
+            WriterState::Idle(mut file) => {
+                std::mem::swap(&mut file.buffer, &mut self.buffer);
+                WriterState::Writing(spawn_blocking(move || file.write()))
             }
             broken => {
-                self.batch.clear();
+                self.buffer.clear();
                 broken
             }
         };
     }
 
-    /// Waits until nobody writes. Who stops waiting may wait again.
-    async fn written(&mut self) {
-        if let WriterState::Writing(job) = &mut self.hand {
+    /// Waits until no thread writes. May be cancelled and called again: the state changes only once the thread is
+    /// done.
+    async fn wait_until_idle(&mut self) {
+        if let WriterState::Writing(job) = &mut self.state {
             let written = job.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-            self.hand = written.map_or_else(WriterState::Broken, WriterState::Idle);
+            self.state = written.map_or_else(WriterState::Broken, WriterState::Idle);
         }
     }
 
-    /// Ends the file: its time of change is set where one is given (seconds since 1970), and it is on disk.
+    /// Finishes the file: sets its time of change where one is given (seconds since 1970), and syncs it to the disk.
     ///
     /// # Errors
-    /// Any error of writing it, the first one.
+    /// The first error of writing it.
     pub async fn finish(mut self, modified: Option<i64>) -> io::Result<Written> {
-        self.written().await;
-        let mut state = match self.hand {
-            WriterState::Idle(state) => state,
+        self.wait_until_idle().await;
+        let mut file = match self.state {
+            WriterState::Idle(file) => file,
             WriterState::Broken(error) => return Err(error),
-            WriterState::Writing(_) => return Err(unwritten()),
+            WriterState::Writing(_) => return Err(not_written()),
         };
-        state.batch = self.batch;
+        file.buffer = self.buffer;
         let dropped = self.dropped;
-        let empty = state.bytes == 0 && state.batch.is_empty() && modified.is_none();
-        let end = move || state.end(modified).map(|written| Written { dropped, ..written });
-        // There is nothing to wait for, and no thread to wake.
-        if empty { end() } else { run_blocking(end).await }
+        let is_empty = file.bytes == 0 && file.buffer.is_empty() && modified.is_none();
+        let finish = move || file.finish(modified).map(|written| Written { dropped, ..written });
+        // An empty file needs neither the disk nor a thread.
+        if is_empty { finish() } else { run_blocking(finish).await }
     }
 
-    /// Puts bytes that are all here into an open, empty file, as the calls above do. Blocks.
+    /// Writes all bytes of a file at once, into an open, empty file. Blocks.
     ///
     /// # Errors
     /// Any error of writing it.
-    pub fn whole(file: File, bytes: Vec<u8>, modified: Option<i64>) -> io::Result<Written> {
-        OpenFile { file, hash: Sha256::new(), bytes: 0, batch: bytes }.end(modified)
+    pub fn write_at_once(file: File, bytes: Vec<u8>, modified: Option<i64>) -> io::Result<Written> {
+        OpenFile::new(file, bytes).finish(modified)
     }
 }
 
-/// What is told of a file that nobody has in hand.
-fn unwritten() -> io::Error {
-    io::Error::other("the file was not written")
+/// Makes the error of a file whose writing never came to an end.
+fn not_written() -> io::Error {
+    io::Error::other(VisitMessage::FileNotWritten.to_string())
 }
 
-/// A time from seconds since 1970; what no clock can mean is 1970 itself.
-fn time(seconds: i64) -> SystemTime {
+/// Makes a time from seconds since 1970; what no clock can mean is 1970 itself.
+fn system_time(seconds: i64) -> SystemTime {
     u64::try_from(seconds)
         .ok()
         .and_then(|s| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(s)))
@@ -197,51 +204,51 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_beyond_the_bound_is_counted_and_dropped() {
+    async fn bytes_beyond_the_bound_are_counted_and_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("stdout");
-        let mut sink = FileWriter::new(File::create(&path).unwrap(), 5);
+        let mut writer = FileWriter::new(File::create(&path).unwrap(), 5);
         for part in [&b"abc"[..], b"defg", b"h"] {
-            sink.write(part).await;
+            writer.write(part).await;
         }
-        let written = sink.finish(Some(86_400)).await.unwrap();
+        let written = writer.finish(Some(86_400)).await.unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"abcde");
         assert_eq!((written.bytes, written.dropped), (5, 3));
         assert_eq!(written.sha256, hex(&Sha256::digest(b"abcde")));
-        assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), time(86_400));
+        assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), system_time(86_400));
     }
 
     #[tokio::test]
-    async fn bytes_land_in_their_order_however_they_come() {
+    async fn bytes_are_written_in_order_whatever_the_chunks() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
-        let bytes: Vec<u8> = (0..=250).cycle().take(3 * BATCH + 5).collect();
-        for step in [1000, BATCH - 1, BATCH, BATCH + 1, bytes.len()] {
-            let mut sink = FileWriter::new(File::create(&path).unwrap(), bytes.len() as u64);
+        let bytes: Vec<u8> = (0..=250).cycle().take(3 * BUFFER_SIZE + 5).collect();
+        for step in [1000, BUFFER_SIZE - 1, BUFFER_SIZE, BUFFER_SIZE + 1, bytes.len()] {
+            let mut writer = FileWriter::new(File::create(&path).unwrap(), bytes.len() as u64);
             for (number, part) in bytes.chunks(step).enumerate() {
                 if number % 2 == 0 {
-                    sink.write(part).await;
-                    sink.flush().await;
+                    writer.write(part).await;
+                    writer.flush().await;
                 }
-                let mut from = if number % 2 == 0 { &[] } else { part };
-                while !from.is_empty() {
-                    assert!(sink.read(&mut from, part.len() as u64).await.unwrap() > 0);
+                let mut source = if number % 2 == 0 { &[] } else { part };
+                while !source.is_empty() {
+                    assert!(writer.read_from(&mut source, part.len() as u64).await.unwrap() > 0);
                 }
             }
-            let written = sink.finish(None).await.unwrap();
+            let written = writer.finish(None).await.unwrap();
             assert_eq!(written.sha256, hex(&Sha256::digest(&bytes)), "{step} at a time");
             assert!(std::fs::read(&path).unwrap() == bytes);
         }
     }
 
     #[tokio::test]
-    async fn a_full_disk_is_told_at_the_end_and_holds_nobody_up() {
-        let mut sink = FileWriter::new(File::create("/dev/full").unwrap(), 100);
+    async fn a_full_disk_is_reported_at_the_end_and_blocks_nobody() {
+        let mut writer = FileWriter::new(File::create("/dev/full").unwrap(), 100);
         for _ in 0..3 {
-            sink.write(b"x").await;
-            sink.flush().await;
+            writer.write(b"x").await;
+            writer.flush().await;
         }
-        sink.write(b"y").await;
-        assert_eq!(sink.finish(None).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        writer.write(b"y").await;
+        assert_eq!(writer.finish(None).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 }

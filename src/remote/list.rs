@@ -1,7 +1,9 @@
-//! What lies on a host: the globs, expanded there, and what each name stands for.
+//! Lists the files on a host: its own shell expands the globs, and each name is described without following links.
 //!
-//! No folder is listed over SFTP: one name that is no UTF-8 would kill the channel. Such names, and hosts without SFTP,
-//! are asked with `stat`. Limits: that needs the `stat` of GNU or busybox there.
+//! One program does both, and the small files among the first come with the listing, which spares round trips. What
+//! it did not describe is asked for by SFTP, or by `stat` where a name is no UTF-8 (the SFTP client cannot send one)
+//! or the host has no SFTP. No folder is listed by SFTP: one name there that is no UTF-8 would break the channel.
+//! Limits: `stat` is that of GNU or busybox.
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
@@ -10,249 +12,231 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use openssh_sftp_client::Sftp;
 use openssh_sftp_client::metadata::MetaData;
 
-use super::command::{CommandOutput, find};
-use super::sftp::asked;
-use super::upload::complaint;
-use super::{Remote, RemoteError};
+use super::command::{CommandOutput, find_bytes};
+use super::sftp::request;
+use super::{PendingAnswer, Remote, RemoteError};
 use crate::escape::escape_tail;
+use crate::message::VisitMessage;
 use crate::shell_quoting;
 
-/// What kind of thing a name stands for. Displayed in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
-pub enum FileKind {
-    /// A regular file.
-    #[strum(to_string = "a regular file")]
-    Regular,
-    /// A symbolic link.
-    #[strum(to_string = "a symbolic link")]
-    Link,
-    /// A folder.
-    #[strum(to_string = "a folder")]
-    Folder,
-    /// A FIFO.
-    #[strum(to_string = "a FIFO")]
-    Fifo,
-    /// A device.
-    #[strum(to_string = "a device")]
-    Device,
-    /// A socket, or what nobody knows.
-    #[strum(to_string = "no regular file")]
-    Other,
-}
-
-impl FileKind {
-    /// From the file type bits of a Unix mode.
-    fn of(mode: u32) -> Self {
-        match mode & 0o170_000 {
-            0o100_000 => Self::Regular,
-            0o120_000 => Self::Link,
-            0o040_000 => Self::Folder,
-            0o010_000 => Self::Fifo,
-            0o020_000 | 0o060_000 => Self::Device,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// A name that the host's glob gave, as it is there without following links.
+/// A file on the host, described without following links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
     /// The path, as the host spells it.
     pub name: Vec<u8>,
-    /// What it is.
-    pub kind: FileKind,
-    /// Its length in bytes.
+    /// The reason to skip it: what it is, unless it is a regular file.
+    pub not_regular: Option<VisitMessage>,
+    /// The length in bytes.
     pub bytes: u64,
-    /// When it was changed, in seconds since 1970 by the host's clock.
+    /// The time of its last change, in seconds since 1970 by the host's clock.
     pub modified: i64,
 }
 
-/// The most bytes that the names of one host's files may take together.
-const NAMES: usize = 16 * 1024 * 1024;
+/// The most bytes of a listing.
+const LISTING_MAX: usize = 16 * 1024 * 1024;
 
-/// How many questions about files are under way at once.
-const QUESTIONS: usize = 64;
+/// The most requests for descriptions that are under way at once.
+const REQUESTS: usize = 64;
 
-/// How many regular files are described with their names, and brought along if they are small: that spares turns.
-const ALONG: usize = 4;
+/// The most regular files that the listing itself describes; each costs the host a process.
+const DESCRIBED: usize = 4;
 
-/// The most bytes of a file that is brought along.
-const SMALL: u64 = 32 * 1024;
+/// The most bytes of a file whose content comes with the listing.
+const PREFETCH_MAX: u64 = 32 * 1024;
 
 impl Remote {
-    /// What the globs stand for on the host, each name once, in the order of the host's shell.
+    /// Lists the files that the globs match on the host, each once, in the order of the host's shell. `pending` is
+    /// the answer of [`Remote::list_program`] where it was asked for ahead.
     ///
     /// # Errors
-    /// The connection broke, the login shell is noisy, or the names take more than 16 MiB.
-    pub async fn list(&self, globs: &[String]) -> Result<Vec<RemoteFile>, RemoteError> {
-        let read = |done: &CommandOutput| names(&done.stdout, &self.word);
-        let mut names = self.run_in_shell_and_read(&self.list_program(globs), NAMES, read).await?;
-        let contents = names.iter_mut().filter_map(|name| Some((name.name.clone(), name.content.take()?)));
+    /// The connection broke, the login shell is noisy, or the listing is longer than 16 MiB.
+    pub async fn list(
+        &self,
+        globs: &[String],
+        pending: Option<PendingAnswer>,
+    ) -> Result<Vec<RemoteFile>, RemoteError> {
+        let parse = |output: CommandOutput| parse_listing(&output.stdout, &self.marker);
+        let program = self.list_program(globs);
+        let mut entries = self.run_and_parse(&program, pending, LISTING_MAX, parse).await?;
+        let contents =
+            entries.iter_mut().filter_map(|entry| Some((entry.name.clone(), entry.content.take()?)));
         self.prefetched.lock().unwrap_or_else(PoisonError::into_inner).extend(contents);
-        self.look(names).await
+        self.describe_entries(entries).await
     }
 
-    /// The program that [`Remote::list`] asks for.
+    /// Returns the program whose answer [`Remote::list`] parses.
     pub fn list_program(&self, globs: &[String]) -> String {
-        list_program(globs, &self.word)
+        list_program(globs, &self.marker)
     }
 
-    /// What the names are. One that went away meanwhile is left out.
-    async fn look(&self, names: Vec<ListedName>) -> Result<Vec<RemoteFile>, RemoteError> {
-        let sftp = if names.iter().all(|name| name.found.is_some()) {
-            None
-        } else {
-            match self.sftp().await {
-                Ok(sftp) => Some(sftp),
-                Err(RemoteError::NoSftp) => None,
-                Err(error) => return Err(error),
+    /// Describes the files of a listing. Leaves out those that went away meanwhile.
+    async fn describe_entries(&self, entries: Vec<ListedFile>) -> Result<Vec<RemoteFile>, RemoteError> {
+        let all_described = entries.iter().all(|entry| entry.file.is_some());
+        let sftp = if all_described { None } else { self.sftp().await? };
+        let sftp = sftp.as_deref();
+        let describe = |entry: ListedFile| async move {
+            match entry.file {
+                Some(file) => Ok(Some(file)),
+                None => match self.describe(sftp, &entry.name).await {
+                    Err(RemoteError::NotFound) => Ok(None),
+                    described => described.map(Some),
+                },
             }
         };
-        let look = |name: ListedName| async {
-            match name.found {
-                Some(found) => Ok(Some(found)),
-                None => self.look_at(sftp.as_deref(), name.name).await,
-            }
-        };
-        let found: Vec<Option<RemoteFile>> = futures_util::stream::iter(names)
-            .map(look)
-            .buffered(if sftp.is_some() { QUESTIONS } else { 1 })
+        // SFTP answers many requests at once; programs run one after the other.
+        let files: Vec<Option<RemoteFile>> = futures_util::stream::iter(entries)
+            .map(describe)
+            .buffered(if sftp.is_some() { REQUESTS } else { 1 })
             .try_collect()
             .await?;
-        Ok(found.into_iter().flatten().collect())
+        Ok(files.into_iter().flatten().collect())
     }
 
-    /// What one name is; none if it went away.
-    pub(super) async fn look_at(
-        &self,
-        sftp: Option<&Sftp>,
-        name: Vec<u8>,
-    ) -> Result<Option<RemoteFile>, RemoteError> {
-        let found = match (sftp, std::str::from_utf8(&name)) {
+    /// Describes a file, by SFTP where that is given.
+    pub(super) async fn describe(&self, sftp: Option<&Sftp>, name: &[u8]) -> Result<RemoteFile, RemoteError> {
+        match (sftp, std::str::from_utf8(name)) {
             (Some(sftp), Ok(path)) => {
-                asked(sftp.fs().symlink_metadata(path)).await.map(|meta| from_metadata(&name, &meta))
+                request(sftp.fs().symlink_metadata(path)).await.map(|meta| from_metadata(name, &meta))
             }
-            _ => self.stat(&name).await,
-        };
-        match found {
-            Ok(found) => Ok(Some(found)),
-            Err(RemoteError::Missing) => Ok(None),
-            Err(error) => Err(error),
+            _ => self.stat(name).await,
         }
     }
 
-    /// What a file is now.
+    /// Describes a file as it is now.
     ///
     /// # Errors
     /// It went away, or the connection broke.
-    pub async fn look_again(&self, file: &RemoteFile) -> Result<RemoteFile, RemoteError> {
-        let sftp = self.sftp().await.ok();
-        self.look_at(sftp.as_deref(), file.name.clone()).await?.ok_or(RemoteError::Missing)
+    pub async fn describe_again(&self, file: &RemoteFile) -> Result<RemoteFile, RemoteError> {
+        let sftp = self.sftp().await.ok().flatten();
+        self.describe(sftp.as_deref(), &file.name).await
     }
 
-    /// What one name is, without SFTP.
-    pub(super) async fn stat(&self, name: &[u8]) -> Result<RemoteFile, RemoteError> {
-        let (word, name_word) = (&self.word, shell_quoting::word(name));
-        let program = format!("LC_ALL=C stat -c '{word}{STAT}' -- {name_word}");
-        let read = |done: &CommandOutput| match done.status {
-            Some(0) => stated(name, done.stdout.strip_prefix(word.as_bytes()).ok_or(RemoteError::Noisy)?),
-            _ => Err(complaint(&done.stderr)),
+    /// Describes a file without SFTP.
+    async fn stat(&self, name: &[u8]) -> Result<RemoteFile, RemoteError> {
+        let (marker, quoted) = (&self.marker, shell_quoting::quote_bytes(name));
+        let program = format!("LC_ALL=C stat -c '{marker}{STAT_FORMAT}' -- {quoted}");
+        let parse = |output: CommandOutput| {
+            let stdout = output.into_stdout()?;
+            parse_stat(name, stdout.strip_prefix(marker.as_bytes()).ok_or(RemoteError::NoisyShell)?)
         };
-        self.run_in_shell_and_read(&program, 1024, read).await
+        self.run_and_parse(&program, None, 1024, parse).await
     }
 }
 
-/// The program that lets the host expand the globs. Each answer begins with `word`, so that those of others are noticed:
-/// `word`, a kind, a name and NUL; for the first regular files then `word`, `:`, what `stat` says and NUL, and for the
-/// small ones of these their bytes, `word`, `.` and NUL.
-pub fn list_program(globs: &[String], word: &str) -> String {
-    let globs: Vec<String> = globs.iter().map(|glob| shell_quoting::glob(glob)).collect();
+/// Returns the program that lets the host expand the globs.
+///
+/// It prints records that begin with `marker`, so that text of others is noticed, and end with NUL: for each name `f`
+/// (a regular file) or `-`, and the name; behind each of the first regular files `:` and what `stat` says; behind
+/// each small one of these its content, closed by an empty record `.`.
+pub fn list_program(globs: &[String], marker: &str) -> String {
+    let globs: Vec<String> = globs.iter().map(|glob| shell_quoting::quote_glob(glob)).collect();
+    // A glob that matches nothing stays as it is, and is skipped since no such file exists; `-h` finds dangling
+    // links.
     format!(
         "n=0; for f in {}; do if [ -h \"$f\" ]; then k=-; elif [ -f \"$f\" ]; then k=f; elif [ -e \"$f\" ]; then k=-; \
-         else continue; fi; printf \"{word}$k%s\\\\0\" \"$f\"; [ $k = f ] && [ $n -lt {ALONG} ] || continue; n=$((n+1)); \
-         s=$(LC_ALL=C stat -c '{STAT}' -- \"$f\" 2>/dev/null) || continue; printf \"{word}:$s\\\\0\"; \
-         s=${{s#* }}; s=${{s% *}}; [ $s -le {SMALL} ] || continue; head -c $s -- \"$f\" 2>/dev/null; printf \"{word}.\\\\0\"; done",
+         else continue; fi; printf \"{marker}$k%s\\\\0\" \"$f\"; [ $k = f ] && [ $n -lt {DESCRIBED} ] || continue; n=$((n+1)); \
+         s=$(LC_ALL=C stat -c '{STAT_FORMAT}' -- \"$f\" 2>/dev/null) || continue; printf \"{marker}:$s\\\\0\"; \
+         s=${{s#* }}; s=${{s% *}}; [ $s -le {PREFETCH_MAX} ] || continue; head -c $s -- \"$f\" 2>/dev/null; printf \"{marker}.\\\\0\"; done",
         globs.join(" ")
     )
 }
 
-/// What `stat` is asked for: kind and rights in hexadecimal, bytes, time of change.
-const STAT: &str = "%f %s %Y";
+/// The format of `stat`: kind and rights in hexadecimal, bytes, time of change.
+const STAT_FORMAT: &str = "%f %s %Y";
 
-/// A name that the globs gave.
+/// An entry of a listing.
 #[derive(Debug, PartialEq, Eq)]
-struct ListedName {
+struct ListedFile {
     name: Vec<u8>,
-    /// What it is, where that came along.
-    found: Option<RemoteFile>,
-    /// All its bytes, where they came along.
+    /// Its description, where that came with the listing.
+    file: Option<RemoteFile>,
+    /// Its content, where that came with the listing.
     content: Option<Vec<u8>>,
 }
 
-/// The names that [`list_program`] printed, each once.
-fn names(stdout: &[u8], word: &str) -> Result<Vec<ListedName>, RemoteError> {
-    if stdout.len() >= NAMES {
-        return Err(RemoteError::Nonsense("the names under the glob take more than 16 MiB".to_owned()));
+/// Parses what [`list_program`] printed. Returns each name once, even if several globs match it.
+fn parse_listing(stdout: &[u8], marker: &str) -> Result<Vec<ListedFile>, RemoteError> {
+    if stdout.len() >= LISTING_MAX {
+        return Err(RemoteError::UnexpectedAnswer(VisitMessage::ListingTooLong.to_string()));
     }
-    let (mut names, mut known, mut rest) = (Vec::new(), HashSet::new(), stdout);
+    let (mut entries, mut known, mut rest) = (Vec::new(), HashSet::new(), stdout);
     while !rest.is_empty() {
-        let name;
-        (name, rest) = one(rest, word)?;
-        if known.insert(name.name.clone()) {
-            names.push(name);
+        let entry;
+        (entry, rest) = parse_entry(rest, marker)?;
+        if known.insert(entry.name.clone()) {
+            entries.push(entry);
         }
     }
-    Ok(names)
+    Ok(entries)
 }
 
-/// The first name that is told, with what came along, and what follows it.
-fn one<'a>(told: &'a [u8], word: &str) -> Result<(ListedName, &'a [u8]), RemoteError> {
-    let (name, rest) = record(told, word).ok_or(RemoteError::Noisy)?;
-    let mut name =
-        ListedName { name: name.get(1..).unwrap_or_default().to_vec(), found: None, content: None };
-    let Some((stat, behind)) = record(rest, word).filter(|(text, _)| text.starts_with(b":")) else {
-        return Ok((name, rest));
+/// Parses the first entry of a listing. Returns it, and what follows it.
+fn parse_entry<'a>(listing: &'a [u8], marker: &str) -> Result<(ListedFile, &'a [u8]), RemoteError> {
+    let (name, rest) = parse_record(listing, marker).ok_or(RemoteError::NoisyShell)?;
+    let mut entry =
+        ListedFile { name: name.get(1..).unwrap_or_default().to_vec(), file: None, content: None };
+    let Some((stat, after)) = parse_record(rest, marker).filter(|(text, _)| text.starts_with(b":")) else {
+        return Ok((entry, rest));
     };
-    let found = stated(&name.name, stat.get(1..).unwrap_or_default())?;
-    let small = found.bytes <= SMALL;
-    name.found = Some(found);
-    if !small {
-        return Ok((name, behind));
+    let file = parse_stat(&entry.name, stat.get(1..).unwrap_or_default())?;
+    let is_small = file.bytes <= PREFETCH_MAX;
+    entry.file = Some(file);
+    if !is_small {
+        return Ok((entry, after));
     }
-    let end = format!("{word}.\0");
-    let at = find(behind, end.as_bytes()).ok_or(RemoteError::Noisy)?;
-    name.content = behind.get(..at).map(<[u8]>::to_vec);
-    Ok((name, behind.get(at + end.len()..).unwrap_or_default()))
+    // The content may hold NUL, and fewer bytes than `stat` said if the file shrank since: its end is searched.
+    let end = format!("{marker}.\0");
+    let at = find_bytes(after, end.as_bytes()).ok_or(RemoteError::NoisyShell)?;
+    entry.content = after.get(..at).map(<[u8]>::to_vec);
+    Ok((entry, after.get(at + end.len()..).unwrap_or_default()))
 }
 
-/// What stands between `word` and NUL, and what follows.
-fn record<'a>(told: &'a [u8], word: &str) -> Option<(&'a [u8], &'a [u8])> {
-    let text = told.strip_prefix(word.as_bytes())?;
+/// Returns the text between `marker` and NUL, and what follows.
+fn parse_record<'a>(listing: &'a [u8], marker: &str) -> Option<(&'a [u8], &'a [u8])> {
+    let text = listing.strip_prefix(marker.as_bytes())?;
     let end = text.iter().position(|b| *b == 0)?;
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
-/// What `stat` said of a name.
-fn stated(name: &[u8], stdout: &[u8]) -> Result<RemoteFile, RemoteError> {
-    let text = String::from_utf8_lossy(stdout);
+/// Parses what `stat` printed for a name.
+fn parse_stat(name: &[u8], line: &[u8]) -> Result<RemoteFile, RemoteError> {
+    let text = String::from_utf8_lossy(line);
     let mut fields = text.split_whitespace();
-    let mut next = || fields.next().ok_or_else(|| RemoteError::Nonsense(escape_tail(stdout, 200)));
-    let (mode, bytes, modified) = (next()?, next()?, next()?);
-    let nonsense = || RemoteError::Nonsense(escape_tail(stdout, 200));
-    Ok(RemoteFile {
-        name: name.to_owned(),
-        kind: FileKind::of(u32::from_str_radix(mode, 16).ok().ok_or_else(nonsense)?),
-        bytes: bytes.parse().ok().ok_or_else(nonsense)?,
-        modified: modified.parse().ok().ok_or_else(nonsense)?,
-    })
+    let mut parse = || {
+        Some(RemoteFile {
+            name: name.to_owned(),
+            not_regular: not_regular(u32::from_str_radix(fields.next()?, 16).ok()?),
+            bytes: fields.next()?.parse().ok()?,
+            modified: fields.next()?.parse().ok()?,
+        })
+    };
+    parse().ok_or_else(|| RemoteError::UnexpectedAnswer(escape_tail(line, 200)))
 }
 
-/// What SFTP says of a name.
+/// Returns what a file with this Unix mode is, unless it is a regular one.
+fn not_regular(mode: u32) -> Option<VisitMessage> {
+    match mode & 0o170_000 {
+        0o100_000 => None,
+        0o120_000 => Some(VisitMessage::IsSymlink),
+        0o040_000 => Some(VisitMessage::IsFolder),
+        0o010_000 => Some(VisitMessage::IsFifo),
+        0o020_000 | 0o060_000 => Some(VisitMessage::IsDevice),
+        _ => Some(VisitMessage::IsNotRegular),
+    }
+}
+
+/// Makes the description of a file from its SFTP metadata.
 pub(super) fn from_metadata(name: &[u8], meta: &MetaData) -> RemoteFile {
-    // The library's raw types are the file type bits of a Unix mode.
-    let kind = FileKind::of(meta.file_type().map_or(0, |kind| kind.as_raw() as u32));
+    let not_regular = match meta.file_type() {
+        Some(kind) if kind.is_file() => None,
+        Some(kind) if kind.is_symlink() => Some(VisitMessage::IsSymlink),
+        Some(kind) if kind.is_dir() => Some(VisitMessage::IsFolder),
+        Some(kind) if kind.is_fifo() => Some(VisitMessage::IsFifo),
+        Some(kind) if kind.is_block_device() || kind.is_char_device() => Some(VisitMessage::IsDevice),
+        _ => Some(VisitMessage::IsNotRegular),
+    };
     let modified = meta.modified().map_or(0, |time| i64::from(time.into_raw()));
-    RemoteFile { name: name.to_owned(), kind, bytes: meta.len().unwrap_or(0), modified }
+    RemoteFile { name: name.to_owned(), not_regular, bytes: meta.len().unwrap_or(0), modified }
 }
 
 #[cfg(test)]
@@ -261,7 +245,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn what_the_program_prints_is_read_back() {
+    fn a_listing_is_parsed_as_the_program_prints_it() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         for (name, bytes) in [("a.txt", &b"one\0W-x\0two"[..]), ("b c.txt", b""), ("d.txt", &[7; 40_000])] {
@@ -272,21 +256,21 @@ mod tests {
         for shell in ["sh", "bash", "ksh"] {
             let printed =
                 Command::new(shell).args(["-c", &list_program(&globs, "WORD")]).output().unwrap().stdout;
-            let read = names(&printed, "WORD").unwrap();
-            let told = read.iter().map(|name| {
-                let bytes = name.found.as_ref().map(|found| found.bytes);
-                (name.name.rsplit(|b| *b == b'/').next().unwrap(), bytes, name.content.as_deref())
+            let listing = parse_listing(&printed, "WORD").unwrap();
+            let parsed = listing.iter().map(|entry| {
+                let bytes = entry.file.as_ref().map(|file| file.bytes);
+                (entry.name.rsplit(|b| *b == b'/').next().unwrap(), bytes, entry.content.as_deref())
             });
-            let told: Vec<_> = told.collect();
+            let parsed: Vec<_> = parsed.collect();
             let expected = [
                 (&b"a.txt"[..], Some(11), Some(&b"one\0W-x\0two"[..])),
                 (b"b c.txt", Some(0), Some(b"")),
                 (b"d.txt", Some(40_000), None),
                 (b"link.txt", None, None),
             ];
-            assert_eq!(told, expected, "{shell}");
-            for talked in [[b"daemon", &printed[..]].concat(), [&printed[..], b"daemon"].concat()] {
-                assert!(matches!(names(&talked, "WORD"), Err(RemoteError::Noisy)));
+            assert_eq!(parsed, expected, "{shell}");
+            for noisy in [[b"daemon", &printed[..]].concat(), [&printed[..], b"daemon"].concat()] {
+                assert!(matches!(parse_listing(&noisy, "WORD"), Err(RemoteError::NoisyShell)));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The ssh master of one host: launched with the system's `ssh` or adopted from the user, and ended if it is ours.
 //!
 //! The `openssh` crate's own launch is not used: it would override the user's `StrictHostKeyChecking` and hide the
-//! user's own master. Limits: an inner `ssh` of ProxyJump gets none of our options, so it runs without a terminal to ask
-//! at.
+//! user's own master. Limits: the inner `ssh` of a ProxyJump gets none of our options (neither BatchMode nor a time
+//! limit), so it runs without a terminal to ask at, and the outer limit ends it.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
@@ -19,25 +19,26 @@ use openssh::Session;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::diagnose::{self, ConnectError};
+use super::diagnose::{ConnectError, parse_ssh_error};
 use super::socket::MasterLock;
 use super::ssh_args::SshArgs;
-use super::{Remote, fetch, sftp, shell};
+use super::{Remote, fetch};
 use crate::disk::run_blocking;
+use crate::message::VisitMessage;
 use crate::outcome::Cause;
 use crate::shell_quoting;
 
-/// How long a master may take to answer, or to go.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest time that a master may take to answer on its control socket, or to end.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most of what ssh said that is read.
-const LOG: u64 = 16 * 1024;
+/// The most bytes that are read of what ssh printed.
+const STDERR_MAX: u64 = 16 * 1024;
 
-/// Whose the master is.
+/// The owner of a master.
 pub(super) enum Master {
-    /// Ours; kept for the next command where we have a claim on it.
+    /// We do; it is persistent where we hold its lock.
     Own(Box<SshArgs>, Option<MasterLock>),
-    /// The user's: left as it was found.
+    /// The user does: it is left as it was found.
     Adopted,
 }
 
@@ -45,183 +46,184 @@ pub(super) enum Master {
 pub async fn end_all(folder: &Path, time: Duration) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let sockets = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
-    let orders = sockets.map(|entry| async move {
+    let exits = sockets.map(|entry| async move {
         let socket = entry.path().to_string_lossy().into_owned();
-        let words = ["ssh", "-F", "none", "-S", &socket, "-O", "exit", "--", "none"].map(str::to_owned);
+        let args = ["ssh", "-F", "none", "-S", &socket, "-O", "exit", "--", "none"].map(str::to_owned);
         // One that does not answer ends by ControlPersist.
-        let _ended_or_not = command(&words).stderr(Stdio::null()).status().await;
+        let _ended_or_not = silent_command(&args).stderr(Stdio::null()).status().await;
     });
-    let _all_or_some = timeout(time, futures_util::future::join_all(orders)).await;
+    let _all_or_some = timeout(time, futures_util::future::join_all(exits)).await;
 }
 
 impl Remote {
-    /// Adopts the user's live master, takes up one that was kept, or makes one try to launch our own.
+    /// Connects to a host: adopts the user's live master, reuses a persistent one, or makes one attempt to launch
+    /// ours.
     ///
     /// # Errors
     /// Why ssh made no connection, in its own words.
-    pub async fn connect(plan: SshArgs) -> Result<Self, ConnectError> {
-        let theirs = plan.control.theirs.clone().filter(|socket| socket.exists());
-        if let Some(session) = pending(theirs.as_deref()).await {
-            return Ok(Self::over(session));
+    pub async fn connect(args: SshArgs) -> Result<Self, ConnectError> {
+        let user_socket = args.sockets.user.clone().filter(|socket| socket.exists());
+        if let Some(session) = live_session(user_socket.as_deref()).await {
+            return Ok(Self::adopt(session));
         }
-        let (plan, claim) = claimed(plan).await;
-        let taken_up = if claim.is_some() { Self::take_up(&plan).await } else { None };
-        let mut remote = match taken_up {
+        let (args, lock) = lock_persistent_master(args).await;
+        let reused = if lock.is_some() { Self::reuse_persistent_master(&args).await } else { None };
+        let mut remote = match reused {
             Some(remote) => remote,
             None => {
-                launch(&plan).await?;
-                Self::over(attach(&plan.control.ours.path))
+                launch(&args).await?;
+                Self::adopt(session_at(&args.sockets.own.path))
             }
         };
-        remote.master = Master::Own(Box::new(plan), claim);
-        remote.stale = theirs;
+        remote.master = Master::Own(Box::new(args), lock);
+        remote.stale_socket = user_socket;
         Ok(remote)
     }
 
-    /// Whether the connection is the user's own.
-    pub fn adopted(&self) -> bool {
+    /// Checks whether the connection is the user's own.
+    pub fn is_adopted(&self) -> bool {
         matches!(self.master, Master::Adopted)
     }
 
-    /// The user's socket for this host, if nobody answers there.
-    pub fn stale(&self) -> Option<&Path> {
-        self.stale.as_deref()
-    }
-
-    /// The master that an earlier command kept, if it still leads to the host. One that does not makes room.
-    async fn take_up(plan: &SshArgs) -> Option<Self> {
-        let socket = &plan.control.ours.path;
+    /// Reuses the master that an earlier command left, if it still leads to the host; else ends it.
+    async fn reuse_persistent_master(args: &SshArgs) -> Option<Self> {
+        let socket = &args.sockets.own.path;
         if !socket.exists() {
             return None;
         }
-        if let Some(session) = pending(Some(socket)).await {
-            let remote = Self::over(session);
-            // The master answers by itself, even where the link is dead. What the visit needs anyway is opened with it.
-            let answered = async { tokio::join!(remote.run_in_shell(":", 0), remote.offers_sftp()).0 };
-            if let Ok(Ok(_)) = timeout(plan.connect_timeout, answered).await {
+        if let Some(session) = live_session(Some(socket)).await {
+            let remote = Self::adopt(session);
+            // The master answers by itself, even where its link is dead: only an answer of the host counts. What the
+            // visit needs anyway is opened for that.
+            let answered = async { tokio::join!(remote.run_in_shell(":", 0), remote.sftp()).0 };
+            if let Ok(Ok(_)) = timeout(args.connect_timeout, answered).await {
                 return Some(remote);
             }
         }
-        exit(plan).await;
-        let _gone_with_its_master = std::fs::remove_file(socket);
+        exit_master(args).await;
+        let _removed_by_its_master = std::fs::remove_file(socket);
         None
     }
 
-    /// A host over a master that is not ours to end, until more is known of it.
-    fn over(session: Session) -> Self {
-        let session = Arc::new(session);
+    /// Makes a connected host from a master that is the user's, until the caller says that it is ours.
+    fn adopt(session: Session) -> Self {
         Self {
-            session,
+            session: Arc::new(session),
             master: Master::Adopted,
-            word: shell_quoting::mark(),
-            sftp: sftp::Slot::default(),
-            prefetched: fetch::Prefetched::default(),
-            large: tokio::sync::Mutex::default(),
-            shell: shell::Slot::default(),
-            unclean: false.into(),
-            stale: None,
+            marker: shell_quoting::random_marker(),
+            sftp: Default::default(),
+            prefetched: fetch::PrefetchedContent::default(),
+            large_file: Default::default(),
+            shell: Default::default(),
+            channel_left_open: false.into(),
+            stale_socket: None,
         }
     }
 }
 
 impl Master {
-    /// Ends our own master: at once if a channel was left open, else by asking it to stop listening, which ends it
-    /// with its last channel and costs no process. One that is kept stays.
-    pub(super) async fn end(self, session: Arc<Session>, unclean: bool) {
-        let Self::Own(plan, claim) = self else { return };
-        if claim.is_some() && !unclean {
+    /// Ends our own master, unless it is persistent and clean.
+    ///
+    /// `close` asks it to stop listening: it then ends by itself with its last channel, and no process is started for
+    /// that. With a channel left open it would live on as long as that command runs on the host, so `close` is
+    /// skipped and `ssh -O exit` ends it at once.
+    pub(super) async fn end(self, session: Arc<Session>, channel_left_open: bool) {
+        let Self::Own(args, lock) = self else { return };
+        if lock.is_some() && !channel_left_open {
             return;
         }
         drop(session);
-        let again = attach(&plan.control.ours.path);
-        let asked = !unclean && matches!(timeout(PATIENCE, again.close()).await, Ok(Ok(())));
-        if !asked && plan.control.ours.path.exists() {
-            exit(&plan).await;
+        let socket = &args.sockets.own.path;
+        let closing = session_at(socket).close();
+        let closed = !channel_left_open && matches!(timeout(CONTROL_TIMEOUT, closing).await, Ok(Ok(())));
+        if !closed && socket.exists() {
+            exit_master(&args).await;
         }
     }
 }
 
-/// Tells our master to exit.
-async fn exit(plan: &SshArgs) {
-    let mut exit = command(&plan.control_command("exit"));
+/// Tells our master to exit at once.
+async fn exit_master(args: &SshArgs) {
+    let mut exit = silent_command(&args.control("exit"));
     exit.stderr(Stdio::null());
     // A master that does not answer ends by ControlPersist, or with its link.
-    let _ended_or_not = timeout(PATIENCE, exit.status()).await;
+    let _ended_or_not = timeout(CONTROL_TIMEOUT, exit.status()).await;
 }
 
-/// The master behind a socket, whether or not it lives.
-fn attach(socket: &Path) -> Session {
+/// Returns the session of the master at a control socket, whether or not it lives.
+fn session_at(socket: &Path) -> Session {
     Session::resume_mux(socket.to_owned().into_boxed_path(), None)
 }
 
-/// The master behind a socket, if it answers.
-async fn pending(socket: Option<&Path>) -> Option<Session> {
-    let session = attach(socket?);
-    matches!(timeout(PATIENCE, session.check()).await, Ok(Ok(()))).then_some(session)
+/// Returns the session of the master at a control socket, if it answers.
+async fn live_session(socket: Option<&Path>) -> Option<Session> {
+    let session = session_at(socket?);
+    matches!(timeout(CONTROL_TIMEOUT, session.check()).await, Ok(Ok(()))).then_some(session)
 }
 
-/// The plan over the master that is to be kept, with the right to it; the plan as it is where there is none.
-async fn claimed(plan: SshArgs) -> (SshArgs, Option<MasterLock>) {
-    let Some(kept) = plan.persistent_master() else { return (plan, None) };
-    let socket = kept.control.ours.path.clone();
-    match run_blocking(move || Ok(MasterLock::on(&socket))).await {
-        Ok(Some(claim)) => (kept, Some(claim)),
-        Ok(None) | Err(_) => (plan, None),
+/// Locks the persistent master of a host, if there is to be one, and returns the arguments that lead over it. Where
+/// another visit holds the lock, returns the arguments as they are.
+async fn lock_persistent_master(args: SshArgs) -> (SshArgs, Option<MasterLock>) {
+    let Some(persistent) = args.with_persistent_master() else { return (args, None) };
+    let socket = persistent.sockets.own.path.clone();
+    match run_blocking(move || Ok(MasterLock::try_acquire(&socket))).await {
+        Ok(Some(lock)) => (persistent, Some(lock)),
+        Ok(None) | Err(_) => (args, None),
     }
 }
 
-/// One try to launch our master. ssh goes to the background once it is connected and listening.
-async fn launch(plan: &SshArgs) -> Result<(), ConnectError> {
-    let failed = |error: &io::Error| ConnectError {
-        cause: Cause::Other,
-        message: format!("ssh cannot be started: {error}"),
-        hint: Some("is OpenSSH's client installed, and in PATH?".to_owned()),
-        transient: false,
+/// Makes one attempt to launch our master. ssh goes to the background once it is connected and listening.
+async fn launch(args: &SshArgs) -> Result<(), ConnectError> {
+    let not_started = |error: io::Error| {
+        let message = VisitMessage::SshNotStarted { error: error.to_string() };
+        ConnectError::new(Cause::Other, message, VisitMessage::IsSshInstalled, false)
     };
-    // Neither a pipe, whose end a living master would keep from coming, nor a file on a disk that may be full.
-    let (mut child, log) = memfd_create("ssh", MFdFlags::MFD_CLOEXEC)
+    // ssh writes its messages into memory: not into a pipe, which the master in the background would keep open, so
+    // that it never ends; nor into a file on a disk that may be full.
+    let (mut child, stderr) = memfd_create("ssh", MFdFlags::MFD_CLOEXEC)
         .map_err(io::Error::from)
         .and_then(|memory| {
-            let log = File::from(memory);
-            let mut ssh = command(&plan.launch());
-            alone(&mut ssh);
-            Ok((ssh.stderr(log.try_clone()?).spawn()?, log))
+            let stderr = File::from(memory);
+            let mut ssh = silent_command(&args.launch());
+            detach_from_terminal(&mut ssh);
+            Ok((ssh.stderr(stderr.try_clone()?).spawn()?, stderr))
         })
-        .map_err(|error| failed(&error))?;
-    let ended = timeout(plan.connect_timeout, child.wait()).await;
-    let said = read_log(log);
+        .map_err(not_started)?;
+    let ended = timeout(args.connect_timeout, child.wait()).await;
+    let stderr = read_stderr(stderr);
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(_)) => Err(diagnose::read(&plan.host, &said)),
-        Ok(Err(error)) => Err(failed(&error)),
+        Ok(Ok(_)) => Err(parse_ssh_error(&args.host, &stderr)),
+        Ok(Err(error)) => Err(not_started(error)),
         Err(_) => {
             kill(&mut child).await;
-            Err(too_slow(plan, &said))
+            Err(timed_out(args, &stderr))
         }
     }
 }
 
-/// A program with nothing to read, nothing to print to, and no way to outlive us by accident.
-fn command(words: &[String]) -> Command {
-    let (program, arguments) = words.split_first().map_or(("ssh", words), |(p, rest)| (p.as_str(), rest));
+/// Makes a command without stdin and stdout that is killed if we stop waiting for it.
+fn silent_command(args: &[String]) -> Command {
+    let (program, arguments) = args.split_first().map_or(("ssh", args), |(p, rest)| (p.as_str(), rest));
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-    // Nobody is there to answer: neither at the terminal nor at a window.
+    // Nobody is there to answer a prompt, neither at the terminal nor at a window.
     command.env("SSH_ASKPASS_REQUIRE", "never");
     command
 }
 
-/// Whether we have a terminal that what we start could read from.
-static TERMINAL: LazyLock<bool> = LazyLock::new(|| File::open("/dev/tty").is_ok());
+/// Set if we have a terminal that a program of ours could read from.
+static HAS_TERMINAL: LazyLock<bool> = LazyLock::new(|| File::open("/dev/tty").is_ok());
 
-/// A session of its own, without a terminal: a Ctrl-C at ours does not reach it, and no jump host can ask there. Where
-/// there is none anyway, a process group does, which spares a copy of our memory for each ssh.
+/// Puts a command into a session of its own (setsid), without a terminal: Ctrl-C at ours does not reach it, and the
+/// inner ssh of a jump host cannot ask there. Where we have no terminal, a process group of its own is enough: it
+/// needs no code between fork and exec, which spares a copy of our page tables for each ssh.
 #[expect(
     unsafe_code,
     reason = "std has no stable setsid; the call is async-signal-safe and allocates nothing"
 )]
-fn alone(command: &mut Command) {
-    if !*TERMINAL {
+fn detach_from_terminal(command: &mut Command) {
+    if !*HAS_TERMINAL {
         command.process_group(0);
         return;
     }
@@ -229,33 +231,31 @@ fn alone(command: &mut Command) {
     unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
 }
 
-/// Kills an ssh that did not connect in time, with the proxies it started.
+/// Kills an ssh that did not connect in time, with the proxies that it started.
 async fn kill(child: &mut Child) {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-        // It leads its own process group. It may just have gone.
-        let _gone_or_killed = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        // It leads its own process group. It may just have ended.
+        let _ended_or_killed = killpg(Pid::from_raw(pid), Signal::SIGKILL);
     }
-    let _reaped = timeout(PATIENCE, child.wait()).await;
+    let _reaped = timeout(CONTROL_TIMEOUT, child.wait()).await;
 }
 
-/// What ssh wrote, bounded.
-fn read_log(mut log: File) -> Vec<u8> {
-    let mut said = Vec::new();
-    let _partial_is_fine = log.rewind().and_then(|()| log.take(LOG).read_to_end(&mut said));
-    said
+/// Reads what ssh wrote, bounded.
+fn read_stderr(mut memory: File) -> Vec<u8> {
+    let mut stderr = Vec::new();
+    let _partial_is_fine = memory.rewind().and_then(|()| memory.take(STDERR_MAX).read_to_end(&mut stderr));
+    stderr
 }
 
-/// The refusal of a host that let the time for connecting pass.
-fn too_slow(plan: &SshArgs, said: &[u8]) -> ConnectError {
-    let time = humantime::format_duration(plan.connect_timeout);
-    let mut refusal = diagnose::read(&plan.host, said);
-    if said.trim_ascii().is_empty() || refusal.cause == Cause::Other {
-        refusal.hint = Some("is the host up and not overloaded? connect_timeout allows more time".to_owned());
+/// Makes the error of a host that let `connect_timeout` pass. What ssh printed until then may give the better hint.
+fn timed_out(args: &SshArgs, stderr: &[u8]) -> ConnectError {
+    let failure = parse_ssh_error(&args.host, stderr).failure;
+    let time = humantime::format_duration(args.connect_timeout).to_string();
+    let message = VisitMessage::NoConnection { time };
+    let mut error =
+        ConnectError::new(Cause::ConnectTimeout, message, VisitMessage::AllowMoreConnectTime, true);
+    if !stderr.trim_ascii().is_empty() && failure.cause != Cause::Other {
+        error.failure.hint = failure.hint;
     }
-    ConnectError {
-        cause: Cause::ConnectTimeout,
-        message: format!("no connection within {time}"),
-        transient: true,
-        ..refusal
-    }
+    error
 }

@@ -1,14 +1,15 @@
-//! The script's run: its output goes to disk as it comes, its supervisor's words are taken out, and its end is seen.
+//! Runs the supplied script: its output goes to disk as it comes, until its end, its time-out or the order to stop.
 //!
-//! It runs in the host's helper shell, which tells when the line is over, whoever still holds its output. Limits: what a
+//! It runs in the host's shell, which says when the line is over, whoever still holds its output. A script that must
+//! stop loses its lifeline: its supervisor on the host sends TERM and, some seconds later, KILL. Limits: what a
 //! process that the script left behind prints afterwards is not kept.
 
 use std::time::Duration;
 
 use openssh::{ChildStderr, ChildStdout};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::command::{CHUNK, next};
+use super::command::{CHUNK, read_chunk};
 use super::shell::{PendingAnswer, RemoteShell};
 use super::stream_filter::StreamFilter;
 use super::{FileWriter, Remote, RemoteError};
@@ -16,45 +17,47 @@ use crate::event::Stop;
 use crate::outcome::Cause;
 use crate::shell_quoting::{self, GRACE_SECONDS};
 
-/// How long `sudo` and `su` may take to end after the script's end: who waits longer waits for a process it left.
-const LINGER: Duration = Duration::from_secs(2);
+/// The longest time that `sudo` and `su` take to end after the script, unless a process that it left keeps them.
+const SUDO_END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The script, ready to run.
+/// A script that is ready to run.
 pub struct ScriptCommand {
-    /// The whole line.
+    /// The whole command line.
     pub line: String,
-    /// The program that will be asked for next: it runs as soon as the script ended, not a turn later.
-    pub then: String,
-    /// The mark of what is said beside its own words.
-    pub mark: String,
-    /// Whether it runs under the supervisor.
+    /// The program to run after it. The host starts it as soon as the script ended, which spares a round trip.
+    pub next_program: String,
+    /// The random text that begins the markers in the script's output.
+    pub marker: String,
+    /// Set if it runs under the supervisor.
     pub supervised: bool,
-    /// How long it may run.
+    /// The longest time it may run.
     pub timeout: Option<Duration>,
-    /// Where its output goes.
+    /// Takes its output.
     pub stdout: FileWriter,
-    /// Where its complaints go.
+    /// Takes its error output.
     pub stderr: FileWriter,
 }
 
-/// How the script's run ended.
+/// The end of the script's run.
 pub struct ScriptEnd {
-    /// Whether it began; not known of a bare command.
+    /// Set if it began; not known of a bare command.
     pub began: Option<bool>,
-    /// Its exit status, where it ended by itself and not by a signal.
+    /// The exit status, where it ended by itself and not by a signal.
     pub status: Option<i32>,
-    /// What cut it short: the time-out, or the order to stop.
-    pub cut: Option<Cause>,
-    /// Whether its end was seen.
-    pub confirmed: bool,
-    /// Whether a process that it left behind kept `sudo` from ending.
-    pub left_daemon: bool,
-    /// The end of its complaints, bounded.
-    pub complaint: Vec<u8>,
-    /// Its output.
+    /// The time-out or the order to stop, if one of these ended it.
+    pub stopped_by: Option<Cause>,
+    /// Set if its end was seen.
+    pub end_seen: bool,
+    /// Set if a process that it left behind kept `sudo` from ending.
+    pub left_process: bool,
+    /// The end of its error output, bounded.
+    pub stderr_tail: Vec<u8>,
+    /// Took its output.
     pub stdout: FileWriter,
-    /// Its complaints.
+    /// Took its error output.
     pub stderr: FileWriter,
+    /// The answer of the next program, where the shell is still whole.
+    pub pending: Option<PendingAnswer>,
 }
 
 impl Remote {
@@ -64,43 +67,47 @@ impl Remote {
     /// The connection broke.
     pub async fn execute(&self, script: ScriptCommand, stop: &Stop) -> Result<ScriptEnd, RemoteError> {
         let mut shell = self.take_shell().await?;
-        let line = shell_quoting::executed(&script.line, &script.mark, script.supervised);
-        // One line: what follows a line belongs to the script's lifeline.
-        shell.send_line(&format!("{line}; {}\n", shell_quoting::asked(&script.then, &shell.mark))).await?;
-        let RemoteShell { child, stdin, stdout, stderr, mark, .. } = shell;
-        let then = script.then.clone();
-        let late = until(script.timeout.map(|time| Instant::now() + time));
-        let mut flow = ScriptStreams::new(script, stdout, stderr);
-        let cut = flow.pump(async {
+        let line = shell_quoting::script_in_shell(&script.line, &script.marker, script.supervised);
+        // The next program stands in the same line: the shell's input is the script's lifeline, and the supervisor
+        // would read a further line and take it for the lifeline's end.
+        let next = shell_quoting::framed(&script.next_program, &shell.marker);
+        shell.send_line(&format!("{line}; {next}\n")).await?;
+        let RemoteShell { child, stdin, stdout, stderr, marker } = shell;
+        let timed_out = sleep(script.timeout.unwrap_or(Duration::MAX));
+        let mut streams = ScriptStreams::new(script, stdout, stderr);
+        let stopped_by = streams.pump(async {
             tokio::select! {
                 biased;
                 why = stop.wait() => why,
-                () = late => Cause::ScriptTimeout,
+                () = timed_out => Cause::ScriptTimeout,
             }
         });
-        let cut = cut.await;
-        if cut.is_some() {
+        let stopped_by = stopped_by.await;
+        if stopped_by.is_some() {
+            // The lifeline ends: the supervisor sends TERM to the script, then KILL.
             drop(stdin);
-            flow.see_the_end().await;
-            if flow.open() {
-                self.leave_unclean();
+            streams.wait_for_end().await;
+            if streams.are_open() {
+                self.note_channel_left_open();
             }
-            return Ok(flow.ended(None, cut));
+            return Ok(streams.into_end(None, stopped_by, None));
         }
-        let status = match (flow.status(), flow.streams()) {
+        let (status, pending) = match (streams.status(), streams.take_sources()) {
             (status, Some((stdout, stderr))) => {
-                let read = (flow.stdout.marks.behind(), flow.stderr.marks.behind());
-                let pending = Some(PendingAnswer { program: then, read });
-                self.return_shell(RemoteShell { child, stdin, stdout, stderr, mark, pending }).await;
-                status
+                // A chunk may hold the line's end and the beginning of what follows.
+                let prefix = (streams.stdout.filter.take_rest(), streams.stderr.filter.take_rest());
+                let shell = RemoteShell { child, stdin, stdout, stderr, marker };
+                (status, Some(PendingAnswer { shell, prefix }))
             }
             (Some(status), None) => {
-                self.leave_unclean();
-                Some(status)
+                // A process that the script left holds the channel, which cannot be used again.
+                self.note_channel_left_open();
+                (Some(status), None)
             }
-            (None, None) => self.status(child).await?,
+            // The streams ended without a marker: the shell itself ended, or the connection broke.
+            (None, None) => (self.wait_for_status(child).await?, None),
         };
-        Ok(flow.ended(status, None))
+        Ok(streams.into_end(status, None, pending))
     }
 }
 
@@ -109,39 +116,40 @@ struct ScriptStreams {
     stdout: ScriptStream<ChildStdout>,
     stderr: ScriptStream<ChildStderr>,
     supervised: bool,
-    left_daemon: bool,
+    left_process: bool,
 }
 
-/// One stream.
+/// One stream of the script.
 struct ScriptStream<R> {
-    /// Where it comes from, while there is more.
-    from: Option<R>,
-    /// The same once the line is over.
-    rested: Option<R>,
-    marks: StreamFilter,
-    to: FileWriter,
+    /// The source, until the line or the stream ends.
+    source: Option<R>,
+    /// The source once the line ended, for the answers of further programs.
+    source_after_line: Option<R>,
+    filter: StreamFilter,
+    writer: FileWriter,
 }
 
 impl<R> ScriptStream<R> {
-    fn new(from: R, mark: &str, to: FileWriter) -> Self {
-        Self { from: Some(from), rested: None, marks: StreamFilter::new(mark.to_owned()), to }
+    fn new(source: R, marker: &str, writer: FileWriter) -> Self {
+        let filter = StreamFilter::new(marker.to_owned());
+        Self { source: Some(source), source_after_line: None, filter, writer }
     }
 
-    /// Takes what came, or the stream's end.
-    async fn take(&mut self, read: Option<&[u8]>) {
-        let own = match read {
-            Some(bytes) => self.marks.strip(bytes),
+    /// Writes a chunk of the stream, or notes its end.
+    async fn write(&mut self, chunk: Option<&[u8]>) {
+        let output = match chunk {
+            Some(bytes) => self.filter.filter(bytes),
             None => {
-                self.from = None;
-                self.marks.rest()
+                self.source = None;
+                self.filter.finish()
             }
         };
-        self.to.write(&own).await;
-        if self.marks.over.is_some() {
-            // Its file is about to be ended.
-            self.rested = self.from.take();
+        self.writer.write(&output).await;
+        if self.filter.line_status.is_some() {
+            // No flush: the file is finished right after this.
+            self.source_after_line = self.source.take();
         } else {
-            self.to.flush().await;
+            self.writer.flush().await;
         }
     }
 }
@@ -149,46 +157,49 @@ impl<R> ScriptStream<R> {
 impl ScriptStreams {
     fn new(script: ScriptCommand, stdout: ChildStdout, stderr: ChildStderr) -> Self {
         Self {
-            stdout: ScriptStream::new(stdout, &script.mark, script.stdout),
-            stderr: ScriptStream::new(stderr, &script.mark, script.stderr),
+            stdout: ScriptStream::new(stdout, &script.marker, script.stdout),
+            stderr: ScriptStream::new(stderr, &script.marker, script.stderr),
             supervised: script.supervised,
-            left_daemon: false,
+            left_process: false,
         }
     }
 
-    fn open(&self) -> bool {
-        self.stdout.from.is_some() || self.stderr.from.is_some()
+    fn are_open(&self) -> bool {
+        self.stdout.source.is_some() || self.stderr.source.is_some()
     }
 
-    /// The script's status by its supervisor, else that of the whole line.
+    /// Returns the script's status by its supervisor, else that of the whole line.
     fn status(&self) -> Option<i32> {
-        self.stderr.marks.status.or(self.stderr.marks.over)
+        self.stderr.filter.script_status.or(self.stderr.filter.line_status)
     }
 
-    /// The streams of a line that is over.
-    fn streams(&mut self) -> Option<(ChildStdout, ChildStderr)> {
-        Some((self.stdout.rested.take()?, self.stderr.rested.take()?))
+    /// Takes the sources of a line that ended on both streams.
+    fn take_sources(&mut self) -> Option<(ChildStdout, ChildStderr)> {
+        Some((self.stdout.source_after_line.take()?, self.stderr.source_after_line.take()?))
     }
 
-    /// Gives a script whose lifeline was cut the time to end. Without a supervisor nothing ends it: no wait.
-    async fn see_the_end(&mut self) {
-        let grace = Duration::from_secs(if self.supervised { u64::from(GRACE_SECONDS) + 10 } else { 0 });
-        let _ended_or_not = self.pump(async { sleep(grace).await }).await;
+    /// Waits for the end of a script whose lifeline ended: TERM, [`GRACE_SECONDS`] to KILL, and as long again for a
+    /// slow host to say so. Without a supervisor nothing ends the script: no wait.
+    async fn wait_for_end(&mut self) {
+        let time = Duration::from_secs(if self.supervised { u64::from(GRACE_SECONDS) + 10 } else { 0 });
+        let _ended_or_not = self.pump(sleep(time)).await;
     }
 
-    /// Moves bytes until the line is over or both streams end, or the script ended and nothing came for [`LINGER`], or
-    /// until `cut` says so, whose word is returned. Nothing that was read is lost by a cut.
-    async fn pump<T>(&mut self, cut: impl Future<Output = T>) -> Option<T> {
-        tokio::pin!(cut);
+    /// Writes the streams to disk until the line is over or both streams end. Also ends when the script ended and
+    /// nothing came for [`SUDO_END_TIMEOUT`], or when `stop` is ready, whose value is then returned. Loses nothing
+    /// that was read.
+    async fn pump<T>(&mut self, stop: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(stop);
         let (mut out, mut err) = (Vec::with_capacity(CHUNK), Vec::with_capacity(CHUNK));
-        while self.open() {
-            let ended = self.stderr.marks.status.is_some();
+        while self.are_open() {
+            let ended = self.stderr.filter.script_status.is_some();
             tokio::select! {
-                why = &mut cut, if !ended => return Some(why),
-                read = next(&mut self.stdout.from, &mut out) => self.stdout.take(read).await,
-                read = next(&mut self.stderr.from, &mut err) => self.stderr.take(read).await,
-                () = sleep(LINGER), if ended => {
-                    self.left_daemon = true;
+                // A script that ended by itself is not stopped any more: its status counts.
+                why = &mut stop, if !ended => return Some(why),
+                chunk = read_chunk(&mut self.stdout.source, &mut out) => self.stdout.write(chunk).await,
+                chunk = read_chunk(&mut self.stderr.source, &mut err) => self.stderr.write(chunk).await,
+                () = sleep(SUDO_END_TIMEOUT), if ended => {
+                    self.left_process = true;
                     break;
                 }
             }
@@ -196,25 +207,22 @@ impl ScriptStreams {
         None
     }
 
-    fn ended(self, status: Option<i32>, cut: Option<Cause>) -> ScriptEnd {
-        let confirmed = !self.open() || self.stderr.marks.status.is_some();
+    fn into_end(
+        self,
+        status: Option<i32>,
+        stopped_by: Option<Cause>,
+        pending: Option<PendingAnswer>,
+    ) -> ScriptEnd {
         ScriptEnd {
-            began: self.supervised.then_some(self.stderr.marks.began),
+            began: self.supervised.then_some(self.stderr.filter.began),
             status,
-            cut,
-            confirmed,
-            left_daemon: self.left_daemon,
-            complaint: self.stderr.marks.tail,
-            stdout: self.stdout.to,
-            stderr: self.stderr.to,
+            stopped_by,
+            end_seen: !self.are_open() || self.stderr.filter.script_status.is_some(),
+            left_process: self.left_process,
+            stderr_tail: self.stderr.filter.tail,
+            stdout: self.stdout.writer,
+            stderr: self.stderr.writer,
+            pending,
         }
-    }
-}
-
-/// Waits for a moment; without one, for ever.
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }

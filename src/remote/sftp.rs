@@ -1,140 +1,125 @@
-//! The one SFTP channel of a host: opened when it is first needed, given up for a command where sessions are few.
+//! The one SFTP channel of a host: opened when it is first needed, closed for a command where sessions are few.
 //!
-//! The client's own faults are kept at bay here: every request has a time limit, and closing, which may panic or hang
-//! after a broken channel, happens in a task of its own.
+//! Every request has a time limit. A host without SFTP is remembered, and its files travel through commands. Limits:
+//! the client library does not say why the channel did not open; that is read from its text and by running a command.
 
 use std::sync::Arc;
 
+use backon::Retryable as _;
 use openssh_sftp_client::error::SftpErrorKind;
 use openssh_sftp_client::{Error, Sftp, SftpOptions};
-use tokio::sync::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::command::{SESSION_TRIES, SESSION_WAIT};
+use super::command::session_waits;
 use super::{Remote, RemoteError, STALL};
 use crate::escape::{error_chain, escape_tail};
 
-/// The one SFTP channel of a host.
-pub(super) type Slot = Mutex<Channel>;
-
-/// What is known of the host's SFTP.
+/// The state of the host's SFTP channel.
 #[derive(Default)]
-pub(super) enum Channel {
-    /// Not asked yet, or given up for a command's sake.
+pub(super) enum SftpState {
+    /// Not opened yet, or closed for a command's sake.
     #[default]
     Closed,
     /// Open.
     Open(Arc<Sftp>),
-    /// The host offers none.
+    /// The host offers no SFTP.
     Absent,
 }
 
 impl Remote {
-    /// The SFTP channel, opened if need be.
+    /// Returns the SFTP channel, opened if need be; none on a host with no SFTP. Where the host allows no further
+    /// session, closes the shell and tries again.
     ///
     /// # Errors
-    /// The host offers none, its login shell is noisy, or the connection broke.
-    pub(super) async fn sftp(&self) -> Result<Arc<Sftp>, RemoteError> {
-        for attempt in 0..SESSION_TRIES {
-            match self.try_sftp().await {
-                Err(RemoteError::NoSession) => {
-                    self.close_shell().await;
-                    sleep(SESSION_WAIT * attempt.min(4)).await;
-                }
-                done => return done,
+    /// The login shell is noisy, or the connection broke.
+    pub async fn sftp(&self) -> Result<Option<Arc<Sftp>>, RemoteError> {
+        let attempt = || async {
+            let opened = self.open_sftp_once().await;
+            if let Err(RemoteError::SessionRefused) = opened {
+                // Only the shell: another task may have opened SFTP meanwhile.
+                self.close_shell().await;
             }
-        }
-        Err(RemoteError::NoSession)
+            opened
+        };
+        attempt.retry(session_waits()).when(|error| matches!(error, RemoteError::SessionRefused)).await
     }
 
-    /// The SFTP channel, if it is open.
-    pub(super) async fn open_sftp(&self) -> Option<Arc<Sftp>> {
+    /// Returns the SFTP channel, if it is open: then a file can be removed while a command runs.
+    pub async fn sftp_if_open(&self) -> Option<Arc<Sftp>> {
         match &*self.sftp.lock().await {
-            Channel::Open(sftp) => Some(Arc::clone(sftp)),
-            Channel::Closed | Channel::Absent => None,
+            SftpState::Open(sftp) => Some(Arc::clone(sftp)),
+            SftpState::Closed | SftpState::Absent => None,
         }
     }
 
-    /// Whether SFTP is open, so that a file can be seen to while a line runs.
-    pub async fn has_sftp_open(&self) -> bool {
-        self.open_sftp().await.is_some()
-    }
-
-    async fn try_sftp(&self) -> Result<Arc<Sftp>, RemoteError> {
-        let mut slot = self.sftp.lock().await;
-        match &*slot {
-            Channel::Open(sftp) => return Ok(Arc::clone(sftp)),
-            Channel::Absent => return Err(RemoteError::NoSftp),
-            Channel::Closed => {}
+    async fn open_sftp_once(&self) -> Result<Option<Arc<Sftp>>, RemoteError> {
+        let mut state = self.sftp.lock().await;
+        match &*state {
+            SftpState::Open(sftp) => return Ok(Some(Arc::clone(sftp))),
+            SftpState::Absent => return Ok(None),
+            SftpState::Closed => {}
         }
         let opening = Sftp::from_clonable_session(Arc::clone(&self.session), SftpOptions::new());
-        match timeout(STALL, opening).await {
-            Ok(Ok(sftp)) => {
+        match timeout(STALL, opening).await? {
+            Ok(sftp) => {
                 let sftp = Arc::new(sftp);
-                *slot = Channel::Open(Arc::clone(&sftp));
-                Ok(sftp)
+                *state = SftpState::Open(Arc::clone(&sftp));
+                Ok(Some(sftp))
             }
-            Ok(Err(error)) => {
-                drop(slot);
-                self.why_no_sftp(&error).await
+            Err(error) => {
+                // Unlocked first: to find out why, a command runs, which may close SFTP.
+                drop(state);
+                self.why_sftp_failed(error).await
             }
-            Err(_) => Err(RemoteError::Stalled),
         }
     }
 
-    /// Whether the host offers SFTP.
-    ///
-    /// # Errors
-    /// It does not, its login shell is noisy, or the connection broke.
-    pub async fn offers_sftp(&self) -> Result<(), RemoteError> {
-        self.sftp().await.map(drop)
-    }
-
-    /// What a channel that did not open means.
-    async fn why_no_sftp(&self, error: &Error) -> Result<Arc<Sftp>, RemoteError> {
-        let text = error_chain(error);
+    /// Finds out why the channel did not open. Returns none, and remembers it, if the host has no SFTP.
+    async fn why_sftp_failed(&self, error: Error) -> Result<Option<Arc<Sftp>>, RemoteError> {
+        let text = error_chain(&error);
         if text.contains("refused") {
-            return Err(RemoteError::NoSession);
+            return Err(RemoteError::SessionRefused);
         }
+        // A login shell that prints text spoils the server's greeting.
         if text.contains("hello") || text.contains("Hello") || text.contains("version") {
-            return Err(RemoteError::Noisy);
+            return Err(RemoteError::NoisyShell);
         }
-        if !Box::pin(self.answers()).await {
-            return Err(RemoteError::Lost);
+        // A missing subsystem and a broken connection look the same to the client.
+        if !Box::pin(self.is_responding()).await {
+            return Err(RemoteError::lost(error));
         }
-        *self.sftp.lock().await = Channel::Absent;
-        Err(RemoteError::NoSftp)
+        *self.sftp.lock().await = SftpState::Absent;
+        Ok(None)
     }
 
-    /// Gives the SFTP channel up, so that a host with few sessions has one more.
+    /// Closes the SFTP channel, so that a host with few sessions has one more. One that is in use closes with its
+    /// last use.
     pub(super) async fn close_sftp(&self) {
-        let mut slot = self.sftp.lock().await;
-        let Channel::Open(sftp) = &*slot else { return };
+        let mut state = self.sftp.lock().await;
+        let SftpState::Open(sftp) = &*state else { return };
         let sftp = Arc::clone(sftp);
-        *slot = Channel::Closed;
-        drop(slot);
-        let closed = match Arc::into_inner(sftp) {
-            // A task of its own: the client may panic here after a broken channel.
-            Some(sftp) => timeout(STALL / 30, tokio::spawn(sftp.close())).await,
-            None => return,
-        };
+        *state = SftpState::Closed;
+        drop(state);
+        // The client's `close` waits for ever while a handle is alive.
+        let Some(sftp) = Arc::into_inner(sftp) else { return };
+        // In a task of its own, since the client's `close` panics after some broken channels: the panic ends the task
+        // alone, and the visit goes on.
+        let closed = timeout(STALL / 30, tokio::spawn(sftp.close())).await;
         if !matches!(closed, Ok(Ok(Ok(())))) {
-            self.leave_unclean();
+            self.note_channel_left_open();
         }
     }
 }
 
-/// A request to the SFTP server, with its time limit, its errors told apart.
-pub(super) async fn asked<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, RemoteError> {
-    match timeout(STALL, request).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(Error::SftpError(kind, text))) => Err(match kind {
-            SftpErrorKind::NoSuchFile => RemoteError::Missing,
-            SftpErrorKind::PermDenied => RemoteError::Denied,
-            _ => RemoteError::Failure(escape_tail(text.to_string().as_bytes(), 200)),
-        }),
-        Ok(Err(Error::UnsupportedExtension(what))) => Err(RemoteError::Failure(what.to_string())),
-        Ok(Err(_)) => Err(RemoteError::Lost),
-        Err(_) => Err(RemoteError::Stalled),
-    }
+/// Waits for a request to the SFTP server, with a time limit, and tells its errors apart.
+pub(super) async fn request<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, RemoteError> {
+    timeout(STALL, request).await?.map_err(|error| match &error {
+        Error::SftpError(SftpErrorKind::NoSuchFile, _) => RemoteError::NotFound,
+        Error::SftpError(SftpErrorKind::PermDenied, _) => RemoteError::PermissionDenied,
+        Error::SftpError(_, text) => {
+            RemoteError::HostError(escape_tail(text.to_string().as_bytes(), 200), Some(Box::new(error)))
+        }
+        Error::UnsupportedExtension(what) => RemoteError::HostError(what.to_string(), Some(Box::new(error))),
+        _ => RemoteError::lost(error),
+    })
 }

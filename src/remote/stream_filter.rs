@@ -1,106 +1,115 @@
-//! The words of the supervisor and of the shell around it in the script's streams: found wherever a stream is cut, and
-//! taken out.
+//! Takes the markers of the supervisor, and of the shell around it, out of the script's output.
+//!
+//! A marker is random text and one of `+` (the script began), `=N;` (it ended with status N), `.N;` (the whole line
+//! ended with status N). It is found wherever the stream is cut into chunks: bytes that may be the beginning of one
+//! are held back until the next chunk decides. Limits: a script that knows the random text can imitate it.
 
-use super::command::find;
+use super::command::find_bytes;
 
-/// Finds the words behind a mark among the script's, and takes them out.
+/// A filter over one stream of the script.
 pub struct StreamFilter {
-    mark: String,
-    /// Whether the script began, by its supervisor.
+    /// The random text that begins a marker.
+    marker: String,
+    /// Set once the supervisor said that the script began.
     pub began: bool,
-    /// The status it ended with, by its supervisor.
-    pub status: Option<i32>,
-    /// The status of the whole line, once the stream has nothing more of it.
-    pub over: Option<i32>,
-    /// Bytes that may be the beginning of a mark.
-    held: Vec<u8>,
-    /// The last bytes of what is the script's own.
+    /// The script's status, by its supervisor.
+    pub script_status: Option<i32>,
+    /// The status of the whole line; what follows it in the stream is no longer the script's.
+    pub line_status: Option<i32>,
+    /// The bytes that were not returned yet: they may be the beginning of a marker, or follow the end of the line.
+    held_back: Vec<u8>,
+    /// The last bytes of the script's output.
     pub tail: Vec<u8>,
 }
 
-/// How much of the script's last words is kept for messages.
-const TAIL: usize = 2 * 1024;
+/// The number of the script's last bytes that are kept for messages.
+const TAIL_MAX: usize = 2 * 1024;
 
-/// What is said behind a mark.
+/// The meaning of a marker.
 enum Marker {
     Began,
-    Ended(Option<i32>),
-    Over(Option<i32>),
-    None,
+    ScriptEnded(Option<i32>),
+    LineEnded(Option<i32>),
+    Unknown,
 }
 
 impl Marker {
-    /// Reads a word, with its length; none if it is not whole yet.
-    fn read(after: &[u8]) -> Option<(Self, usize)> {
-        match after.first()? {
+    /// Parses what follows the random text. Returns the marker and the length of that; none if it is still
+    /// incomplete.
+    fn parse(text: &[u8]) -> Option<(Self, usize)> {
+        match text.first()? {
             b'+' => Some((Self::Began, 1)),
             kind @ (b'=' | b'.') => {
-                let end = after.iter().position(|b| *b == b';').or((after.len() > 8).then_some(0))?;
-                let digits = after.get(1..end).unwrap_or_default();
-                let status = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
-                let word = if *kind == b'=' { Self::Ended(status) } else { Self::Over(status) };
-                Some((word, end + 1))
+                // A status has at most a few digits: without `;` among the next 8 bytes this is none, and only its
+                // first byte is taken out, so that no script can hold the stream back.
+                let end = text.iter().position(|b| *b == b';').or((text.len() > 8).then_some(0))?;
+                let digits = text.get(1..end).unwrap_or_default();
+                let status = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+                let marker = if *kind == b'=' { Self::ScriptEnded(status) } else { Self::LineEnded(status) };
+                Some((marker, end + 1))
             }
-            _ => Some((Self::None, 0)),
+            _ => Some((Self::Unknown, 0)),
         }
     }
 }
 
 impl StreamFilter {
-    /// Marks of a stream that is still to come.
-    pub fn new(mark: String) -> Self {
-        Self { mark, began: false, status: None, over: None, held: Vec::new(), tail: Vec::new() }
+    /// Makes the filter of a stream of which nothing was read yet.
+    pub fn new(marker: String) -> Self {
+        let (held_back, tail) = (Vec::new(), Vec::new());
+        Self { marker, began: false, script_status: None, line_status: None, held_back, tail }
     }
 
-    /// What of these bytes, and of those held back, is the script's own.
-    pub fn strip(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.held.extend_from_slice(bytes);
-        let mut own = Vec::new();
-        let length = self.mark.len();
-        let mut found = find(&self.held, self.mark.as_bytes());
-        while let (Some(at), None) = (found, self.over) {
-            let after = self.held.get(at + length..).unwrap_or_default();
-            let Some((word, said)) = Marker::read(after) else { break };
-            match word {
+    /// Takes the next bytes of the stream. Returns what is now known to be the script's own output.
+    pub fn filter(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.held_back.extend_from_slice(bytes);
+        let mut output = Vec::new();
+        let length = self.marker.len();
+        let mut found = find_bytes(&self.held_back, self.marker.as_bytes());
+        while let (Some(at), None) = (found, self.line_status) {
+            let text = self.held_back.get(at + length..).unwrap_or_default();
+            // Incomplete: it is held back until the next chunk.
+            let Some((marker, parsed)) = Marker::parse(text) else { break };
+            match marker {
                 Marker::Began => self.began = true,
-                Marker::Ended(status) => self.status = status,
-                Marker::Over(status) => self.over = status,
-                Marker::None => {}
+                Marker::ScriptEnded(status) => self.script_status = status,
+                Marker::LineEnded(status) => self.line_status = status,
+                Marker::Unknown => {}
             }
-            own.extend(self.held.drain(..at));
-            self.held.drain(..length + said);
-            found = find(&self.held, self.mark.as_bytes());
+            output.extend(self.held_back.drain(..at));
+            self.held_back.drain(..length + parsed);
+            found = find_bytes(&self.held_back, self.marker.as_bytes());
         }
-        if self.over.is_some() {
-            // What follows is no longer of this line.
-            return self.keep(own);
+        // After the line's end the rest is the next program's answer, see `take_rest`.
+        if self.line_status.is_none() {
+            let undecided = || partial_match(&self.held_back, self.marker.as_bytes());
+            let decided = found.unwrap_or_else(|| self.held_back.len() - undecided());
+            output.extend(self.held_back.drain(..decided));
         }
-        let certain = found.unwrap_or_else(|| self.held.len() - partial(&self.held, self.mark.as_bytes()));
-        own.extend(self.held.drain(..certain));
-        self.keep(own)
+        self.remember_tail(&output);
+        output
     }
 
-    /// What came behind the end of the line.
-    pub fn behind(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.held)
+    /// Takes what followed the end of the line: the beginning of the next program's answer.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held_back)
     }
 
-    /// What was held back when the stream ended.
-    pub fn rest(&mut self) -> Vec<u8> {
-        let rest = std::mem::take(&mut self.held);
-        self.keep(rest)
+    /// Returns what was held back when the stream ended: it was no marker.
+    pub fn finish(&mut self) -> Vec<u8> {
+        let rest = self.take_rest();
+        self.remember_tail(&rest);
+        rest
     }
 
-    fn keep(&mut self, own: Vec<u8>) -> Vec<u8> {
-        let last = own.get(own.len().saturating_sub(TAIL)..).unwrap_or_default();
-        self.tail.extend_from_slice(last);
-        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
-        own
+    fn remember_tail(&mut self, output: &[u8]) {
+        self.tail.extend_from_slice(output.get(output.len().saturating_sub(TAIL_MAX)..).unwrap_or_default());
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL_MAX));
     }
 }
 
-/// How many bytes at the end of `bytes` may be the beginning of `needle`.
-fn partial(bytes: &[u8], needle: &[u8]) -> usize {
+/// Returns how many bytes at the end of `bytes` may be the beginning of `needle`.
+fn partial_match(bytes: &[u8], needle: &[u8]) -> usize {
     let max = bytes.len().min(needle.len().saturating_sub(1));
     (1..=max).rev().find(|n| bytes.ends_with(needle.get(..*n).unwrap_or_default())).unwrap_or(0)
 }
@@ -111,27 +120,27 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_mark_is_found_wherever_the_stream_is_cut() {
+    fn a_marker_is_found_wherever_the_stream_is_cut() {
         let stream = b"profile noise\nrecolte-ab+one recolte-ax\nrecolte-ab=143;tworecolte-ab.1;next";
         for cut in 0..=stream.len() {
-            let mut marks = StreamFilter::new("recolte-ab".to_owned());
+            let mut filter = StreamFilter::new("recolte-ab".to_owned());
             let (head, tail) = stream.split_at(cut);
-            let mut own = marks.strip(head);
-            own.extend(marks.strip(tail));
-            assert_eq!(marks.behind(), b"next");
-            assert_eq!(String::from_utf8(own).unwrap(), "profile noise\none recolte-ax\ntwo");
-            assert_eq!((marks.began, marks.status, marks.over), (true, Some(143), Some(1)));
+            let mut output = filter.filter(head);
+            output.extend(filter.filter(tail));
+            assert_eq!(filter.take_rest(), b"next");
+            assert_eq!(String::from_utf8(output).unwrap(), "profile noise\none recolte-ax\ntwo");
+            assert_eq!((filter.began, filter.script_status, filter.line_status), (true, Some(143), Some(1)));
         }
     }
 
     proptest! {
         #[test]
-        fn without_marks_nothing_is_taken(parts in prop::collection::vec("[recolt-]{0,12}", 0..6)) {
-            let mut marks = StreamFilter::new("recolte-0".to_owned());
-            let mut own: Vec<u8> = parts.iter().flat_map(|part| marks.strip(part.as_bytes())).collect();
-            own.extend(marks.rest());
-            prop_assert_eq!(own, parts.concat().into_bytes());
-            prop_assert!(!marks.began);
+        fn without_markers_nothing_is_taken(parts in prop::collection::vec("[recolt-]{0,12}", 0..6)) {
+            let mut filter = StreamFilter::new("recolte-0".to_owned());
+            let mut output: Vec<u8> = parts.iter().flat_map(|part| filter.filter(part.as_bytes())).collect();
+            output.extend(filter.finish());
+            prop_assert_eq!(output, parts.concat().into_bytes());
+            prop_assert!(!filter.began);
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct RunReport {
     pub totals: Totals,
     /// All hosts, in the order in which the run named them.
     pub hosts: Vec<HostReport>,
-    /// What became of the mail; none where none was asked for or it is not over yet.
+    /// The result of the mail; none where no mail is sent, or it is not over yet.
     pub mail: Option<MailReport>,
 }
 

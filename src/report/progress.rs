@@ -48,7 +48,7 @@ impl Mode {
 pub struct Progress {
     mode: Mode,
     style: Style,
-    /// Where plain lines are written.
+    /// Receives plain lines.
     writer: Box<dyn Write + Send>,
     /// The live lines, in [`Mode::Live`] only.
     live: Option<LiveDisplay>,

@@ -3,6 +3,7 @@
 use strum::VariantArray as _;
 
 use super::json::{RunReport, SCHEMA, ScriptReport, Totals};
+use crate::message::VisitMessage;
 use crate::outcome::{Cause, CollectedFile, Failure, HostReport, Outcome, SkippedFile, Step, StepTime};
 
 /// Returns a host that succeeded in 1.2 s, with a number of files of 3482 bytes each.
@@ -28,20 +29,17 @@ pub(crate) fn succeeded_host(name: &str, files: usize) -> HostReport {
 
 /// Returns a host whose port is closed.
 pub(crate) fn refused_host(name: &str) -> HostReport {
-    let failure = Failure {
-        step: Step::Connect,
-        cause: Cause::Refused,
-        message: "connection refused (port 22)".to_owned(),
-        hint: Some("is sshd running there?".to_owned()),
-    };
+    let quoted = |text: &str| VisitMessage::Quoted { text: text.to_owned() };
+    let (message, hint) = (quoted("connection refused (port 22)"), quoted("is sshd running there?"));
+    let failure = Failure::new(Step::Connect, Cause::Refused, message, Some(hint));
     let steps = vec![StepTime { step: Step::Connect, ms: 42 }];
     end_with_failure(HostReport { steps, ..visited_host(name, "2026-09-22T21:53:43.042Z") }, failure)
 }
 
 /// Returns a host whose script ended with a status.
 pub(crate) fn failed_host(name: &str, status: i32) -> HostReport {
-    let message = format!("the script ended with status {status}");
-    let failure = Failure { step: Step::Execute, cause: Cause::ScriptFailed, message, hint: None };
+    let message = VisitMessage::Quoted { text: format!("the script ended with status {status}") };
+    let failure = Failure::new(Step::Execute, Cause::ScriptFailed, message, None);
     let skipped = vec![SkippedFile {
         remote: "/tmp/fichier_vieux_log.txt".to_owned(),
         why: "older than this run".to_owned(),

@@ -73,7 +73,7 @@ impl ControlDirectory {
                 error: error.to_string(),
             })?;
         }
-        Ok(ControlSockets { folder: self.path().to_owned(), keep })
+        Ok(ControlSockets { folder: self.path().to_owned(), persistent: keep })
     }
 }
 

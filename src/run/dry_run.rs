@@ -12,7 +12,7 @@ use crate::outcome::Step;
 use crate::remote::{ControlSockets, SshArgs, launch_line, list_program};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
-use crate::visit::{control_plan, install_program, script_line};
+use crate::visit::{install_program, script_line, ssh_args};
 
 /// Returns the commands of all hosts.
 ///
@@ -20,9 +20,9 @@ use crate::visit::{control_plan, install_program, script_line};
 /// The job wants persistent masters, and no folder fits their sockets.
 pub fn dry_run(job: &Job, hosts: &[Host]) -> Result<String, RunError> {
     let folder = std::env::temp_dir().join("recolte-dry-run");
-    let sockets = ControlSockets { folder, keep: persistent_masters(&job.ssh)? };
+    let sockets = ControlSockets { folder, persistent: persistent_masters(&job.ssh)? };
     let mut text = format!("# {}\n", RunMessage::DryRun { job: job.file.display().to_string() });
-    let folder = sockets.keep.as_ref().map_or(sockets.folder.as_path(), |keep| keep.folder());
+    let folder = sockets.persistent.as_ref().map_or(sockets.folder.as_path(), |masters| masters.folder());
     let folder = shell_quoting::quote(&folder.to_string_lossy());
     let _ = writeln!(text, "install -d -m 700 {folder}");
     for (number, host) in hosts.iter().enumerate() {
@@ -33,16 +33,16 @@ pub fn dry_run(job: &Job, hosts: &[Host]) -> Result<String, RunError> {
 
 /// Returns the commands of one host, step by step.
 fn host_commands(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> String {
-    let plan = control_plan(&job.ssh, host, sockets, number);
-    let persistent = plan.persistent_master();
+    let plan = ssh_args(&job.ssh, host, sockets, number);
+    let persistent = plan.with_persistent_master();
     let ends = persistent.is_none();
     let plan = persistent.unwrap_or(plan);
     let script = &job.script;
-    let staged = script.staged_path(&shell_quoting::mark(), &host.alias);
-    let mark = script.supervise.then(shell_quoting::mark);
+    let staged = script.staged_path(&shell_quoting::random_marker(), &host.alias);
+    let mark = script.supervise.then(shell_quoting::random_marker);
     let local = shell_quoting::quote(&script.file.to_string_lossy());
     let folder = format!("{}/{}", job.name, host.alias);
-    let remote = |line: &str| shell_quoting::line(plan.through(line));
+    let remote = |line: &str| shell_quoting::quote_all(plan.run(line));
     let program = |text: &str| remote(&shell_quoting::in_sh(text));
     let put = format!("put {local} {staged}\nchmod 700 {staged}\n");
     let get: Vec<String> =
@@ -61,7 +61,7 @@ fn host_commands(job: &Job, host: &Host, sockets: &ControlSockets, number: usize
     add(&RunMessage::DryRunList, program(&list_program(&job.collect.files, "")));
     add(&RunMessage::DryRunCopy, format!("install -d {}\n{get}", shell_quoting::quote(&folder)));
     if ends {
-        add(&RunMessage::DryRunDisconnect, shell_quoting::line(plan.control_command("exit")));
+        add(&RunMessage::DryRunDisconnect, shell_quoting::quote_all(plan.control("exit")));
     }
     text
 }
@@ -69,7 +69,8 @@ fn host_commands(job: &Job, host: &Host, sockets: &ControlSockets, number: usize
 /// Returns a line that pipes commands to `sftp`.
 fn pipe_to_sftp(commands: &str, plan: &SshArgs) -> String {
     let commands: Vec<&str> = commands.lines().collect();
-    format!("printf '%s\\n' {} | {}", shell_quoting::line(commands), shell_quoting::line(plan.sftp()))
+    let (commands, sftp) = (shell_quoting::quote_all(commands), shell_quoting::quote_all(plan.sftp()));
+    format!("printf '%s\\n' {commands} | {sftp}")
 }
 
 /// Adds the stdin that the script needs. A supervised script is ended when its stdin is closed, so it gets one that

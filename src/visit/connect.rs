@@ -1,93 +1,83 @@
-//! The first step: a master, adopted or launched, tried again for causes that pass.
+//! The connect step: a master, adopted or launched, with retries and their backoff for transient causes.
+//!
+//! Limits: a key or a host key that was refused is never tried again, since repeated attempts get accounts locked.
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 
 use super::{ConnectLimiter, Visit};
 use crate::escape::escape;
 use crate::job::Ssh;
+use crate::message::VisitMessage;
 use crate::outcome::{Cause, Failure, Step};
 use crate::remote::{ConnectError, ControlSockets, Remote, SshArgs};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 
-/// The wait before the second try; each further one is twice as long.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The retry backoff of a connection: the waits before the second and each further attempt, before jitter.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_secs(1))
+    .with_factor(2.0)
+    .with_max_delay(Duration::from_secs(30));
 
-/// The longest wait between two tries.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
-/// How a host is reached: the job's settings, the user's own, and a socket of ours.
-pub fn control_plan(ssh: &Ssh, host: &Host, sockets: &ControlSockets, number: usize) -> SshArgs {
+/// Returns how a host is reached: the job's settings, the user's own, and its control sockets.
+pub fn ssh_args(ssh: &Ssh, host: &Host, sockets: &ControlSockets, number: usize) -> SshArgs {
     SshArgs {
         host: host.alias.clone(),
         config: ssh.config.clone(),
         identity: ssh.identity.clone(),
         connect_timeout: ssh.connect_timeout,
         keepalive: host.notices_dead_link_within.is_none_or(|seconds| seconds > 60),
-        control: sockets.control(number, &host.alias, host.control_path.clone()),
+        sockets: sockets.for_host(number, &host.alias, host.control_path.clone()),
     }
 }
 
 impl Visit {
-    /// Reaches the host.
+    /// Connects to the host.
     pub(super) async fn connect(&mut self, host: &Host, number: usize) -> Result<Remote, Failure> {
         let run = self.run.clone();
-        let reached = reach(&run.job.ssh, host, &run.sockets, number, &run.connect_limiter);
-        let remote = self.step(Step::Connect, reached).await?;
-        if let Some(note) = stale(&remote) {
+        let connected = connect(&run.job.ssh, host, &run.sockets, number, &run.connect_limiter);
+        let remote = self.step(Step::Connect, connected).await?;
+        if let Some(note) = stale_socket_note(&remote) {
             run.events.note(format!("{}: {note}", host.alias));
         }
         Ok(remote)
     }
 }
 
-/// What is to be said of a socket of the user's where nobody answers.
-pub(super) fn stale(remote: &Remote) -> Option<String> {
-    let path = shell_quoting::quote(&escape(remote.stale()?.as_os_str().as_encoded_bytes()));
-    Some(format!("nobody answers at your control socket; a connection of our own was made; rm {path}"))
+/// Returns the note about a control socket of the user's that no master listens at.
+pub(super) fn stale_socket_note(remote: &Remote) -> Option<VisitMessage> {
+    let path = shell_quoting::quote(&escape(remote.stale_socket.as_ref()?.as_os_str().as_encoded_bytes()));
+    Some(VisitMessage::StaleControlSocket { path })
 }
 
-/// Reaches a host: tried again for causes that pass, never for a key that was refused.
-pub(super) async fn reach(
+/// Connects to a host, with `ssh.retries` further attempts for transient causes.
+pub(super) async fn connect(
     ssh: &Ssh,
     host: &Host,
     sockets: &ControlSockets,
     number: usize,
     connect_limiter: &ConnectLimiter,
 ) -> Result<Remote, Failure> {
-    let plan = control_plan(ssh, host, sockets, number);
-    let mut wait = FIRST_WAIT;
-    let mut left = ssh.retries;
-    loop {
-        match once(connect_limiter, host.jump.as_deref(), plan.clone()).await {
-            Ok(remote) => return Ok(remote),
-            Err(refusal) if left > 0 && refusal.transient => {
-                left -= 1;
-                sleep(wait.mul_f64(rand::random_range(0.75..1.25))).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
-            }
-            Err(refusal) => return Err(refused(refusal)),
-        }
-    }
+    let args = ssh_args(ssh, host, sockets, number);
+    // Jitter: hosts that were dropped together do not come back together.
+    let waits = BACKOFF.with_max_times(ssh.retries).build();
+    let waits = waits.map(|wait| wait.mul_f64(rand::random_range(0.75..1.25)));
+    let attempt = || connect_once(connect_limiter, host.jump.as_deref(), args.clone());
+    attempt.retry(waits).when(|error| error.transient).await.map_err(|error| error.failure)
 }
 
-/// One try, when it is this host's turn.
-async fn once(
+/// Makes one attempt to connect, once the limiter permits it. Each attempt waits for a new permit.
+async fn connect_once(
     connect_limiter: &ConnectLimiter,
     jump: Option<&str>,
-    plan: SshArgs,
+    args: SshArgs,
 ) -> Result<Remote, ConnectError> {
-    let turn = connect_limiter.wait(jump).await;
-    let made = Remote::connect(plan).await;
-    if matches!(&made, Err(refusal) if refusal.cause == Cause::ConnectionLost) {
-        turn.was_hung_up();
+    let permit = connect_limiter.acquire(jump).await;
+    let connected = Remote::connect(args).await;
+    if matches!(&connected, Err(error) if error.failure.cause == Cause::ConnectionLost) {
+        permit.note_dropped_connection();
     }
-    made
-}
-
-/// What ssh's refusal means.
-fn refused(refusal: ConnectError) -> Failure {
-    Failure { step: Step::Connect, cause: refusal.cause, message: refusal.message, hint: refusal.hint }
+    connected
 }

@@ -1,7 +1,9 @@
-//! Who may make a connection now: it costs this machine's processor, and a jump host has a door of its own.
+//! Limits how many connections are made at once: over all hosts, since a handshake costs this machine's processor,
+//! and through each jump host.
 //!
-//! sshd drops connections that knock while too many others are not let in yet (`MaxStartups`, by default from the tenth
-//! on). Limits: ways that lead through one jump host are known as such by its name only.
+//! A jump host's limit exists since its sshd drops new connections while too many are not authenticated yet
+//! (`MaxStartups`, by default from the tenth on). It shrinks each time a connection through it is dropped. Limits:
+//! two routes through one jump host share its limit only if they name it alike.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,63 +11,67 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// How many connections are made at once through one jump host: fewer than its sshd begins to drop some at.
-const THROUGH_A_JUMP: usize = 8;
+/// The most connections that are made at once through one jump host: its sshd drops some from the tenth on.
+const JUMP_HOST_LIMIT: usize = 8;
 
-/// The turns of a run.
+/// Limits how many connections of a run are made at once.
 pub struct ConnectLimiter {
     all: Semaphore,
-    jumps: Mutex<HashMap<String, Arc<JumpHostLimit>>>,
+    jump_hosts: Mutex<HashMap<String, Arc<JumpHostLimit>>>,
 }
 
-/// The door of a jump host: as many turns as it is wide.
+/// A jump host's limit.
 struct JumpHostLimit {
-    connect_limiter: Arc<Semaphore>,
-    width: AtomicUsize,
+    permits: Arc<Semaphore>,
+    /// The number of permits, given out or not.
+    size: AtomicUsize,
 }
 
-/// A turn; it ends when this is dropped.
+/// The permission to make one connection, until it is dropped.
 pub(super) struct ConnectPermit<'a> {
     _of_all: Option<SemaphorePermit<'a>>,
-    through: Option<(Arc<JumpHostLimit>, OwnedSemaphorePermit)>,
+    jump_host: Option<(Arc<JumpHostLimit>, OwnedSemaphorePermit)>,
 }
 
 impl ConnectLimiter {
-    /// So many connections are made at once.
+    /// Makes a limiter that lets so many connections be made at once.
     pub fn new(handshakes: usize) -> Self {
-        Self { all: Semaphore::new(handshakes), jumps: Mutex::default() }
+        Self { all: Semaphore::new(handshakes), jump_hosts: Mutex::default() }
     }
 
-    /// Waits for a turn, at the door of the jump host first; `jump` is what ssh's `ProxyJump` says.
-    pub(super) async fn wait(&self, jump: Option<&str>) -> ConnectPermit<'_> {
-        // A closed semaphore would only mean that nobody counts any more.
-        let through = match jump.map(|jump| self.door(jump)) {
-            Some(door) => {
-                Arc::clone(&door.connect_limiter).acquire_owned().await.ok().map(|turn| (door, turn))
+    /// Waits for the permission to make a connection; `jump` is the host's `ProxyJump`.
+    pub(super) async fn acquire(&self, jump: Option<&str>) -> ConnectPermit<'_> {
+        // The jump host first: who waits for it must not hold a permit that other hosts could use. An error would
+        // mean that a semaphore was closed, which nobody does.
+        let jump_host = match jump.map(|jump| self.jump_host_limit(jump)) {
+            Some(limit) => {
+                let permit = Arc::clone(&limit.permits).acquire_owned().await;
+                permit.ok().map(|permit| (limit, permit))
             }
             None => None,
         };
-        ConnectPermit { _of_all: self.all.acquire().await.ok(), through }
+        ConnectPermit { _of_all: self.all.acquire().await.ok(), jump_host }
     }
 
-    fn door(&self, jump: &str) -> Arc<JumpHostLimit> {
+    /// Returns the limit of the first jump host: the one that this machine connects to.
+    fn jump_host_limit(&self, jump: &str) -> Arc<JumpHostLimit> {
         let first = jump.split(',').next().unwrap_or(jump).to_owned();
-        let mut jumps = self.jumps.lock().unwrap_or_else(PoisonError::into_inner);
-        let door = jumps.entry(first).or_insert_with(|| {
-            let connect_limiter = Arc::new(Semaphore::new(THROUGH_A_JUMP));
-            Arc::new(JumpHostLimit { connect_limiter, width: AtomicUsize::new(THROUGH_A_JUMP) })
-        });
-        Arc::clone(door)
+        let mut limits = self.jump_hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(limits.entry(first).or_insert_with(|| {
+            let permits = Arc::new(Semaphore::new(JUMP_HOST_LIMIT));
+            Arc::new(JumpHostLimit { permits, size: AtomicUsize::new(JUMP_HOST_LIMIT) })
+        }))
     }
 }
 
 impl ConnectPermit<'_> {
-    /// Somebody hung up early. If it may have been a jump host, its door is narrower by this turn from now on.
-    pub(super) fn was_hung_up(self) {
-        if let Some((door, turn)) = self.through {
-            let narrower = |width: usize| (width > 1).then(|| width - 1);
-            if door.width.fetch_update(Ordering::Relaxed, Ordering::Relaxed, narrower).is_ok() {
-                turn.forget();
+    /// Notes that the connection was dropped early. If it led through a jump host, that one may have dropped it: its
+    /// limit shrinks by this permit, down to one.
+    pub(super) fn note_dropped_connection(self) {
+        if let Some((limit, permit)) = self.jump_host {
+            let smaller = |size: usize| (size > 1).then(|| size - 1);
+            if limit.size.fetch_update(Ordering::Relaxed, Ordering::Relaxed, smaller).is_ok() {
+                permit.forget();
             }
         }
     }
@@ -75,26 +81,23 @@ impl ConnectPermit<'_> {
 mod tests {
     use super::*;
 
-    fn free(connect_limiter: &ConnectLimiter, jump: &str) -> usize {
-        connect_limiter.door(jump).connect_limiter.available_permits()
+    fn free(limiter: &ConnectLimiter, jump: &str) -> usize {
+        limiter.jump_host_limit(jump).permits.available_permits()
     }
 
     #[tokio::test]
-    async fn a_door_that_hangs_up_gets_narrower_and_never_shut() {
-        let connect_limiter = ConnectLimiter::new(100);
+    async fn a_jump_host_limit_shrinks_with_each_dropped_connection_down_to_one() {
+        let limiter = ConnectLimiter::new(100);
         for _ in 0..3 {
-            connect_limiter.wait(Some("gate,inner")).await.was_hung_up();
+            limiter.acquire(Some("gate,inner")).await.note_dropped_connection();
         }
-        drop(connect_limiter.wait(Some("gate")).await);
-        assert_eq!(
-            (free(&connect_limiter, "gate"), free(&connect_limiter, "other")),
-            (THROUGH_A_JUMP - 3, THROUGH_A_JUMP)
-        );
+        drop(limiter.acquire(Some("gate")).await);
+        assert_eq!((free(&limiter, "gate"), free(&limiter, "other")), (JUMP_HOST_LIMIT - 3, JUMP_HOST_LIMIT));
         for _ in 0..100 {
-            connect_limiter.wait(Some("gate")).await.was_hung_up();
+            limiter.acquire(Some("gate")).await.note_dropped_connection();
         }
-        assert_eq!(free(&connect_limiter, "gate"), 1);
-        connect_limiter.wait(None).await.was_hung_up();
-        assert_eq!(connect_limiter.all.available_permits(), 100);
+        assert_eq!(free(&limiter, "gate"), 1);
+        limiter.acquire(None).await.note_dropped_connection();
+        assert_eq!(limiter.all.available_permits(), 100);
     }
 }

@@ -1,44 +1,48 @@
-//! The step that runs the script, once: its line, its output on disk as it comes, what its end means.
+//! The execute step: runs the script once, keeps its output on disk as it comes, and says what its end means.
+//!
+//! Limits: of output beyond `max_file` only the beginning is kept.
 
 use std::fs::File;
 use std::io;
 
-use super::RunContext;
-use super::failure;
+use super::{RunContext, failure};
 use crate::disk::run_blocking;
 use crate::hostset::HostName;
 use crate::job;
+use crate::message::VisitMessage;
 use crate::outcome::{Failure, SkippedFile, Step};
-use crate::remote::{FileWriter, Remote, RemoteError, ScriptCommand, ScriptEnd, Written};
+use crate::remote::{FileWriter, PendingAnswer, Remote, RemoteError, ScriptCommand, ScriptEnd, Written};
 use crate::run_dir::JournalEntry;
 use crate::shell_quoting;
 
-/// What is known after the step.
+/// The result of the execute step.
 pub struct ExecuteResult {
     /// The script's exit status, where it ended by itself.
     pub exit_status: Option<i32>,
-    /// What of its output was not kept.
+    /// The parts of its output that were not kept.
     pub skipped: Vec<SkippedFile>,
-    /// Whether it went well.
+    /// The listing that the host began right after the script, where it can still be read.
+    pub listing: Option<PendingAnswer>,
+    /// The failure of the step, if it failed.
     pub result: Result<(), Failure>,
 }
 
 impl From<Failure> for ExecuteResult {
     fn from(failure: Failure) -> Self {
-        Self { exit_status: None, skipped: Vec::new(), result: Err(failure) }
+        Self { exit_status: None, skipped: Vec::new(), listing: None, result: Err(failure) }
     }
 }
 
-/// The whole line that runs the script on a host; with a mark, under the supervisor.
-pub fn script_line(script: &job::Script, mark: Option<&str>) -> String {
-    run_line(script, &script.argv(), mark)
+/// Returns the whole command line that runs the script on a host; with a marker, under the supervisor.
+pub fn script_line(script: &job::Script, marker: Option<&str>) -> String {
+    command_line(script, &script.argv(), marker)
 }
 
-/// The line that runs `words` as the script would be run.
-pub(super) fn run_line(script: &job::Script, words: &[String], mark: Option<&str>) -> String {
-    let inner = match mark {
-        Some(mark) => shell_quoting::supervise(words, mark),
-        None => shell_quoting::line(words),
+/// Returns the command line that runs `args` as the script would be run.
+pub(super) fn command_line(script: &job::Script, args: &[String], marker: Option<&str>) -> String {
+    let inner = match marker {
+        Some(marker) => shell_quoting::supervise(args, marker),
+        None => shell_quoting::quote_all(args),
     };
     match &script.run_as {
         Some(user) => shell_quoting::run_as(user, &inner),
@@ -46,8 +50,8 @@ pub(super) fn run_line(script: &job::Script, words: &[String], mark: Option<&str
     }
 }
 
-/// Runs the script on a host. That it begins is on disk before it does: whatever happens then, no later go of the run
-/// will run it a second time unasked.
+/// Runs the script on a host. The journal says that it begins before it does: whatever happens then, no later attempt
+/// of the run starts it a second time unasked.
 pub(super) async fn execute(
     remote: &Remote,
     run: &RunContext,
@@ -58,77 +62,79 @@ pub(super) async fn execute(
     if let Some(why) = run.stop.requested() {
         return failure::stopped(Step::Execute, why).into();
     }
-    let sinks = match sinks(run, host).await {
-        Ok(sinks) => sinks,
-        Err(error) => return here(error).into(),
+    let (stdout, stderr) = match output_writers(run, host).await {
+        Ok(writers) => writers,
+        Err(error) => return local_failure(error).into(),
     };
-    let mark = job::Script::marker(&run.run_secret, host);
-    let ready = ScriptCommand {
-        line: script_line(script, script.supervise.then_some(&mark)),
-        then: remote.list_program(&run.job.collect.files),
-        mark,
+    let marker = job::Script::marker(&run.run_secret, host);
+    let command = ScriptCommand {
+        line: script_line(script, script.supervise.then_some(&marker)),
+        next_program: remote.list_program(&run.job.collect.files),
+        marker,
         supervised: script.supervise,
         timeout: script.timeout,
-        stdout: sinks.0,
-        stderr: sinks.1,
+        stdout,
+        stderr,
     };
     if let Err(error) = run.journal.write(&JournalEntry::Executing { host: host.clone(), started_at }).await {
-        return here(error).into();
+        return local_failure(error).into();
     }
-    match remote.execute(ready, &run.stop).await {
-        Ok(ran) => ended(run, host, ran).await,
-        Err(error) => failure::of(Step::Execute, "", error).into(),
+    match remote.execute(command, &run.stop).await {
+        Ok(end) => finish(run, host, end).await,
+        Err(error) => failure::from_error(Step::Execute, "", error).into(),
     }
 }
 
-/// Where the script's output goes: two files of the host.
-async fn sinks(run: &RunContext, host: &str) -> io::Result<(FileWriter, FileWriter)> {
+/// Makes the two files of a host that take the script's output.
+async fn output_writers(run: &RunContext, host: &str) -> io::Result<(FileWriter, FileWriter)> {
     let (folder, name) = (run.folder.clone(), host.to_owned());
-    let made = run_blocking(move || {
+    let created = run_blocking(move || {
         let folder = folder.create_output_dir(&name)?;
         Ok((File::create(folder.join("stdout"))?, File::create(folder.join("stderr"))?))
     });
-    let (stdout, stderr) = made.await?;
+    let (stdout, stderr) = created.await?;
     let max = run.job.collect.max_file;
     Ok((FileWriter::new(stdout, max), FileWriter::new(stderr, max)))
 }
 
-/// Closes the files and says what the end means.
-async fn ended(run: &RunContext, host: &str, ran: ScriptEnd) -> ExecuteResult {
-    let failure = failure::ran(&run.job.script, &ran);
-    if ran.left_daemon {
-        run.events.note(format!("{host}: the script left a process behind that still holds its output"));
+/// Finishes the output files and says what the script's end means.
+async fn finish(run: &RunContext, host: &str, end: ScriptEnd) -> ExecuteResult {
+    let failure = failure::from_script_end(&run.job.script, &end);
+    if end.left_process {
+        run.events.note(format!("{host}: {}", VisitMessage::ProcessLeftBehind));
     }
-    let (stdout, stderr) = tokio::join!(ran.stdout.finish(None), ran.stderr.finish(None));
+    let (stdout, stderr) = tokio::join!(end.stdout.finish(None), end.stderr.finish(None));
     let mut skipped = Vec::new();
-    let mut lost = None;
+    let mut not_kept = None;
     for (name, written) in [("stdout", stdout), ("stderr", stderr)] {
         match written {
-            Ok(written) => skipped.extend(cut(name, &written)),
+            Ok(written) => skipped.extend(truncated(name, &written)),
             Err(error) => {
-                let why = format!("not all of it could be kept: {error}");
+                let why = VisitMessage::OutputNotKept { error: error.to_string() }.to_string();
                 skipped.push(SkippedFile { remote: name.to_owned(), why });
-                lost = lost.or(Some(here(error)));
+                not_kept = not_kept.or(Some(local_failure(error)));
             }
         }
     }
-    // What sudo or su exit with when they refuse is not the script's status.
+    // The status of a sudo or su that refused is not the script's.
     let began = failure.as_ref().is_none_or(|failure| !failure::is_refusal(failure));
     ExecuteResult {
-        exit_status: ran.status.filter(|_| began),
+        exit_status: end.status.filter(|_| began),
         skipped,
-        result: failure.or(lost).map_or(Ok(()), Err),
+        listing: end.pending,
+        result: failure.or(not_kept).map_or(Ok(()), Err),
     }
 }
 
-/// What of a stream was beyond `max_file`.
-fn cut(name: &str, written: &Written) -> Option<SkippedFile> {
-    let all = written.bytes + written.dropped;
-    let why = format!("the first {} of {all} bytes were kept (max_file)", written.bytes);
+/// Records how much of a stream was beyond `max_file`.
+fn truncated(name: &str, written: &Written) -> Option<SkippedFile> {
+    let (kept, all) = (written.bytes, written.bytes + written.dropped);
+    let why = VisitMessage::OutputTruncated { kept, all }.to_string();
     (written.dropped > 0).then(|| SkippedFile { remote: name.to_owned(), why })
 }
 
-/// This machine cannot keep what the script prints.
-fn here(error: io::Error) -> Failure {
-    failure::of(Step::Execute, "the script's output", RemoteError::Local(error))
+/// Makes the failure of this machine to keep the script's output or the journal.
+fn local_failure(error: io::Error) -> Failure {
+    let subject = VisitMessage::ScriptOutput.to_string();
+    failure::from_error(Step::Execute, &subject, RemoteError::LocalIo(error))
 }

@@ -1,92 +1,74 @@
-//! What an error means in the step it spoils: the cause for machines, the words for people, the way out.
+//! Says what an error means in the step where it happened: the cause for machines, the message for people, the hint.
+//!
+//! Limits: what ssh says of a connection that failed is read in `remote/diagnose`.
 
 use std::io;
 
 use crate::escape::escape_tail;
 use crate::job::Script;
+use crate::message::VisitMessage::{self, *};
 use crate::outcome::{Cause, Failure, HostReport, Step};
-use crate::remote::{RemoteError, ScriptEnd, complaint};
+use crate::remote::{RemoteError, ScriptEnd, parse_stderr};
 
-/// How much of a host's complaint reaches a message, in bytes.
-const SHOWN: usize = 300;
+/// The most bytes of a host's own text that reach a message.
+const SHOWN_MAX: usize = 300;
 
-/// The way out of most failures of a script.
-const READ_ITS_OUTPUT: &str = "read what it printed in the run folder: hosts/<host>/stderr";
-
-/// The way out where the script began, was broken off, and its files are here.
-const ONCE_MORE: &str = "recolte resume --execute-again runs it once more";
-
-/// A fault from its parts.
-pub fn new(step: Step, cause: Cause, message: impl Into<String>, hint: &str) -> Failure {
-    let hint = (!hint.is_empty()).then(|| hint.to_owned());
-    Failure { step, cause, message: message.into(), hint }
-}
-
-/// What went wrong with `what`, a path on the host, during a step.
-pub fn of(step: Step, what: &str, error: RemoteError) -> Failure {
+/// Makes the failure of a step from an error about `subject`, a path on the host.
+pub fn from_error(step: Step, subject: &str, error: RemoteError) -> Failure {
     let (cause, hint) = match &error {
-        RemoteError::Lost => (Cause::ConnectionLost, "is the host still up? recolte resume finishes the run"),
-        RemoteError::Stalled => (Cause::Stalled, "is the host overloaded, or a file system of it hanging?"),
-        RemoteError::NoSession => {
-            (Cause::Other, "close other sessions on this connection, or raise MaxSessions there")
-        }
-        RemoteError::Noisy => {
-            (Cause::NoisyShell, "its .bashrc or profile must print nothing unless a terminal is there")
-        }
-        RemoteError::Full => (Cause::DiskFull, "make room there"),
-        RemoteError::Changed => (Cause::Changed, "does something still write it? run again once it is done"),
-        RemoteError::Local(error) => local(error),
-        RemoteError::Denied | RemoteError::Missing | RemoteError::Failure(_) => denied(step),
-        RemoteError::NoSftp | RemoteError::Nonsense(_) => (Cause::Other, ""),
+        RemoteError::ConnectionLost(_) => (Cause::ConnectionLost, Some(ResumeOnceHostIsUp)),
+        RemoteError::Stalled(_) => (Cause::Stalled, Some(IsHostHanging)),
+        RemoteError::SessionRefused => (Cause::Other, Some(RaiseMaxSessions)),
+        RemoteError::NoisyShell => (Cause::NoisyShell, Some(SilenceProfile)),
+        RemoteError::DiskFull => (Cause::DiskFull, Some(MakeRoomOnHost)),
+        RemoteError::FileChanged => (Cause::Changed, Some(WaitForWriter)),
+        RemoteError::LocalIo(error) => from_local_error(error),
+        RemoteError::PermissionDenied | RemoteError::NotFound | RemoteError::HostError(..) => denied(step),
+        RemoteError::UnexpectedAnswer(_) => (Cause::Other, None),
     };
-    let why = match &error {
-        RemoteError::Local(source) => format!("{error}: {source}"),
+    let text = match &error {
+        RemoteError::LocalIo(source) => format!("{error}: {source}"),
         _ => error.to_string(),
     };
-    let what = escape_tail(what.as_bytes(), SHOWN);
-    new(step, cause, if what.is_empty() { why } else { format!("{what}: {why}") }, hint)
+    Failure::new(step, cause, about(escape_tail(subject.as_bytes(), SHOWN_MAX), text), hint)
 }
 
-/// What a refusal means in a step.
-fn denied(step: Step) -> (Cause, &'static str) {
+/// Returns what it means in a step that the host denies access.
+fn denied(step: Step) -> (Cause, Option<VisitMessage>) {
     match step {
-        Step::Upload => {
-            (Cause::StagingDenied, "the login user must be able to write there; or set script.staging")
-        }
-        Step::Install => {
-            (Cause::InstallDenied, "the login user must be able to write there; or set script.install")
-        }
-        Step::Collect => (Cause::Unreadable, "let the login user read it, or permit sudo su for reading"),
-        Step::Connect | Step::Execute => (Cause::Other, ""),
+        Step::Upload => (Cause::StagingDenied, Some(PermitStaging)),
+        Step::Install => (Cause::InstallDenied, Some(PermitInstall)),
+        Step::Collect => (Cause::Unreadable, Some(PermitReading)),
+        Step::Connect | Step::Execute => (Cause::Other, None),
     }
 }
 
-/// What an error of this machine means.
-fn local(error: &io::Error) -> (Cause, &'static str) {
+/// Returns what an error of this machine means.
+fn from_local_error(error: &io::Error) -> (Cause, Option<VisitMessage>) {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            (Cause::LocalDiskFull, "make room where the runs are kept (output)")
+            (Cause::LocalDiskFull, Some(MakeRoomHere))
         }
-        _ => (Cause::Other, "look at the folder where the runs are kept (output)"),
+        _ => (Cause::Other, Some(LookAtOutputFolder)),
     }
 }
 
-/// The order to stop came during a step.
+/// Makes the failure of a step during which the order to stop came.
 pub fn stopped(step: Step, why: Cause) -> Failure {
     let message = match why {
-        Cause::Deadline => "the run's deadline passed",
-        _ => "interrupted",
+        Cause::Deadline => Deadline,
+        _ => Interrupted,
     };
-    new(step, why, message, "recolte resume finishes the run")
+    Failure::new(step, why, message, Some(ResumeFinishes))
 }
 
-/// What an earlier go of the run knew of the script: its end, or only that it began.
-pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Failure> {
-    match earlier {
-        Some(HostReport { exit_status: Some(0), .. }) => Ok(()),
+/// Returns what the report of an earlier attempt says of the script, whose end it may not have seen; none if it went
+/// well.
+pub fn from_earlier_report(earlier: Option<&HostReport>) -> Option<Failure> {
+    let (cause, message, hint) = match earlier {
+        Some(HostReport { exit_status: Some(0), .. }) => return None,
         Some(HostReport { exit_status: Some(status), .. }) => {
-            let message = format!("the script exited with status {status} before the run was taken up again");
-            Err(new(Step::Execute, Cause::ScriptFailed, message, READ_ITS_OUTPUT))
+            (Cause::ScriptFailed, ScriptExitedEarlier { status: *status }, Some(ReadItsOutput))
         }
         Some(HostReport {
             step: Some(Step::Execute),
@@ -94,128 +76,131 @@ pub fn ran_before(earlier: Option<&HostReport>) -> Result<(), Failure> {
             message: Some(message),
             hint,
             ..
-        }) => Err(Failure {
-            step: Step::Execute,
-            cause: *cause,
-            message: message.clone(),
-            hint: broken_off(*cause).or(hint.clone()),
-        }),
-        _ => {
-            let message = "the script began before the run was broken off; its end was not seen";
-            Err(new(Step::Execute, Cause::Interrupted, message, ONCE_MORE))
+        }) => {
+            // The script began and did not come to its own end: only a second run would.
+            let cut_off = [Cause::Interrupted, Cause::Deadline, Cause::ScriptTimeout, Cause::ConnectionLost];
+            let hint = match cut_off.contains(cause) {
+                true => Some(ExecuteAgain),
+                false => hint.clone().map(|text| Quoted { text }),
+            };
+            (*cause, Quoted { text: message.clone() }, hint)
         }
-    }
+        _ => (Cause::Interrupted, ScriptEndNotSeen, Some(ExecuteAgain)),
+    };
+    Some(Failure::new(Step::Execute, cause, message, hint))
 }
 
-/// The way out of a script that did not come to its own end.
-fn broken_off(cause: Cause) -> Option<String> {
-    let cut = [Cause::Interrupted, Cause::Deadline, Cause::ScriptTimeout, Cause::ConnectionLost];
-    cut.contains(&cause).then(|| ONCE_MORE.to_owned())
-}
-
-/// `cp` or `chmod` failed.
-pub fn install(script: &Script, stderr: &[u8]) -> Failure {
-    let (cause, hint) = match complaint(stderr) {
-        RemoteError::Full => (Cause::DiskFull, "make room there"),
+/// Makes the failure of `cp` or `chmod` from what they printed.
+pub fn install_failed(script: &Script, stderr: &[u8]) -> Failure {
+    let (cause, hint) = match parse_stderr(stderr) {
+        RemoteError::DiskFull => (Cause::DiskFull, Some(MakeRoomOnHost)),
         _ => denied(Step::Install),
     };
-    let said = escape_tail(stderr, SHOWN);
-    let said = if said.is_empty() { "cp or chmod failed without a word".to_owned() } else { said };
-    new(Step::Install, cause, format!("{}: {said}", script.install), hint)
+    let text = summary_or(stderr, InstallSilent);
+    Failure::new(Step::Install, cause, about(script.install.clone(), text), hint)
 }
 
-/// What lies installed is not what was supplied.
+/// Makes the failure of an installed script that is not what was supplied.
 pub fn tampered(script: &Script) -> Failure {
-    let hint = "find out who else writes there; nothing was run";
-    new(Step::Install, Cause::Tampered, format!("{} is not what was supplied", script.installed_path()), hint)
+    let message = NotWhatWasSupplied { path: script.installed_path() };
+    Failure::new(Step::Install, Cause::Tampered, message, Some(FindOtherWriter))
 }
 
-/// What the end of the script's run means; none if it went well.
-pub fn ran(script: &Script, ran: &ScriptEnd) -> Option<Failure> {
-    if let Some(cut) = ran.cut {
-        return Some(cut_short(script, ran, cut));
+/// Returns what the end of the script's run means; none if it went well.
+pub fn from_script_end(script: &Script, end: &ScriptEnd) -> Option<Failure> {
+    if let Some(cause) = end.stopped_by {
+        return Some(script_stopped(script, end, cause));
     }
-    let last_words = escape_tail(&ran.complaint, SHOWN);
-    if ran.began == Some(false) || (ran.began.is_none() && ran.status != Some(0) && refused(&ran.complaint)) {
-        return Some(refusal(script, &ran.complaint, String::new()));
+    // A bare command does not say that it began: there the text decides whether sudo or the script spoke.
+    let refused = end.began.is_none() && end.status != Some(0) && is_from_sudo(&end.stderr_tail);
+    if end.began == Some(false) || refused {
+        return Some(refusal(script, &end.stderr_tail, None));
     }
-    let how = match ran.status {
+    let message = match end.status {
         Some(0) => return None,
-        Some(status @ 129..=159) => format!("exited with status {status} (signal {})", status - 128),
-        Some(status) => format!("exited with status {status}"),
-        None => "was killed by a signal".to_owned(),
+        Some(status @ 129..=159) => ScriptExitedLikeSignal { status, signal: status - 128 },
+        Some(status) => ScriptExited { status },
+        None => ScriptKilled,
     };
-    let hint = match ran.status {
-        Some(126) => "is its folder mounted noexec, or its interpreter missing?",
-        Some(127) => "is its interpreter (the #! line), or a command that it calls, missing?",
-        _ => READ_ITS_OUTPUT,
+    let hint = match end.status {
+        Some(126) => IsInterpreterThere,
+        Some(127) => IsCommandThere,
+        _ => ReadItsOutput,
     };
-    let words = if last_words.is_empty() { String::new() } else { format!(": {last_words}") };
-    Some(new(Step::Execute, Cause::ScriptFailed, format!("the script {how}{words}"), hint))
+    let message = about(message.to_string(), escape_tail(&end.stderr_tail, SHOWN_MAX));
+    Some(Failure::new(Step::Execute, Cause::ScriptFailed, message, Some(hint)))
 }
 
-/// The script was ended before its time.
-fn cut_short(script: &Script, ran: &ScriptEnd, cut: Cause) -> Failure {
-    let when = match (cut, script.timeout) {
-        (Cause::ScriptTimeout, Some(time)) => format!("ran longer than {}", humantime::format_duration(time)),
-        (Cause::Deadline, _) => "still ran at the run's deadline".to_owned(),
-        _ => "still ran at the interruption".to_owned(),
+/// Makes the failure of a script that was stopped: by its time-out, the run's deadline or an interruption.
+fn script_stopped(script: &Script, stopped: &ScriptEnd, cause: Cause) -> Failure {
+    let (end, hint) = match (script.supervise, stopped.end_seen) {
+        (true, true) if cause == Cause::ScriptTimeout => (ScriptWasEnded, AllowMoreTime),
+        (true, true) => (ScriptWasEnded, ResumeCollects),
+        (true, false) => (ScriptMayStillRun, LookWhetherItRuns),
+        (false, _) => (ScriptLeftRunning, SuperviseEndsIt),
     };
-    let (end, hint) = match (script.supervise, ran.confirmed) {
-        (true, true) if cut == Cause::ScriptTimeout => ("it was ended", "script.timeout allows more time"),
-        (true, true) => ("it was ended", "recolte resume collects what it left"),
-        (true, false) => ("its end could not be confirmed", "look on the host whether it still runs"),
-        (false, _) => ("it was left running", "supervise = true would end it"),
+    let end = end.to_string();
+    let message = match (cause, script.timeout) {
+        (Cause::ScriptTimeout, Some(time)) => {
+            ScriptTimedOut { time: humantime::format_duration(time).to_string(), end }
+        }
+        (Cause::Deadline, _) => ScriptRanAtDeadline { end },
+        _ => ScriptRanAtInterruption { end },
     };
-    new(Step::Execute, cut, format!("the script {when}; {end}"), hint)
+    Failure::new(Step::Execute, cause, message, Some(hint))
 }
 
-/// sudo would not permit the script, or the other user cannot log in.
-pub fn sudo(script: &Script, status: Option<i32>, complaint: &[u8]) -> Failure {
-    refusal(script, complaint, status.map_or_else(String::new, |status| format!(" (status {status})")))
-}
-
-/// Whether a fault of the execute step means that the script did not begin.
+/// Checks whether a failure of the execute step means that the script did not begin.
 pub fn is_refusal(failure: &Failure) -> bool {
     matches!(failure.cause, Cause::SudoDenied | Cause::NoSuchUser | Cause::Other)
 }
 
-/// Whether it was sudo or su, or the shell that found no sudo, and not the script, that spoke.
-fn refused(complaint: &[u8]) -> bool {
-    let first = complaint.trim_ascii_start();
+/// Checks whether sudo or su, or the shell that found no sudo, printed this, and not the script.
+fn is_from_sudo(stderr: &[u8]) -> bool {
+    let first = stderr.trim_ascii_start();
     let line = first.split(|b| *b == b'\n').next().unwrap_or_default().to_ascii_lowercase();
     if line.windows(5).any(|w| w == b"sudo:") && line.windows(9).any(|w| w == b"not found") {
         return true;
     }
-    first.starts_with(b"sudo:") || first.starts_with(b"su:") || complaint.windows(6).any(|w| w == b"\nsudo:")
+    first.starts_with(b"sudo:") || first.starts_with(b"su:") || stderr.windows(6).any(|w| w == b"\nsudo:")
 }
 
-/// sudo or su refused, or the login of the other user broke off.
-fn refusal(script: &Script, complaint: &[u8], how: String) -> Failure {
-    let user = script.run_as.as_deref().unwrap_or("the login user");
-    let text = String::from_utf8_lossy(complaint);
-    let su = text.lines().any(|line| line.starts_with("su:") || line.starts_with("id:"));
+/// Makes the failure of a script that sudo or su refused, or whose login shell ended early.
+pub fn refusal(script: &Script, stderr: &[u8], status: Option<i32>) -> Failure {
+    let user = script.run_as.as_deref().unwrap_or("the login user").to_owned();
+    let text = String::from_utf8_lossy(stderr);
+    let from_su = text.lines().any(|line| line.starts_with("su:") || line.starts_with("id:"));
     let unknown = ["does not exist", "unknown user", "n'existe pas", "No passwd entry", "no such user"];
-    let (cause, hint) = if su && unknown.iter().any(|words| text.contains(words)) {
-        (Cause::NoSuchUser, format!("create {user} there, or leave the host out"))
+    let (cause, hint) = if from_su && unknown.iter().any(|needle| text.contains(needle)) {
+        (Cause::NoSuchUser, CreateUser { user })
     } else if text.contains("tty") {
-        (Cause::SudoDenied, "the sudoers rule must say !requiretty for this command".to_owned())
-    } else if script.run_as.is_some() {
-        (Cause::SudoDenied, sudo_hint(script, user))
+        (Cause::SudoDenied, NoRequiretty)
+    } else if script.run_as.is_none() {
+        (Cause::Other, ShellEndsEarly)
+    } else if script.supervise {
+        (Cause::SudoDenied, PermitSupervisedCommand { user })
     } else {
-        (Cause::Other, "does the login shell end early?".to_owned())
+        (Cause::SudoDenied, PermitBareCommand { user })
     };
-    let said = escape_tail(complaint, SHOWN);
-    let said = if said.is_empty() { "no word was said".to_owned() } else { said };
-    new(Step::Execute, cause, format!("the script did not begin{how}: {said}"), &hint)
+    let said = summary_or(stderr, NothingSaid);
+    let message = match status {
+        Some(status) => ScriptNotBegunStatus { status, said },
+        None => ScriptNotBegun { said },
+    };
+    Failure::new(Step::Execute, cause, message, Some(hint))
 }
 
-/// The rule that sudo needs, and the way round a rule that pins the command.
-fn sudo_hint(script: &Script, user: &str) -> String {
-    let rule = format!("sudoers must permit, without a password: su - {user} -c …");
-    if script.supervise {
-        format!("{rule}; a rule that pins the bare command needs supervise = false")
-    } else {
-        rule
+/// Makes a message of what it is about and a text, either of which may be empty.
+fn about(subject: String, text: String) -> VisitMessage {
+    match (subject.is_empty(), text.is_empty()) {
+        (true, _) => Quoted { text },
+        (_, true) => Quoted { text: subject },
+        _ => About { subject, text },
     }
+}
+
+/// Returns what a host printed, shortened, or `silent` if it printed nothing.
+fn summary_or(stderr: &[u8], silent: VisitMessage) -> String {
+    let text = escape_tail(stderr, SHOWN_MAX);
+    if text.is_empty() { silent.to_string() } else { text }
 }

@@ -1,61 +1,67 @@
-//! Whether a host is ready for the job: every step is tried as far as it leaves nothing behind and runs nothing.
+//! Checks whether a host is ready for the job: tries every step as far as it leaves nothing behind and runs nothing.
 //!
-//! The staging folder is tried with the real upload, whose file is removed again; sudo is asked whether it would permit
-//! the exact command, and, where that may be another one, runs `true` in its place. Limits: a host that is ready now
-//! may not be so later.
+//! The staging folder is tried with the real upload, whose file is removed again; sudo is asked whether it would
+//! permit the exact command, and, where that may be another one, runs `true` in its place. Limits: a host that is
+//! ready now may not be so later.
 
 use std::borrow::Borrow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::connect::{reach, stale};
-use super::execute::{run_line, script_line};
+use super::connect::{connect, stale_socket_note};
+use super::execute::{command_line, script_line};
 use super::{ConnectLimiter, failure};
 use crate::escape::escape_tail;
 use crate::event::Stop;
 use crate::job::{Job, Script};
+use crate::message::VisitMessage;
 use crate::outcome::{Cause, Failure, HostReport, Step};
 use crate::remote::{ControlSockets, Remote, RemoteError};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 
-/// By how many seconds a clock may differ before it is told.
-const CLOCK: i64 = 5;
+/// By how many seconds a host's clock may differ before a check notes it.
+const CLOCK_TOLERANCE: i64 = 5;
 
-/// Lists the names of what is tried, in its order.
+/// The names of the checks of a host, in the order in which they are made.
 pub const CHECKS: [&str; 7] = [
-    // Reach, host key, key.
-    "connect", // A login shell that is silent.
-    "shell",   // SFTP.
-    "sftp",    // The staging folder.
-    "staging", // The install folder.
-    "install", // The sudo rule and the user.
-    "sudo",    // The host's clock.
-    "clock",
+    "connect", // The network, the host key and the key.
+    "shell",   // A login shell that prints nothing.
+    "sftp",    // SFTP.
+    "staging", // The staging folder.
+    "install", // The install folder.
+    "sudo",    // The sudo rule and the user.
+    "clock",   // The host's clock.
 ];
 
-/// What came of an item.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckResult {
-    /// It is as it must be.
+    /// All is as it must be.
     Passed,
-    /// It will do, but is worth knowing.
-    Noted(String),
-    /// It keeps the job from being done.
+    /// The job can be done, but this should be known.
+    Noted(VisitMessage),
+    /// The job cannot be done.
     Failed(Failure),
 }
 
-/// What came of a host.
+impl From<Result<(), Failure>> for CheckResult {
+    fn from(result: Result<(), Failure>) -> Self {
+        result.map_or_else(Self::Failed, |()| Self::Passed)
+    }
+}
+
+/// The results of a host.
 #[derive(Debug, Clone)]
 pub struct HostCheck {
-    /// The account, as a run would give it.
+    /// The report, as a run would make it.
     pub report: HostReport,
-    /// What came of the items that were tried, in the order of [`CHECKS`].
-    pub found: Vec<CheckResult>,
+    /// The results of the checks that were made, in the order of [`CHECKS`].
+    pub results: Vec<CheckResult>,
 }
 
 impl From<HostReport> for HostCheck {
     fn from(report: HostReport) -> Self {
-        Self { report, found: Vec::new() }
+        Self { report, results: Vec::new() }
     }
 }
 
@@ -65,90 +71,88 @@ impl Borrow<HostReport> for HostCheck {
     }
 }
 
-/// What all trials share.
+/// The state that the checks of all hosts share.
 pub struct CheckContext {
     /// The job.
     pub job: Job,
-    /// Where our control sockets go.
+    /// The places of our control sockets.
     pub sockets: ControlSockets,
-    /// Who may make a connection now.
+    /// Limits how many connections are made at once.
     pub connect_limiter: ConnectLimiter,
     /// The order to stop.
     pub stop: Stop,
 }
 
-/// Tries one host.
+/// Checks one host.
 pub async fn preflight(context: &CheckContext, host: Host, number: usize) -> HostCheck {
-    let found = tokio::select! {
+    let results = tokio::select! {
         biased;
         why = context.stop.wait() => vec![CheckResult::Failed(failure::stopped(Step::Connect, why))],
-        found = try_all(context, &host, number) => found,
+        results = check_all(context, &host, number) => results,
     };
     let mut report = HostReport::new(host.alias);
-    report.end(found.iter().find_map(|found| match found {
+    report.end(results.iter().find_map(|result| match result {
         CheckResult::Failed(failure) => Some(failure.clone()),
         _ => None,
     }));
-    HostCheck { report, found }
+    HostCheck { report, results }
 }
 
-async fn try_all(context: &CheckContext, host: &Host, number: usize) -> Vec<CheckResult> {
-    let script = &context.job.script;
-    let remote = match reach(&context.job.ssh, host, &context.sockets, number, &context.connect_limiter).await
-    {
+async fn check_all(context: &CheckContext, host: &Host, number: usize) -> Vec<CheckResult> {
+    let CheckContext { job: Job { ssh, script, .. }, sockets, connect_limiter, .. } = context;
+    let remote = match connect(ssh, host, sockets, number, connect_limiter).await {
         Ok(remote) => remote,
         Err(failure) => return vec![CheckResult::Failed(failure)],
     };
-    let connect = match stale(&remote) {
+    let connected = match stale_socket_note(&remote) {
         Some(note) => CheckResult::Noted(note),
-        None if remote.adopted() => CheckResult::Noted("your live master is used".to_owned()),
+        None if remote.is_adopted() => CheckResult::Noted(VisitMessage::MasterAdopted),
         None => CheckResult::Passed,
     };
-    let mut found = vec![connect];
-    let shell = shell(&remote).await;
-    let talks = matches!(shell, CheckResult::Failed(_));
-    found.push(shell);
-    if !talks {
-        found.push(sftp(&remote).await);
-        found.push(staging(&remote, script, &host.alias).await);
-        found.push(install(&remote, script).await);
-        found.push(sudo(&remote, script).await);
-        found.push(clock(&remote).await);
+    let mut results = vec![connected];
+    let shell = check_shell(&remote).await;
+    let is_silent = shell.is_ok();
+    results.push(shell.into());
+    // Where the shell prints text of its own, no other answer can be read.
+    if is_silent {
+        results.push(check_sftp(&remote).await);
+        results.push(check_staging(&remote, script, &host.alias).await.into());
+        results.push(check_install(&remote, script).await.into());
+        results.push(check_sudo(&remote, script).await.into());
+        results.push(check_clock(&remote).await);
     }
     remote.end().await;
-    found
+    results
 }
 
-/// A login shell must print nothing of its own.
-async fn shell(remote: &Remote) -> CheckResult {
-    match remote.run(&shell_quoting::in_sh("exit 0"), b"", 200).await {
-        Ok(done) if done.stdout.is_empty() => CheckResult::Passed,
-        Ok(_) => CheckResult::Failed(failure::of(Step::Upload, "", RemoteError::Noisy)),
-        Err(error) => CheckResult::Failed(failure::of(Step::Upload, "", error)),
+/// Checks that the login shell prints nothing of its own.
+async fn check_shell(remote: &Remote) -> Result<(), Failure> {
+    let error = match remote.run(&shell_quoting::in_sh("exit 0"), b"", 200).await {
+        Ok(output) if output.stdout.is_empty() => return Ok(()),
+        Ok(_) => RemoteError::NoisyShell,
+        Err(error) => error,
+    };
+    Err(failure::from_error(Step::Upload, "", error))
+}
+
+async fn check_sftp(remote: &Remote) -> CheckResult {
+    match remote.sftp().await {
+        Ok(Some(_)) => CheckResult::Passed,
+        Ok(None) => CheckResult::Noted(VisitMessage::CheckedWithoutSftp),
+        Err(error) => CheckResult::Failed(failure::from_error(Step::Upload, "", error)),
     }
 }
 
-async fn sftp(remote: &Remote) -> CheckResult {
-    match remote.offers_sftp().await {
-        Ok(()) => CheckResult::Passed,
-        Err(RemoteError::NoSftp) => CheckResult::Noted("no sftp: a command channel will do".to_owned()),
-        Err(error) => CheckResult::Failed(failure::of(Step::Upload, "", error)),
-    }
-}
-
-/// What the upload does, taken back.
-async fn staging(remote: &Remote, script: &Script, host: &str) -> CheckResult {
-    let path = script.staged_path(&shell_quoting::mark(), host);
+/// Checks the staging folder: uploads the script and removes it again.
+async fn check_staging(remote: &Remote, script: &Script, host: &str) -> Result<(), Failure> {
+    let path = script.staged_path(&shell_quoting::random_marker(), host);
     let uploaded = remote.upload(&path, &script.bytes).await;
     let removed = remote.remove(&path).await;
-    match uploaded.and(removed) {
-        Ok(()) => CheckResult::Passed,
-        Err(error) => CheckResult::Failed(failure::of(Step::Upload, &script.staging, error)),
-    }
+    uploaded.and(removed).map_err(|error| failure::from_error(Step::Upload, &script.staging, error))
 }
 
-/// The install folder is there, can be written, and has room.
-async fn install(remote: &Remote, script: &Script) -> CheckResult {
+/// Checks that the install folder exists, can be written, and has free space for the script.
+async fn check_install(remote: &Remote, script: &Script) -> Result<(), Failure> {
     let (folder, file) =
         (shell_quoting::quote(&script.install), shell_quoting::quote(&script.installed_path()));
     let program = format!(
@@ -156,66 +160,59 @@ async fn install(remote: &Remote, script: &Script) -> CheckResult {
          if [ -e {file} ]; then t={file}; else t={folder}; fi; \
          if [ -w \"$t\" ]; then df -Pk {folder}; else echo \"Permission denied: $t\" >&2; exit 1; fi )"
     );
-    let done = match remote.run_in_shell(&program, 4096).await {
-        Ok(done) => done,
-        Err(error) => return CheckResult::Failed(failure::of(Step::Install, &script.install, error)),
-    };
-    if done.status != Some(0) {
-        return CheckResult::Failed(failure::install(script, &done.stderr));
+    let failed = |error| failure::from_error(Step::Install, &script.install, error);
+    let output = remote.run_in_shell(&program, 4096).await.map_err(failed)?;
+    if output.status != Some(0) {
+        return Err(failure::install_failed(script, &output.stderr));
     }
-    match free(&String::from_utf8_lossy(&done.stdout)) {
-        Some(free) if free < script.bytes.len() as u64 => {
-            CheckResult::Failed(failure::of(Step::Install, &script.install, RemoteError::Full))
-        }
-        _ => CheckResult::Passed,
+    match parse_free_bytes(&String::from_utf8_lossy(&output.stdout)) {
+        Some(free) if free < script.bytes.len() as u64 => Err(failed(RemoteError::DiskFull)),
+        _ => Ok(()),
     }
 }
 
-/// The free bytes in the answer of `df -Pk`.
-fn free(answer: &str) -> Option<u64> {
+/// Returns the free bytes in the answer of `df -Pk`.
+fn parse_free_bytes(answer: &str) -> Option<u64> {
     let kib: u64 = answer.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
     Some(kib.saturating_mul(1024))
 }
 
-/// sudo would permit the exact command, and the user can log in.
-async fn sudo(remote: &Remote, script: &Script) -> CheckResult {
-    let Some(user) = &script.run_as else { return CheckResult::Passed };
-    let mark = script.supervise.then(shell_quoting::mark);
-    let exact = script_line(script, mark.as_deref());
+/// Checks that sudo would permit the exact command, and that the user can log in.
+async fn check_sudo(remote: &Remote, script: &Script) -> Result<(), Failure> {
+    let Some(user) = &script.run_as else { return Ok(()) };
+    let marker = script.supervise.then(shell_quoting::random_marker);
+    let exact = script_line(script, marker.as_deref());
     let permitted = format!("sudo -n -l {}", exact.strip_prefix("sudo -n ").unwrap_or(&exact));
+    // A rule for the bare command permits no other one: there only the user's existence can be checked.
     let harmless = if script.supervise {
-        run_line(script, &["true".to_owned()], None)
+        command_line(script, &["true".to_owned()], None)
     } else {
         format!("id {}", shell_quoting::quote(user))
     };
     match remote.run(&format!("{permitted} && {harmless}"), b"", 4096).await {
-        Ok(done) if done.status == Some(0) => CheckResult::Passed,
-        Ok(done) => CheckResult::Failed(failure::sudo(script, done.status, &done.stderr)),
-        Err(error) => CheckResult::Failed(failure::of(Step::Execute, "", error)),
+        Ok(output) if output.status == Some(0) => Ok(()),
+        Ok(output) => Err(failure::refusal(script, &output.stderr, output.status)),
+        Err(error) => Err(failure::from_error(Step::Execute, "", error)),
     }
 }
 
-/// How far the host's clock is from ours. The job goes by the host's own, so this is only told.
-async fn clock(remote: &Remote) -> CheckResult {
-    let done = match remote.run_in_shell("date +%s", 200).await {
-        Ok(done) => done,
-        Err(error) => return CheckResult::Failed(failure::of(Step::Install, "", error)),
+/// Checks that the host's clock can be read, and notes how far it is from ours. A difference harms nothing, since
+/// what is of this run is decided by the host's clock alone.
+async fn check_clock(remote: &Remote) -> CheckResult {
+    let output = match remote.run_in_shell("date +%s", 200).await {
+        Ok(output) => output,
+        Err(error) => return CheckResult::Failed(failure::from_error(Step::Install, "", error)),
     };
-    let here =
+    let ours =
         SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| i64::try_from(now.as_secs()).ok());
-    let there = std::str::from_utf8(&done.stdout).ok().and_then(|text| text.trim().parse::<i64>().ok());
-    match (there, here) {
-        (Some(there), Some(here)) if (there - here).abs() <= CLOCK => CheckResult::Passed,
-        (Some(there), Some(here)) => CheckResult::Noted(format!("its clock differs by {} s", there - here)),
-        _ => {
-            let said = escape_tail(&done.stdout, 100);
-            let message = format!("its clock cannot be read: date +%s says \"{said}\"");
-            CheckResult::Failed(failure::new(
-                Step::Install,
-                Cause::Other,
-                message,
-                "the job needs date +%s there",
-            ))
+    let theirs = std::str::from_utf8(&output.stdout).ok().and_then(|text| text.trim().parse::<i64>().ok());
+    match theirs.zip(ours).map(|(theirs, ours)| theirs - ours) {
+        Some(seconds) if seconds.abs() <= CLOCK_TOLERANCE => CheckResult::Passed,
+        Some(seconds) => CheckResult::Noted(VisitMessage::ClockDiffers { seconds }),
+        None => {
+            let message = VisitMessage::ClockUnreadable { said: escape_tail(&output.stdout, 100) };
+            let hint = Some(VisitMessage::DateIsNeeded);
+            CheckResult::Failed(Failure::new(Step::Install, Cause::Other, message, hint))
         }
     }
 }
