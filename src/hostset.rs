@@ -147,31 +147,24 @@ fn is_padded(digits: &str) -> bool {
 }
 
 fn check_size(parts: &[Part<'_>]) -> Result<(), InventoryMessage> {
-    let names = parts.iter().map(Part::count).fold(1, u64::saturating_mul);
-    let bytes = parts.iter().map(Part::max_bytes).sum();
+    // The number of names, and the length of the longest of them.
+    let (mut names, mut bytes) = (1_u64, 0);
+    for part in parts {
+        match part {
+            Part::Text(text) => bytes += text.len(),
+            Part::Numbers(ranges) => {
+                let count = ranges.iter().map(NumberRange::count).fold(0, u64::saturating_add);
+                names = names.saturating_mul(count);
+                bytes += ranges.iter().map(|r| r.format(r.last).len()).max().unwrap_or(0);
+            }
+        }
+    }
     match () {
         () if names > MAX_NAMES => Err(InventoryMessage::RangeTooManyNames { names, max: MAX_NAMES }),
         () if bytes > MAX_NAME_BYTES => {
             Err(InventoryMessage::RangeNameTooLong { bytes, max: MAX_NAME_BYTES })
         }
         () => Ok(()),
-    }
-}
-
-impl Part<'_> {
-    fn count(&self) -> u64 {
-        match self {
-            Part::Text(_) => 1,
-            Part::Numbers(ranges) => ranges.iter().map(NumberRange::count).fold(0, u64::saturating_add),
-        }
-    }
-
-    /// Returns the length of the longest text that the part gives, in bytes.
-    fn max_bytes(&self) -> usize {
-        match self {
-            Part::Text(text) => text.len(),
-            Part::Numbers(ranges) => ranges.iter().map(|r| r.format(r.last).len()).max().unwrap_or(0),
-        }
     }
 }
 
