@@ -45,20 +45,19 @@ fn run_lines(run: &RunReport, zone: &TimeZone) -> Vec<String> {
 /// Returns the lines of one host: how it ended, its steps, its files.
 fn host_lines(host: &HostReport) -> Vec<String> {
     let mut fields = vec![
-        (ReportMessage::Cause, host.cause.map(|cause| cause.to_string())),
-        (ReportMessage::Exit, host.exit_status.map(|status| status.to_string())),
-        (ReportMessage::Steps, Some(phrases::describe_steps(host)).filter(|steps| !steps.is_empty())),
+        (ReportMessage::Cause, phrases::optional(host.cause)),
+        (ReportMessage::Exit, phrases::optional(host.exit_status)),
+        (ReportMessage::Steps, phrases::describe_steps(host)),
     ];
-    fields.extend(host.files.iter().map(|file| (ReportMessage::File, Some(describe_file(file)))));
+    fields.extend(host.files.iter().map(|file| (ReportMessage::File, describe_file(file))));
     fields.extend(host.skipped.iter().map(|file| {
         let (remote, reason) = (phrases::bounded_path(&file.remote), phrases::bounded_message(&file.why));
-        (ReportMessage::Skipped, Some(format!("{remote}: {reason}")))
+        (ReportMessage::Skipped, format!("{remote}: {reason}"))
     }));
-    let field = |(name, value): (ReportMessage, Option<String>)| {
-        Some(format!("  {:<7} {}", name.to_string().to_lowercase(), value?))
-    };
     let mut lines = vec![format!("{}: {}", phrases::bounded_path(&host.host), phrases::describe_host(host))];
-    lines.extend(fields.into_iter().filter_map(field));
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        lines.push(format!("  {:<7} {value}", name.to_string().to_lowercase()));
+    }
     lines
 }
 
