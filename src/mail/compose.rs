@@ -5,7 +5,7 @@
 
 use lettre::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Body, MultiPart, SinglePart};
+use lettre::message::{MultiPart, SinglePart};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
@@ -117,12 +117,14 @@ pub fn max_base64_input(len: u64) -> u64 {
 /// An address or a media type is invalid.
 pub fn build_message(settings: &Settings, email: EmailMessage) -> Result<Message, ComposeError> {
     settings.validate_addresses()?;
+    let auto_submitted = HeaderName::new_from_ascii_str("Auto-Submitted");
     let mut builder = Message::builder()
         .from(settings.from.clone())
         .subject(email.subject)
         .date_now()
         .message_id(Some(message_id(settings)))
-        .header(AutoSubmitted);
+        // Keeps automatic replies away (RFC 3834).
+        .raw_header(HeaderValue::new(auto_submitted, "auto-generated".to_owned()));
     for to in &settings.to {
         builder = builder.to(to.clone());
     }
@@ -145,33 +147,14 @@ fn build_part(attachment: Attachment) -> Result<SinglePart, ComposeError> {
         let text = escape(attachment.content_type.as_bytes());
         ComposeError::library(MailMessage::NoMediaType { text }, error)
     })?;
-    let body = Body::new_with_encoding(attachment.bytes, ContentTransferEncoding::Base64)
-        .map_err(|_bytes| ComposeError::library(MailMessage::CannotBeMade, MailMessage::NoBase64))?;
-    Ok(SinglePart::builder().header(content_type).header(Disposition(attachment.name)).body(body))
+    let part = SinglePart::builder().header(content_type).header(Disposition(attachment.name));
+    Ok(part.header(ContentTransferEncoding::Base64).body(attachment.bytes))
 }
 
 /// Makes an identifier that no other message has, with the sender's domain.
 fn message_id(settings: &Settings) -> String {
     let domain = Some(settings.from.email.domain()).filter(|d| d.is_ascii()).unwrap_or("localhost");
     format!("<recolte.{:032x}@{domain}>", rand::random::<u128>())
-}
-
-/// A header that keeps automatic replies away (RFC 3834).
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
 }
 
 /// `Content-Disposition` with the file name in ASCII, and in full where it has other characters (RFC 6266).
@@ -192,11 +175,11 @@ impl Disposition {
     fn full(&self) -> String {
         let safe = |c: char| if c == '/' || c.is_control() { '_' } else { c };
         let name: String = self.0.chars().take(MAX_NAME).map(safe).collect();
-        name.bytes().fold(String::new(), |text, byte| match byte {
-            b'.' | b'-' | b'_' => text + char::from(byte).encode_utf8(&mut [0; 4]),
-            byte if byte.is_ascii_alphanumeric() => text + char::from(byte).encode_utf8(&mut [0; 4]),
-            byte => text + &format!("%{byte:02X}"),
-        })
+        let encode = |byte: u8| match char::from(byte) {
+            c @ ('.' | '-' | '_' | '0'..='9' | 'A'..='Z' | 'a'..='z') => c.to_string(),
+            _ => format!("%{byte:02X}"),
+        };
+        name.bytes().map(encode).collect()
     }
 }
 
