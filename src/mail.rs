@@ -38,25 +38,11 @@ const RESERVE: u64 = 1024;
 /// The outcome of a mail that left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delivery {
-    /// Recipients who do not get it; all others do. Only an SMTP server names them: elsewhere this is empty.
-    pub refused: Vec<RefusedRecipient>,
+    /// Recipients who do not get it, for good or for now, each with the server's answer, made printable; all others
+    /// get it. Only an SMTP server names them: elsewhere this is empty.
+    pub refused: Vec<String>,
     /// Remarks for the report: further attempts, the name of the file.
     pub notes: Vec<String>,
-}
-
-/// A recipient that the server refused, for good or for now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedRecipient {
-    /// The address, as the job writes it.
-    pub address: String,
-    /// The server's answer, made printable.
-    pub reason: String,
-}
-
-impl fmt::Display for RefusedRecipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.address, self.reason)
-    }
 }
 
 /// A mail that did not leave, or is not known to have left.

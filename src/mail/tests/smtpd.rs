@@ -119,9 +119,7 @@ async fn a_refused_recipient_costs_the_others_nothing() {
     let settings =
         to(server.settings("smtp"), &["a@example.fr", "b@example.fr", "c@example.fr", "a@example.fr"]);
     let delivery = sent(&settings).await.unwrap();
-    assert_eq!(delivery.refused.len(), 1);
-    assert_eq!(delivery.refused[0].address, "b@example.fr");
-    assert_eq!(delivery.refused[0].reason, "550 5.1.1 nobody of that name\\x1b[2J");
+    assert_eq!(delivery.refused, ["b@example.fr: 550 5.1.1 nobody of that name\\x1b[2J"]);
     let messages = server.messages().await;
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0]["to"], serde_json::json!(["a@example.fr", "c@example.fr"]));
@@ -144,7 +142,7 @@ async fn everybody_refused_is_an_error_and_not_tried_again() {
 async fn a_message_deferred_for_everybody_is_tried_again() {
     let server = Smtpd::start(&["--defer", "b@example.fr"]).await;
     let delivery = sent(&to(server.settings("smtp"), &["b@example.fr"])).await.unwrap();
-    assert_eq!(delivery.refused, []);
+    assert!(delivery.refused.is_empty(), "{:?}", delivery.refused);
     assert!(
         delivery.notes[0].contains("2 tries") && delivery.notes[0].contains("greylisted"),
         "{:?}",
@@ -164,7 +162,7 @@ async fn a_deferred_recipient_is_reported_and_the_others_get_theirs_once() {
     let settings = to(server.settings("smtp"), &["a@example.fr", "b@example.fr"]);
     let delivery = sent(&settings).await.unwrap();
     assert_eq!(delivery.refused.len(), 1);
-    assert!(delivery.refused[0].reason.contains("451"));
+    assert!(delivery.refused[0].contains(": 451"));
     assert_eq!(server.messages().await.len(), 1);
 }
 
