@@ -14,24 +14,20 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::error::Error;
 
 use thiserror::Error;
 
+use compose::encoded_size;
 pub use compose::{Attachment, EmailMessage};
-use compose::{ComposeError, encoded_size};
-use file::FolderError;
 pub use lettre::message::Mailbox;
-use sendmail::SendmailError;
 pub use settings::{Password, Settings};
 use smtp::SmtpError;
 pub use transport::Transport;
 
-use crate::escape::{error_chain, escape_tail};
+use crate::escape::error_chain;
 use crate::message::MailMessage;
 
-/// Bytes of a cause that are kept.
-const MAX_CAUSE: usize = 600;
 /// Bytes left free below a limit: servers also count headers of their own, and dots that are sent doubled.
 const RESERVE: u64 = 1024;
 
@@ -50,41 +46,48 @@ pub struct Delivery {
 /// The text of a variant does not repeat its cause, which is its `source()`; [`MailError::explain`] gives all of it.
 #[derive(Debug, Error)]
 pub enum MailError {
-    /// The settings contradict each other; nothing was tried.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The message could not be made; nothing was tried.
-    #[error(transparent)]
-    Compose(#[from] ComposeError),
-    /// The message is larger than the job allows; nothing was tried.
-    #[error("{}", MailMessage::TooLarge { bytes: *bytes, limit: *limit })]
-    TooLarge {
-        /// The size of the message as it would be sent.
-        bytes: u64,
-        /// The job's `max_size`, in bytes.
-        limit: u64,
-    },
     /// The SMTP server.
     #[error(transparent)]
     Smtp(#[from] SmtpError),
-    /// The system's `sendmail`.
-    #[error(transparent)]
-    Sendmail(#[from] SendmailError),
-    /// The folder of messages.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
+    /// This machine: settings, message, `sendmail`, the folder of messages.
+    #[error("{kind}")]
+    Local {
+        /// The problem.
+        kind: MailMessage,
+        /// The cause below it, if there is one.
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+}
+
+impl From<MailMessage> for MailError {
+    fn from(kind: MailMessage) -> Self {
+        Self::Local { kind, source: None }
+    }
 }
 
 impl MailError {
     /// Returns what a reader can do about it.
     pub fn hint(&self) -> MailMessage {
-        match self {
-            Self::Settings(_) => MailMessage::CorrectMailTable,
-            Self::Compose(_) => MailMessage::CorrectNamesOrMailTable,
-            Self::TooLarge { .. } => MailMessage::RaiseMaxSize,
-            Self::Smtp(error) => error.hint(),
-            Self::Sendmail(error) => error.hint(),
-            Self::Folder(_) => MailMessage::CheckFolder,
+        let kind = match self {
+            Self::Smtp(error) => return error.hint(),
+            Self::Local { kind, .. } => kind,
+        };
+        match kind {
+            MailMessage::NoMediaType { .. } | MailMessage::CannotBeMade => {
+                MailMessage::CorrectNamesOrMailTable
+            }
+            MailMessage::TooLarge { .. } => MailMessage::RaiseMaxSize,
+            MailMessage::FolderUnwritable { .. } | MailMessage::FolderTimedOut { .. } => {
+                MailMessage::CheckFolder
+            }
+            MailMessage::SendmailMissing => MailMessage::InstallSendmail,
+            MailMessage::SendmailNotRun { .. } => MailMessage::CheckSendmailIsExecutable,
+            MailMessage::SendmailTimedOut { .. } => MailMessage::CheckMailQueue,
+            MailMessage::SendmailFailed { .. } | MailMessage::SendmailLeftInputUnread { .. } => {
+                MailMessage::CheckMailLog
+            }
+            // Settings that contradict each other.
+            _ => MailMessage::CorrectMailTable,
         }
     }
 
@@ -97,26 +100,8 @@ impl MailError {
     pub fn may_have_left(&self) -> bool {
         match self {
             Self::Smtp(error) => error.kind == MailMessage::Unconfirmed,
-            Self::Sendmail(error) => matches!(error.kind, MailMessage::SendmailTimedOut { .. }),
-            _ => false,
+            Self::Local { kind, .. } => matches!(kind, MailMessage::SendmailTimedOut { .. }),
         }
-    }
-}
-
-/// Settings that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct SettingsError(pub MailMessage);
-
-/// An error of a library as printable text on one line: such errors quote what a server sent.
-#[derive(Debug, Error)]
-#[error("{0}")]
-pub struct PrintableCause(String);
-
-impl PrintableCause {
-    /// Makes an error's text printable.
-    pub fn new(error: impl fmt::Display) -> Self {
-        Self(escape_tail(error.to_string().as_bytes(), MAX_CAUSE))
     }
 }
 
@@ -140,12 +125,12 @@ async fn send_within(
     settings.validate()?;
     let (bytes, limit) = (encoded_size(settings, email)?, settings.max_size);
     if bytes > limit {
-        return Err(MailError::TooLarge { bytes, limit });
+        return Err(MailMessage::TooLarge { bytes, limit }.into());
     }
     let message = compose::compose(settings, email).await?;
     match &settings.transport {
-        Transport::Sendmail => Ok(sendmail::send(settings, message).await?),
-        Transport::File(folder) => Ok(file::send(folder, message).await?),
+        Transport::Sendmail => sendmail::send(settings, message).await,
+        Transport::File(folder) => file::send(folder, message).await,
         Transport::Smtp(server) => Ok(smtp::send(server, settings, &message, timeouts).await?),
     }
 }

@@ -3,14 +3,15 @@
 //! No content can add a header: whatever holds a line end or is not ASCII is encoded. Attachments are always base64,
 //! so that the size of a message is known without encoding them.
 
+use std::error::Error;
+
 use lettre::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{MultiPart, SinglePart};
-use thiserror::Error;
 use tokio::task::spawn_blocking;
 
+use super::MailError;
 use super::settings::Settings;
-use super::{PrintableCause, SettingsError};
 use crate::escape::escape;
 use crate::message::MailMessage;
 
@@ -49,44 +50,22 @@ impl std::fmt::Debug for Attachment {
     }
 }
 
-/// An email of which no message can be made.
-#[derive(Debug, Error)]
-pub enum ComposeError {
-    /// An address that no header can hold.
-    #[error(transparent)]
-    Address(#[from] SettingsError),
-    /// A part that the mail library refuses.
-    #[error("{kind}")]
-    Library {
-        /// The problem.
-        kind: MailMessage,
-        /// The library's text.
-        source: PrintableCause,
-    },
-}
-
-impl ComposeError {
-    fn library(kind: MailMessage, source: impl std::fmt::Display) -> Self {
-        Self::Library { kind, source: PrintableCause::new(source) }
-    }
-}
-
 /// Makes the message of `email`, on a thread where encoding may take its time.
 ///
 /// # Errors
 /// An address or a media type is invalid.
-pub async fn compose(settings: &Settings, email: &EmailMessage) -> Result<Vec<u8>, ComposeError> {
+pub async fn compose(settings: &Settings, email: &EmailMessage) -> Result<Vec<u8>, MailError> {
     let (settings, email) = (settings.clone(), email.clone());
     let made = spawn_blocking(move || Ok(build_message(&settings, email)?.formatted())).await;
     // A computation, not a wait: it needs no time-out.
-    made.unwrap_or_else(|panic| Err(ComposeError::library(MailMessage::CannotBeMade, panic)))
+    made.unwrap_or_else(|panic| Err(cannot_be_made(panic)))
 }
 
 /// Returns the size in bytes of the message that [`compose`] would make, without encoding the attachments.
 ///
 /// # Errors
 /// An address or a media type is invalid.
-pub fn encoded_size(settings: &Settings, email: &EmailMessage) -> Result<u64, ComposeError> {
+pub fn encoded_size(settings: &Settings, email: &EmailMessage) -> Result<u64, MailError> {
     let without_bytes = |attachment: &Attachment| Attachment {
         name: attachment.name.clone(),
         content_type: attachment.content_type.clone(),
@@ -115,7 +94,7 @@ pub fn max_base64_input(len: u64) -> u64 {
 ///
 /// # Errors
 /// An address or a media type is invalid.
-pub fn build_message(settings: &Settings, email: EmailMessage) -> Result<Message, ComposeError> {
+pub fn build_message(settings: &Settings, email: EmailMessage) -> Result<Message, MailError> {
     settings.validate_addresses()?;
     let auto_submitted = HeaderName::new_from_ascii_str("Auto-Submitted");
     let mut builder = Message::builder()
@@ -138,14 +117,18 @@ pub fn build_message(settings: &Settings, email: EmailMessage) -> Result<Message
         }
         builder.multipart(parts)
     };
-    made.map_err(|error| ComposeError::library(MailMessage::CannotBeMade, error))
+    made.map_err(cannot_be_made)
+}
+
+fn cannot_be_made(error: impl Error + Send + Sync + 'static) -> MailError {
+    MailError::Local { kind: MailMessage::CannotBeMade, source: Some(error.into()) }
 }
 
 /// Builds the part of an attachment, in base64 whatever it holds.
-fn build_part(attachment: Attachment) -> Result<SinglePart, ComposeError> {
+fn build_part(attachment: Attachment) -> Result<SinglePart, MailError> {
     let content_type = ContentType::parse(&attachment.content_type).map_err(|error| {
         let text = escape(attachment.content_type.as_bytes());
-        ComposeError::library(MailMessage::NoMediaType { text }, error)
+        MailError::Local { kind: MailMessage::NoMediaType { text }, source: Some(error.into()) }
     })?;
     let part = SinglePart::builder().header(content_type).header(Disposition(attachment.name));
     Ok(part.header(ContentTransferEncoding::Base64).body(attachment.bytes))
@@ -188,7 +171,7 @@ impl Header for Disposition {
         HeaderName::new_from_ascii_str("Content-Disposition")
     }
 
-    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    fn parse(text: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
         Ok(Self(text.to_owned()))
     }
 

@@ -7,7 +7,6 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::SettingsError;
 use crate::escape::escape;
 use crate::message::MailMessage;
 
@@ -68,29 +67,24 @@ impl Security {
 }
 
 impl FromStr for Transport {
-    type Err = SettingsError;
+    type Err = MailMessage;
 
-    fn from_str(text: &str) -> Result<Self, SettingsError> {
-        parse(text).map_err(SettingsError)
+    fn from_str(text: &str) -> Result<Self, MailMessage> {
+        if text == "sendmail" {
+            return Ok(Self::Sendmail);
+        }
+        if let Some(folder) = text.strip_prefix("file:") {
+            return parse_folder(folder);
+        }
+        // Before any text is quoted: it may hold a password.
+        if text.contains('@') {
+            return Err(MailMessage::TransportWithCredentials);
+        }
+        let unknown = || MailMessage::UnknownTransport { text: escape(text.as_bytes()) };
+        let (scheme, address) = text.split_once("://").ok_or_else(unknown)?;
+        let security = Security::ALL.into_iter().find(|security| security.scheme() == scheme);
+        parse_server(security.ok_or_else(unknown)?, address).map(Self::Smtp)
     }
-}
-
-/// Reads a transport, or says what is wrong with its text.
-fn parse(text: &str) -> Result<Transport, MailMessage> {
-    if text == "sendmail" {
-        return Ok(Transport::Sendmail);
-    }
-    if let Some(folder) = text.strip_prefix("file:") {
-        return parse_folder(folder);
-    }
-    // Before any text is quoted: it may hold a password.
-    if text.contains('@') {
-        return Err(MailMessage::TransportWithCredentials);
-    }
-    let unknown = || MailMessage::UnknownTransport { text: escape(text.as_bytes()) };
-    let (scheme, address) = text.split_once("://").ok_or_else(unknown)?;
-    let security = Security::ALL.into_iter().find(|security| security.scheme() == scheme);
-    parse_server(security.ok_or_else(unknown)?, address).map(Transport::Smtp)
 }
 
 /// Reads the folder of `file:DIR`, and of `file:///DIR` as browsers write it.
@@ -210,7 +204,7 @@ mod tests {
     #[test]
     fn credentials_are_refused_and_not_repeated() {
         for text in ["smtps://me:secret@host", "smtp://me@host", "smtpx://me:secret@host"] {
-            assert_eq!(text.parse::<Transport>(), Err(SettingsError(MailMessage::TransportWithCredentials)));
+            assert_eq!(text.parse::<Transport>(), Err(MailMessage::TransportWithCredentials));
             assert!(!shown(text).contains("secret"));
         }
     }

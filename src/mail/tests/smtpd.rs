@@ -295,6 +295,9 @@ async fn an_email_over_max_size_is_not_sent() {
     let server = Smtpd::start(&[]).await;
     let settings = Settings { max_size: 2000, ..server.settings("smtp") };
     let error = send_within(&settings, &email(2000), &QUICK).await.unwrap_err();
-    assert!(matches!(error, MailError::TooLarge { limit: 2000, .. }), "{error}");
+    assert!(
+        matches!(error, MailError::Local { kind: MailMessage::TooLarge { limit: 2000, .. }, .. }),
+        "{error}"
+    );
     assert_eq!(server.events("connection").await.len(), 0);
 }

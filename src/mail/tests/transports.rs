@@ -15,7 +15,7 @@ fn executable(folder: &Path, text: &str) -> std::path::PathBuf {
     path
 }
 
-async fn sent_by(text: &str) -> (Result<Delivery, SendmailError>, tempfile::TempDir) {
+async fn sent_by(text: &str) -> (Result<Delivery, MailError>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = executable(folder.path(), &text.replace("OUT", &folder.path().join("out").to_string_lossy()));
     let settings = settings("sendmail");
@@ -70,7 +70,7 @@ async fn a_sendmail_that_fails_is_quoted() {
     assert!(error.contains("exit status: 75: sendmail: fatal: \\x1b[2Jno queue"), "{error}");
     let (sent, _folder) = sent_by("head -c 10 >OUT").await;
     assert!(
-        matches!(sent, Err(SendmailError { kind: MailMessage::SendmailLeftInputUnread { .. }, .. })),
+        matches!(sent, Err(MailError::Local { kind: MailMessage::SendmailLeftInputUnread { .. }, .. })),
         "{sent:?}"
     );
     let (sent, _folder) = sent_by("kill -9 $$").await;
@@ -81,7 +81,7 @@ async fn a_sendmail_that_fails_is_quoted() {
 async fn a_sendmail_that_hangs_or_floods_has_an_end() {
     let begun = std::time::Instant::now();
     let (sent, _folder) = sent_by("echo stuck >&2; sleep 60; exit 0").await;
-    let error = MailError::from(sent.unwrap_err());
+    let error = sent.unwrap_err();
     assert!(error.to_string().contains("killed: stuck") && error.may_have_left(), "{error}");
     let (sent, _folder) =
         sent_by("yes noise | head -c 3000000 >&2; cat >OUT; echo done >&2; sleep 60 & exit 1").await;
