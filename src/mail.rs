@@ -18,7 +18,6 @@ use std::error::Error;
 
 use thiserror::Error;
 
-use compose::encoded_size;
 pub use compose::{Attachment, EmailMessage};
 pub use lettre::message::Mailbox;
 pub use settings::{Password, Settings};
@@ -123,11 +122,11 @@ async fn send_within(
     timeouts: &smtp::Timeouts,
 ) -> Result<Delivery, MailError> {
     settings.validate()?;
-    let (bytes, limit) = (encoded_size(settings, email)?, settings.max_size);
+    let message = compose::compose(settings, email).await?;
+    let (bytes, limit) = (message.len() as u64, settings.max_size);
     if bytes > limit {
         return Err(MailMessage::TooLarge { bytes, limit }.into());
     }
-    let message = compose::compose(settings, email).await?;
     match &settings.transport {
         Transport::Sendmail => sendmail::send(settings, message).await,
         Transport::File(folder) => file::send(folder, message).await,
@@ -153,8 +152,9 @@ pub async fn server_limit(settings: &Settings) -> Result<Option<u64>, MailError>
 /// Expects an empty attachment with the right name in `email`; so many bytes then fit into it, with 1 KiB to spare.
 ///
 /// # Errors
-/// The message cannot be made.
-pub fn max_attachment(settings: &Settings, email: &EmailMessage, limit: u64) -> Result<u64, MailError> {
-    let remaining = limit.saturating_sub(RESERVE).saturating_sub(encoded_size(settings, email)?);
-    Ok(compose::max_base64_input(remaining))
+/// The settings contradict each other, or the message cannot be made.
+pub fn max_attachment(settings: &Settings, email: EmailMessage, limit: u64) -> Result<u64, MailError> {
+    settings.validate()?;
+    let frame = compose::build_message(settings, email)?.formatted().len() as u64;
+    Ok(compose::max_base64_input(limit.saturating_sub(RESERVE).saturating_sub(frame)))
 }

@@ -61,41 +61,17 @@ pub async fn compose(settings: &Settings, email: &EmailMessage) -> Result<Vec<u8
     made.unwrap_or_else(|panic| Err(cannot_be_made(panic)))
 }
 
-/// Returns the size in bytes of the message that [`compose`] would make, without encoding the attachments.
-///
-/// # Errors
-/// An address or a media type is invalid.
-pub fn encoded_size(settings: &Settings, email: &EmailMessage) -> Result<u64, MailError> {
-    let without_bytes = |attachment: &Attachment| Attachment {
-        name: attachment.name.clone(),
-        content_type: attachment.content_type.clone(),
-        bytes: Vec::new(),
-    };
-    let attachments = email.attachments.iter().map(without_bytes).collect();
-    let frame = EmailMessage { subject: email.subject.clone(), body: email.body.clone(), attachments };
-    let frame = build_message(settings, frame)?.formatted().len() as u64;
-    let attached = email.attachments.iter().map(|attachment| base64_len(attachment.bytes.len() as u64));
-    Ok(attached.fold(frame, u64::saturating_add))
-}
-
-/// Returns the length of `bytes` bytes as base64 in lines of 76 characters, the last one without its line end.
-pub fn base64_len(bytes: u64) -> u64 {
-    let characters = bytes.div_ceil(3).saturating_mul(4);
-    characters.saturating_add(characters.saturating_sub(1) / LINE * 2)
-}
-
-/// Returns how many bytes have at most `len` characters as base64: the inverse of [`base64_len`].
+/// Returns how many bytes have at most `len` characters as base64, whose last line has no line end.
 pub fn max_base64_input(len: u64) -> u64 {
     let (lines, rest) = (len / (LINE + 2), len % (LINE + 2));
     lines * LINE_BYTES + rest.min(LINE) / 4 * 3
 }
 
-/// Builds headers and parts.
+/// Builds headers and parts. Expects settings that are valid: the library panics where a name cannot stand in a header.
 ///
 /// # Errors
 /// An address or a media type is invalid.
 pub fn build_message(settings: &Settings, email: EmailMessage) -> Result<Message, MailError> {
-    settings.validate_addresses()?;
     let auto_submitted = HeaderName::new_from_ascii_str("Auto-Submitted");
     let mut builder = Message::builder()
         .from(settings.from.clone())

@@ -62,26 +62,18 @@ impl Settings {
         if self.to.is_empty() {
             return Err(MailMessage::NoRecipient);
         }
-        self.validate_addresses()?;
-        if self.max_size == 0 {
-            return Err(MailMessage::MaxSizeIsZero);
-        }
-        self.user.as_deref().map_or(Ok(()), |user| self.validate_login(user))
-    }
-
-    /// Checks that sender and recipients can stand in a header; the mail library panics where a name cannot.
-    ///
-    /// # Errors
-    /// The first that cannot.
-    pub fn validate_addresses(&self) -> Result<(), MailMessage> {
         for mailbox in std::iter::once(&self.from).chain(&self.to) {
+            // The mail library panics where a header cannot hold a name.
             let texts = [mailbox.name.as_deref().unwrap_or_default(), mailbox.email.as_ref()];
             if let Some(bad) = texts.into_iter().find(|text| text.chars().any(char::is_control)) {
                 let text = escape(bad.as_bytes());
                 return Err(MailMessage::ControlCharacterInAddress { text });
             }
         }
-        Ok(())
+        if self.max_size == 0 {
+            return Err(MailMessage::MaxSizeIsZero);
+        }
+        self.user.as_deref().map_or(Ok(()), |user| self.validate_login(user))
     }
 
     /// Checks that `user` can log in, and never in clear.

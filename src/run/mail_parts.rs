@@ -84,7 +84,7 @@ pub fn compose_mail_parts(
 fn max_archive_bytes(settings: &Settings, folder: &RunFolder, text: &str, limit: u64) -> Result<u64, String> {
     let label = PartLabel { number: 1000, of: 1000, hosts: "x".repeat(MAX_HOSTS_BYTES) };
     let empty = compose_message(settings, folder, text.to_owned(), Vec::new(), Some(&label));
-    mail::max_attachment(settings, &empty, limit).map_err(|error| error.explain())
+    mail::max_attachment(settings, empty, limit).map_err(|error| error.explain())
 }
 
 /// Composes one message. A part has its label in subject, text and file name.

@@ -104,7 +104,7 @@ async fn a_message_arrives_byte_for_byte() {
     let bytes = data(&messages[0]);
     assert!(bytes.is_ascii());
     assert_carries(&bytes, &email);
-    let size = encoded_size(&settings, &email).unwrap();
+    let size = message_size(&settings, &email);
     assert!(
         messages[0]["options"].to_string().contains(&format!("SIZE={size}")),
         "{}",
@@ -246,8 +246,7 @@ async fn the_servers_size_is_asked_for_and_kept() {
     assert_eq!(server_limit(&settings).await.unwrap(), Some(5000));
     let error = send_within(&settings, &email(5000), &QUICK).await.unwrap_err();
     assert!(error.to_string().contains("takes 5000 bytes, and the message has"), "{error}");
-    let empty = email(0);
-    let remaining = max_attachment(&settings, &empty, 5000).unwrap();
+    let remaining = max_attachment(&settings, email(0), 5000).unwrap();
     send_within(&settings, &email(remaining as usize), &QUICK).await.unwrap();
     assert_eq!(server.messages().await.len(), 1);
     let unlimited = Smtpd::start(&["--size", "0"]).await;
