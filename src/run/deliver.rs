@@ -152,7 +152,7 @@ async fn send_parts(
     report: &RunReport,
     events: &Events,
 ) -> MailReport {
-    let MailParts { messages, left_out } = match compose_parts(settings, folder, report).await {
+    let (messages, left_out) = match compose_parts(settings, folder, report).await {
         Ok(parts) => parts,
         Err(error) => return MailReport { sent: false, parts: 0, error: Some(error) },
     };
