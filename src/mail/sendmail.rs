@@ -11,7 +11,6 @@ use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -117,14 +116,14 @@ async fn feed_and_wait(
     kept: &mut Vec<u8>,
 ) -> (io::Result<()>, io::Result<ExitStatus>) {
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let read = pin!(read_tail(stderr, kept));
-    let work = pin!(async { (feed(stdin, message).await, child.wait().await) });
-    match select(work, read).await {
-        Either::Left((ended, read)) => {
+    let mut read = pin!(read_tail(stderr, kept));
+    let mut work = pin!(async { (feed(stdin, message).await, child.wait().await) });
+    tokio::select! {
+        () = &mut read => work.await,
+        ended = &mut work => {
             let _ = timeout(STDERR_WAIT, read).await;
             ended
         }
-        Either::Right(((), work)) => work.await,
     }
 }
 

@@ -47,21 +47,12 @@ pub enum Security {
 impl Security {
     const ALL: [Self; 3] = [Self::None, Self::StartTls, Self::Implicit];
 
-    /// Returns the scheme that the job file writes.
-    pub fn scheme(self) -> &'static str {
+    /// Returns the scheme that the job file writes, and the port where none is named.
+    fn scheme_and_port(self) -> (&'static str, u16) {
         match self {
-            Self::None => "smtp",
-            Self::StartTls => "smtp+starttls",
-            Self::Implicit => "smtps",
-        }
-    }
-
-    /// Returns the port where none is named.
-    pub fn default_port(self) -> u16 {
-        match self {
-            Self::None => 25,
-            Self::StartTls => 587,
-            Self::Implicit => 465,
+            Self::None => ("smtp", 25),
+            Self::StartTls => ("smtp+starttls", 587),
+            Self::Implicit => ("smtps", 465),
         }
     }
 }
@@ -82,7 +73,7 @@ impl FromStr for Transport {
         }
         let unknown = || MailMessage::UnknownTransport { text: escape(text.as_bytes()) };
         let (scheme, address) = text.split_once("://").ok_or_else(unknown)?;
-        let security = Security::ALL.into_iter().find(|security| security.scheme() == scheme);
+        let security = Security::ALL.into_iter().find(|security| security.scheme_and_port().0 == scheme);
         parse_server(security.ok_or_else(unknown)?, address).map(Self::Smtp)
     }
 }
@@ -111,7 +102,7 @@ fn parse_server(security: Security, text: &str) -> Result<Server, MailMessage> {
     .ok_or_else(invalid)?;
     let port = match rest.strip_prefix(':') {
         Some(port) => parse_port(port)?,
-        None if rest.is_empty() => security.default_port(),
+        None if rest.is_empty() => security.scheme_and_port().1,
         None => return Err(invalid()),
     };
     Ok(Server { host: host.to_owned(), port, security })
@@ -144,7 +135,7 @@ impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sendmail => f.write_str("sendmail"),
-            Self::Smtp(server) => write!(f, "{}://{server}", server.security.scheme()),
+            Self::Smtp(server) => write!(f, "{}://{server}", server.security.scheme_and_port().0),
             Self::File(folder) => write!(f, "file:{}", folder.display()),
         }
     }

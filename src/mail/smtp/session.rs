@@ -134,10 +134,7 @@ impl<'a> Session<'a> {
     /// Names each recipient to the server; returns those that it refuses, or an error where it refuses all.
     async fn name_recipients(&mut self, settings: &Settings) -> Result<Vec<String>, SmtpError> {
         let (mut named, mut refused, mut deferred) = (HashSet::new(), Vec::new(), false);
-        for recipient in settings.to.iter().map(|mailbox| &mailbox.email) {
-            if !named.insert(recipient) {
-                continue;
-            }
+        for recipient in settings.to.iter().map(|to| &to.email).filter(|email| named.insert(*email)) {
             match self.command(&MailMessage::AtRcptTo, Rcpt::new(recipient.clone(), vec![])).await {
                 Ok(_) => {}
                 // 421 is not about the recipient: the server closes the connection.
