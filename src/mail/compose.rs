@@ -23,7 +23,7 @@ const LINE_BYTES: u64 = 57;
 const MAX_NAME: usize = 200;
 
 /// The content of one mail; its recipients are in the [`Settings`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone)]
 pub struct EmailMessage {
     /// The subject, as text.
     pub subject: String,
@@ -34,7 +34,7 @@ pub struct EmailMessage {
 }
 
 /// One attached file.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Attachment {
     /// Its file name; anything that could lead out of a folder is replaced.
     pub name: String,
@@ -42,12 +42,6 @@ pub struct Attachment {
     pub content_type: String,
     /// Its content.
     pub bytes: Vec<u8>,
-}
-
-impl std::fmt::Debug for Attachment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Attachment({:?}, {}, {} bytes)", self.name, self.content_type, self.bytes.len())
-    }
 }
 
 /// Makes the message of `email`, on a thread where encoding may take its time.
