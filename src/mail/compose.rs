@@ -61,7 +61,7 @@ pub fn max_base64_input(len: u64) -> u64 {
     lines * LINE_BYTES + rest.min(LINE) / 4 * 3
 }
 
-/// Builds headers and parts. Expects settings that are valid: the library panics where a name cannot stand in a header.
+/// Builds headers and parts. Expects valid settings: the library panics where a name cannot stand in a header.
 ///
 /// # Errors
 /// An address or a media type is invalid.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// How long the server may take to come up and go down.
+/// The longest time that the server may take to come up and to go down.
 const PYTHON: Duration = Duration::from_secs(60);
 
 /// The python of the tests, told how to get it where it is missing.
