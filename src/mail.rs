@@ -14,49 +14,30 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::error::Error;
 
 use thiserror::Error;
 
 pub use compose::{Attachment, EmailMessage};
-use compose::{ComposeError, encoded_size};
-use file::FolderError;
 pub use lettre::message::Mailbox;
-use sendmail::SendmailError;
 pub use settings::{Password, Settings};
 use smtp::SmtpError;
 pub use transport::Transport;
 
-use crate::escape::{error_chain, escape_tail};
+use crate::escape::error_chain;
 use crate::message::MailMessage;
 
-/// Bytes of a cause that are kept.
-const MAX_CAUSE: usize = 600;
 /// Bytes left free below a limit: servers also count headers of their own, and dots that are sent doubled.
 const RESERVE: u64 = 1024;
 
 /// The outcome of a mail that left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delivery {
-    /// Recipients who do not get it; all others do. Only an SMTP server names them: elsewhere this is empty.
-    pub refused: Vec<RefusedRecipient>,
+    /// Recipients who do not get it, for good or for now, each with the server's answer, made printable; all others
+    /// get it. Only an SMTP server names them: elsewhere this is empty.
+    pub refused: Vec<String>,
     /// Remarks for the report: further attempts, the name of the file.
     pub notes: Vec<String>,
-}
-
-/// A recipient that the server refused, for good or for now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedRecipient {
-    /// The address, as the job writes it.
-    pub address: String,
-    /// The server's answer, made printable.
-    pub reason: String,
-}
-
-impl fmt::Display for RefusedRecipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.address, self.reason)
-    }
 }
 
 /// A mail that did not leave, or is not known to have left.
@@ -64,41 +45,48 @@ impl fmt::Display for RefusedRecipient {
 /// The text of a variant does not repeat its cause, which is its `source()`; [`MailError::explain`] gives all of it.
 #[derive(Debug, Error)]
 pub enum MailError {
-    /// The settings contradict each other; nothing was tried.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The message could not be made; nothing was tried.
-    #[error(transparent)]
-    Compose(#[from] ComposeError),
-    /// The message is larger than the job allows; nothing was tried.
-    #[error("{}", MailMessage::TooLarge { bytes: *bytes, limit: *limit })]
-    TooLarge {
-        /// The size of the message as it would be sent.
-        bytes: u64,
-        /// The job's `max_size`, in bytes.
-        limit: u64,
-    },
     /// The SMTP server.
     #[error(transparent)]
     Smtp(#[from] SmtpError),
-    /// The system's `sendmail`.
-    #[error(transparent)]
-    Sendmail(#[from] SendmailError),
-    /// The folder of messages.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
+    /// This machine: settings, message, `sendmail`, the folder of messages.
+    #[error("{kind}")]
+    Local {
+        /// The problem.
+        kind: MailMessage,
+        /// The cause below it, if there is one.
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+}
+
+impl From<MailMessage> for MailError {
+    fn from(kind: MailMessage) -> Self {
+        Self::Local { kind, source: None }
+    }
 }
 
 impl MailError {
     /// Returns what a reader can do about it.
     pub fn hint(&self) -> MailMessage {
-        match self {
-            Self::Settings(_) => MailMessage::CorrectMailTable,
-            Self::Compose(_) => MailMessage::CorrectNamesOrMailTable,
-            Self::TooLarge { .. } => MailMessage::RaiseMaxSize,
-            Self::Smtp(error) => error.hint(),
-            Self::Sendmail(error) => error.hint(),
-            Self::Folder(_) => MailMessage::CheckFolder,
+        let kind = match self {
+            Self::Smtp(error) => return error.hint(),
+            Self::Local { kind, .. } => kind,
+        };
+        match kind {
+            MailMessage::NoMediaType { .. } | MailMessage::CannotBeMade => {
+                MailMessage::CorrectNamesOrMailTable
+            }
+            MailMessage::TooLarge { .. } => MailMessage::RaiseMaxSize,
+            MailMessage::FolderUnwritable { .. } | MailMessage::FolderTimedOut { .. } => {
+                MailMessage::CheckFolder
+            }
+            MailMessage::SendmailMissing => MailMessage::InstallSendmail,
+            MailMessage::SendmailNotRun { .. } => MailMessage::CheckSendmailIsExecutable,
+            MailMessage::SendmailTimedOut { .. } => MailMessage::CheckMailQueue,
+            MailMessage::SendmailFailed { .. } | MailMessage::SendmailLeftInputUnread { .. } => {
+                MailMessage::CheckMailLog
+            }
+            // Settings that contradict each other.
+            _ => MailMessage::CorrectMailTable,
         }
     }
 
@@ -111,26 +99,8 @@ impl MailError {
     pub fn may_have_left(&self) -> bool {
         match self {
             Self::Smtp(error) => error.kind == MailMessage::Unconfirmed,
-            Self::Sendmail(error) => matches!(error.kind, MailMessage::SendmailTimedOut { .. }),
-            _ => false,
+            Self::Local { kind, .. } => matches!(kind, MailMessage::SendmailTimedOut { .. }),
         }
-    }
-}
-
-/// Settings that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct SettingsError(pub MailMessage);
-
-/// An error of a library as printable text on one line: such errors quote what a server sent.
-#[derive(Debug, Error)]
-#[error("{0}")]
-pub struct PrintableCause(String);
-
-impl PrintableCause {
-    /// Makes an error's text printable.
-    pub fn new(error: impl fmt::Display) -> Self {
-        Self(escape_tail(error.to_string().as_bytes(), MAX_CAUSE))
     }
 }
 
@@ -152,14 +122,14 @@ async fn send_within(
     timeouts: &smtp::Timeouts,
 ) -> Result<Delivery, MailError> {
     settings.validate()?;
-    let (bytes, limit) = (encoded_size(settings, email)?, settings.max_size);
-    if bytes > limit {
-        return Err(MailError::TooLarge { bytes, limit });
-    }
     let message = compose::compose(settings, email).await?;
+    let (bytes, limit) = (message.len() as u64, settings.max_size);
+    if bytes > limit {
+        return Err(MailMessage::TooLarge { bytes, limit }.into());
+    }
     match &settings.transport {
-        Transport::Sendmail => Ok(sendmail::send(settings, message).await?),
-        Transport::File(folder) => Ok(file::send(folder, message).await?),
+        Transport::Sendmail => sendmail::send(settings, message).await,
+        Transport::File(folder) => file::send(folder, message).await,
         Transport::Smtp(server) => Ok(smtp::send(server, settings, &message, timeouts).await?),
     }
 }
@@ -182,8 +152,9 @@ pub async fn server_limit(settings: &Settings) -> Result<Option<u64>, MailError>
 /// Expects an empty attachment with the right name in `email`; so many bytes then fit into it, with 1 KiB to spare.
 ///
 /// # Errors
-/// The message cannot be made.
-pub fn max_attachment(settings: &Settings, email: &EmailMessage, limit: u64) -> Result<u64, MailError> {
-    let remaining = limit.saturating_sub(RESERVE).saturating_sub(encoded_size(settings, email)?);
-    Ok(compose::max_base64_input(remaining))
+/// The settings contradict each other, or the message cannot be made.
+pub fn max_attachment(settings: &Settings, email: EmailMessage, limit: u64) -> Result<u64, MailError> {
+    settings.validate()?;
+    let frame = compose::build_message(settings, email)?.formatted().len() as u64;
+    Ok(compose::max_base64_input(limit.saturating_sub(RESERVE).saturating_sub(frame)))
 }

@@ -3,14 +3,15 @@
 //! No content can add a header: whatever holds a line end or is not ASCII is encoded. Attachments are always base64,
 //! so that the size of a message is known without encoding them.
 
+use std::error::Error;
+
 use lettre::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Body, MultiPart, SinglePart};
-use thiserror::Error;
+use lettre::message::{MultiPart, SinglePart};
 use tokio::task::spawn_blocking;
 
+use super::MailError;
 use super::settings::Settings;
-use super::{PrintableCause, SettingsError};
 use crate::escape::escape;
 use crate::message::MailMessage;
 
@@ -22,7 +23,7 @@ const LINE_BYTES: u64 = 57;
 const MAX_NAME: usize = 200;
 
 /// The content of one mail; its recipients are in the [`Settings`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone)]
 pub struct EmailMessage {
     /// The subject, as text.
     pub subject: String,
@@ -33,7 +34,7 @@ pub struct EmailMessage {
 }
 
 /// One attached file.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Attachment {
     /// Its file name; anything that could lead out of a folder is replaced.
     pub name: String,
@@ -43,86 +44,36 @@ pub struct Attachment {
     pub bytes: Vec<u8>,
 }
 
-impl std::fmt::Debug for Attachment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Attachment({:?}, {}, {} bytes)", self.name, self.content_type, self.bytes.len())
-    }
-}
-
-/// An email of which no message can be made.
-#[derive(Debug, Error)]
-pub enum ComposeError {
-    /// An address that no header can hold.
-    #[error(transparent)]
-    Address(#[from] SettingsError),
-    /// A part that the mail library refuses.
-    #[error("{kind}")]
-    Library {
-        /// The problem.
-        kind: MailMessage,
-        /// The library's text.
-        source: PrintableCause,
-    },
-}
-
-impl ComposeError {
-    fn library(kind: MailMessage, source: impl std::fmt::Display) -> Self {
-        Self::Library { kind, source: PrintableCause::new(source) }
-    }
-}
-
 /// Makes the message of `email`, on a thread where encoding may take its time.
 ///
 /// # Errors
 /// An address or a media type is invalid.
-pub async fn compose(settings: &Settings, email: &EmailMessage) -> Result<Vec<u8>, ComposeError> {
+pub async fn compose(settings: &Settings, email: &EmailMessage) -> Result<Vec<u8>, MailError> {
     let (settings, email) = (settings.clone(), email.clone());
     let made = spawn_blocking(move || Ok(build_message(&settings, email)?.formatted())).await;
     // A computation, not a wait: it needs no time-out.
-    made.unwrap_or_else(|panic| Err(ComposeError::library(MailMessage::CannotBeMade, panic)))
+    made.unwrap_or_else(|panic| Err(cannot_be_made(panic)))
 }
 
-/// Returns the size in bytes of the message that [`compose`] would make, without encoding the attachments.
-///
-/// # Errors
-/// An address or a media type is invalid.
-pub fn encoded_size(settings: &Settings, email: &EmailMessage) -> Result<u64, ComposeError> {
-    let without_bytes = |attachment: &Attachment| Attachment {
-        name: attachment.name.clone(),
-        content_type: attachment.content_type.clone(),
-        bytes: Vec::new(),
-    };
-    let attachments = email.attachments.iter().map(without_bytes).collect();
-    let frame = EmailMessage { subject: email.subject.clone(), body: email.body.clone(), attachments };
-    let frame = build_message(settings, frame)?.formatted().len() as u64;
-    let attached = email.attachments.iter().map(|attachment| base64_len(attachment.bytes.len() as u64));
-    Ok(attached.fold(frame, u64::saturating_add))
-}
-
-/// Returns the length of `bytes` bytes as base64 in lines of 76 characters, the last one without its line end.
-pub fn base64_len(bytes: u64) -> u64 {
-    let characters = bytes.div_ceil(3).saturating_mul(4);
-    characters.saturating_add(characters.saturating_sub(1) / LINE * 2)
-}
-
-/// Returns how many bytes have at most `len` characters as base64: the inverse of [`base64_len`].
+/// Returns how many bytes have at most `len` characters as base64, whose last line has no line end.
 pub fn max_base64_input(len: u64) -> u64 {
     let (lines, rest) = (len / (LINE + 2), len % (LINE + 2));
     lines * LINE_BYTES + rest.min(LINE) / 4 * 3
 }
 
-/// Builds headers and parts.
+/// Builds headers and parts. Expects valid settings: the library panics where a name cannot stand in a header.
 ///
 /// # Errors
 /// An address or a media type is invalid.
-pub fn build_message(settings: &Settings, email: EmailMessage) -> Result<Message, ComposeError> {
-    settings.validate_addresses()?;
+pub fn build_message(settings: &Settings, email: EmailMessage) -> Result<Message, MailError> {
+    let auto_submitted = HeaderName::new_from_ascii_str("Auto-Submitted");
     let mut builder = Message::builder()
         .from(settings.from.clone())
         .subject(email.subject)
         .date_now()
         .message_id(Some(message_id(settings)))
-        .header(AutoSubmitted);
+        // Keeps automatic replies away (RFC 3834).
+        .raw_header(HeaderValue::new(auto_submitted, "auto-generated".to_owned()));
     for to in &settings.to {
         builder = builder.to(to.clone());
     }
@@ -136,42 +87,27 @@ pub fn build_message(settings: &Settings, email: EmailMessage) -> Result<Message
         }
         builder.multipart(parts)
     };
-    made.map_err(|error| ComposeError::library(MailMessage::CannotBeMade, error))
+    made.map_err(cannot_be_made)
+}
+
+fn cannot_be_made(error: impl Error + Send + Sync + 'static) -> MailError {
+    MailError::Local { kind: MailMessage::CannotBeMade, source: Some(error.into()) }
 }
 
 /// Builds the part of an attachment, in base64 whatever it holds.
-fn build_part(attachment: Attachment) -> Result<SinglePart, ComposeError> {
+fn build_part(attachment: Attachment) -> Result<SinglePart, MailError> {
     let content_type = ContentType::parse(&attachment.content_type).map_err(|error| {
         let text = escape(attachment.content_type.as_bytes());
-        ComposeError::library(MailMessage::NoMediaType { text }, error)
+        MailError::Local { kind: MailMessage::NoMediaType { text }, source: Some(error.into()) }
     })?;
-    let body = Body::new_with_encoding(attachment.bytes, ContentTransferEncoding::Base64)
-        .map_err(|_bytes| ComposeError::library(MailMessage::CannotBeMade, MailMessage::NoBase64))?;
-    Ok(SinglePart::builder().header(content_type).header(Disposition(attachment.name)).body(body))
+    let part = SinglePart::builder().header(content_type).header(Disposition(attachment.name));
+    Ok(part.header(ContentTransferEncoding::Base64).body(attachment.bytes))
 }
 
 /// Makes an identifier that no other message has, with the sender's domain.
 fn message_id(settings: &Settings) -> String {
     let domain = Some(settings.from.email.domain()).filter(|d| d.is_ascii()).unwrap_or("localhost");
     format!("<recolte.{:032x}@{domain}>", rand::random::<u128>())
-}
-
-/// A header that keeps automatic replies away (RFC 3834).
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
 }
 
 /// `Content-Disposition` with the file name in ASCII, and in full where it has other characters (RFC 6266).
@@ -192,11 +128,11 @@ impl Disposition {
     fn full(&self) -> String {
         let safe = |c: char| if c == '/' || c.is_control() { '_' } else { c };
         let name: String = self.0.chars().take(MAX_NAME).map(safe).collect();
-        name.bytes().fold(String::new(), |text, byte| match byte {
-            b'.' | b'-' | b'_' => text + char::from(byte).encode_utf8(&mut [0; 4]),
-            byte if byte.is_ascii_alphanumeric() => text + char::from(byte).encode_utf8(&mut [0; 4]),
-            byte => text + &format!("%{byte:02X}"),
-        })
+        let encode = |byte: u8| match char::from(byte) {
+            c @ ('.' | '-' | '_' | '0'..='9' | 'A'..='Z' | 'a'..='z') => c.to_string(),
+            _ => format!("%{byte:02X}"),
+        };
+        name.bytes().map(encode).collect()
     }
 }
 
@@ -205,7 +141,7 @@ impl Header for Disposition {
         HeaderName::new_from_ascii_str("Content-Disposition")
     }
 
-    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    fn parse(text: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
         Ok(Self(text.to_owned()))
     }
 

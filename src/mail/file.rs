@@ -8,43 +8,32 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::time::timeout;
 
-use super::Delivery;
+use super::{Delivery, MailError};
 use crate::disk::{create_temporary_file, run_blocking};
-use crate::escape::escape;
+use crate::escape::escape_path;
 use crate::message::MailMessage;
 
 /// The longest wait for the folder, which may be on a file system that hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A message that could not be written into the folder.
-#[derive(Debug, Error)]
-#[error("{kind}")]
-pub struct FolderError {
-    kind: MailMessage,
-    source: Option<io::Error>,
-}
-
 /// Writes `message` to a file of its own in `folder`, and notes its name.
 ///
 /// # Errors
 /// The folder cannot be written, or not in time; no incomplete file bears the name of a complete one.
-pub async fn send(folder: &Path, message: Vec<u8>) -> Result<Delivery, FolderError> {
-    let (shown, folder) = (printable(folder), folder.to_owned());
+pub async fn send(folder: &Path, message: Vec<u8>) -> Result<Delivery, MailError> {
+    let (shown, folder) = (escape_path(folder), folder.to_owned());
     match timeout(LIMIT, run_blocking(move || write(&folder, &message))).await {
         Ok(Ok(path)) => {
-            let note = MailMessage::WrittenTo { path: printable(&path) };
+            let note = MailMessage::WrittenTo { path: escape_path(&path) };
             Ok(Delivery { notes: vec![note.to_string()], ..Delivery::default() })
         }
         Ok(Err(error)) => {
-            Err(FolderError { kind: MailMessage::FolderUnwritable { folder: shown }, source: Some(error) })
+            let kind = MailMessage::FolderUnwritable { folder: shown };
+            Err(MailError::Local { kind, source: Some(error.into()) })
         }
-        Err(_elapsed) => {
-            let kind = MailMessage::FolderTimedOut { folder: shown, seconds: LIMIT.as_secs() };
-            Err(FolderError { kind, source: None })
-        }
+        Err(_elapsed) => Err(MailMessage::FolderTimedOut { folder: shown, seconds: LIMIT.as_secs() }.into()),
     }
 }
 
@@ -61,9 +50,4 @@ fn write(folder: &Path, message: &[u8]) -> io::Result<PathBuf> {
     // The name itself is on disk only when the folder is.
     File::open(folder)?.sync_all()?;
     Ok(path)
-}
-
-/// Returns a path as printable text.
-fn printable(path: &Path) -> String {
-    escape(path.as_os_str().as_encoded_bytes())
 }

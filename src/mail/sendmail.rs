@@ -11,17 +11,15 @@ use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
-use super::Delivery;
 use super::settings::Settings;
-use crate::escape::{escape, escape_tail};
+use super::{Delivery, MailError};
+use crate::escape::{escape_path, escape_tail};
 use crate::message::MailMessage;
 
 /// Places of the command on systems whose users do not have it in `PATH`, as under cron.
@@ -33,38 +31,11 @@ const STDERR_WAIT: Duration = Duration::from_millis(500);
 /// Bytes of stderr that are kept, from its end.
 const MAX_STDERR: usize = 1000;
 
-/// A `sendmail` that did not accept the message.
-#[derive(Debug, Error)]
-#[error("{kind}")]
-pub struct SendmailError {
-    /// The problem.
-    pub kind: MailMessage,
-    source: Option<io::Error>,
-}
-
-impl SendmailError {
-    /// Returns what a reader can do about it.
-    pub fn hint(&self) -> MailMessage {
-        match self.kind {
-            MailMessage::SendmailMissing => MailMessage::InstallSendmail,
-            MailMessage::SendmailNotRun { .. } => MailMessage::CheckSendmailIsExecutable,
-            MailMessage::SendmailTimedOut { .. } => MailMessage::CheckMailQueue,
-            _ => MailMessage::CheckMailLog,
-        }
-    }
-}
-
-impl From<MailMessage> for SendmailError {
-    fn from(kind: MailMessage) -> Self {
-        Self { kind, source: None }
-    }
-}
-
 /// Hands `message` over for every recipient.
 ///
 /// # Errors
 /// There is no such command, or it did not accept the message.
-pub async fn send(settings: &Settings, message: Vec<u8>) -> Result<Delivery, SendmailError> {
+pub async fn send(settings: &Settings, message: Vec<u8>) -> Result<Delivery, MailError> {
     let path = find().await.ok_or(MailMessage::SendmailMissing)?;
     run(&path, settings, &without_carriage_returns(&message), LIMIT).await
 }
@@ -96,11 +67,11 @@ pub async fn run(
     settings: &Settings,
     message: &[u8],
     limit: Duration,
-) -> Result<Delivery, SendmailError> {
-    let shown = escape(path.as_os_str().as_encoded_bytes());
-    let not_run = |error| {
+) -> Result<Delivery, MailError> {
+    let shown = escape_path(path);
+    let not_run = |error: io::Error| {
         let kind = MailMessage::SendmailNotRun { path: shown.clone() };
-        SendmailError { kind, source: Some(error) }
+        MailError::Local { kind, source: Some(error.into()) }
     };
     let mut child = command(path, settings).spawn().map_err(not_run)?;
     let mut stderr = Vec::new();
@@ -145,22 +116,20 @@ async fn feed_and_wait(
     kept: &mut Vec<u8>,
 ) -> (io::Result<()>, io::Result<ExitStatus>) {
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let read = pin!(read_tail(stderr, kept));
-    let work = pin!(async { (feed(stdin, message).await, child.wait().await) });
-    match select(work, read).await {
-        Either::Left((ended, read)) => {
+    let mut read = pin!(read_tail(stderr, kept));
+    let mut work = pin!(async { (feed(stdin, message).await, child.wait().await) });
+    tokio::select! {
+        () = &mut read => work.await,
+        ended = &mut work => {
             let _ = timeout(STDERR_WAIT, read).await;
             ended
         }
-        Either::Right(((), work)) => work.await,
     }
 }
 
-/// Writes the whole message and closes stdin.
+/// Writes the whole message to stdin, which is dropped and thereby closed.
 async fn feed(stdin: Option<ChildStdin>, message: &[u8]) -> io::Result<()> {
-    let mut stdin = stdin.ok_or(ErrorKind::BrokenPipe)?;
-    stdin.write_all(message).await?;
-    stdin.shutdown().await
+    stdin.ok_or(ErrorKind::BrokenPipe)?.write_all(message).await
 }
 
 /// Reads to the end and keeps the last bytes.

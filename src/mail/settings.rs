@@ -6,7 +6,6 @@ use std::fmt;
 
 use lettre::message::Mailbox;
 
-use super::SettingsError;
 use super::transport::{Security, Transport};
 use crate::escape::escape;
 use crate::message::MailMessage;
@@ -59,30 +58,22 @@ impl Settings {
     ///
     /// # Errors
     /// The first contradiction.
-    pub fn validate(&self) -> Result<(), SettingsError> {
+    pub fn validate(&self) -> Result<(), MailMessage> {
         if self.to.is_empty() {
-            return Err(SettingsError(MailMessage::NoRecipient));
+            return Err(MailMessage::NoRecipient);
         }
-        self.validate_addresses()?;
-        if self.max_size == 0 {
-            return Err(SettingsError(MailMessage::MaxSizeIsZero));
-        }
-        self.user.as_deref().map_or(Ok(()), |user| self.validate_login(user)).map_err(SettingsError)
-    }
-
-    /// Checks that sender and recipients can stand in a header; the mail library panics where a name cannot.
-    ///
-    /// # Errors
-    /// The first that cannot.
-    pub fn validate_addresses(&self) -> Result<(), SettingsError> {
         for mailbox in std::iter::once(&self.from).chain(&self.to) {
+            // The mail library panics where a header cannot hold a name.
             let texts = [mailbox.name.as_deref().unwrap_or_default(), mailbox.email.as_ref()];
             if let Some(bad) = texts.into_iter().find(|text| text.chars().any(char::is_control)) {
                 let text = escape(bad.as_bytes());
-                return Err(SettingsError(MailMessage::ControlCharacterInAddress { text }));
+                return Err(MailMessage::ControlCharacterInAddress { text });
             }
         }
-        Ok(())
+        if self.max_size == 0 {
+            return Err(MailMessage::MaxSizeIsZero);
+        }
+        self.user.as_deref().map_or(Ok(()), |user| self.validate_login(user))
     }
 
     /// Checks that `user` can log in, and never in clear.
@@ -113,10 +104,7 @@ mod tests {
             |transport| Settings { user: Some("me".into()), password: secret.clone(), ..settings(transport) };
         let error = with("smtp://relais").validate().unwrap_err().to_string();
         assert!(error.contains("smtp://relais:25 would carry the password in clear"), "{error}");
-        assert!(matches!(
-            with("sendmail").validate(),
-            Err(SettingsError(MailMessage::UselessCredentials { .. }))
-        ));
+        assert!(matches!(with("sendmail").validate(), Err(MailMessage::UselessCredentials { .. })));
         assert_eq!(with("smtps://relais").validate(), Ok(()));
         assert_eq!(with("smtp+starttls://relais").validate(), Ok(()));
         assert!(!format!("{:?}", with("smtps://relais")).contains("s3cret"));
@@ -126,18 +114,15 @@ mod tests {
     #[test]
     fn a_user_needs_a_password_and_a_mail_a_recipient() {
         let user = Settings { user: Some("me".into()), ..settings("smtps://relais") };
-        assert_eq!(user.validate(), Err(SettingsError(MailMessage::NoPassword)));
+        assert_eq!(user.validate(), Err(MailMessage::NoPassword));
         let empty = Settings { password: Some(Password::new("\n")), ..user.clone() };
-        assert_eq!(empty.validate(), Err(SettingsError(MailMessage::NoPassword)));
+        assert_eq!(empty.validate(), Err(MailMessage::NoPassword));
         let nul = Settings { password: Some(Password::new("a\0b")), ..user };
-        assert_eq!(nul.validate(), Err(SettingsError(MailMessage::NulInCredentials)));
-        assert_eq!(
-            Settings { to: vec![], ..settings("sendmail") }.validate(),
-            Err(SettingsError(MailMessage::NoRecipient))
-        );
+        assert_eq!(nul.validate(), Err(MailMessage::NulInCredentials));
+        assert_eq!(Settings { to: vec![], ..settings("sendmail") }.validate(), Err(MailMessage::NoRecipient));
         assert_eq!(
             Settings { max_size: 0, ..settings("sendmail") }.validate(),
-            Err(SettingsError(MailMessage::MaxSizeIsZero))
+            Err(MailMessage::MaxSizeIsZero)
         );
     }
 }

@@ -54,6 +54,11 @@ pub fn email(size: usize) -> EmailMessage {
     }
 }
 
+/// Returns the size in bytes of a message as it is sent.
+pub fn message_size(settings: &Settings, email: &EmailMessage) -> u64 {
+    compose::build_message(settings, email.clone()).unwrap().formatted().len() as u64
+}
+
 /// A message as a mail program shows it.
 pub struct ReadMessage {
     pub subject: String,

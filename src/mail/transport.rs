@@ -7,7 +7,6 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::SettingsError;
 use crate::escape::escape;
 use crate::message::MailMessage;
 
@@ -48,49 +47,35 @@ pub enum Security {
 impl Security {
     const ALL: [Self; 3] = [Self::None, Self::StartTls, Self::Implicit];
 
-    /// Returns the scheme that the job file writes.
-    pub fn scheme(self) -> &'static str {
+    /// Returns the scheme that the job file writes, and the port where none is named.
+    fn scheme_and_port(self) -> (&'static str, u16) {
         match self {
-            Self::None => "smtp",
-            Self::StartTls => "smtp+starttls",
-            Self::Implicit => "smtps",
-        }
-    }
-
-    /// Returns the port where none is named.
-    pub fn default_port(self) -> u16 {
-        match self {
-            Self::None => 25,
-            Self::StartTls => 587,
-            Self::Implicit => 465,
+            Self::None => ("smtp", 25),
+            Self::StartTls => ("smtp+starttls", 587),
+            Self::Implicit => ("smtps", 465),
         }
     }
 }
 
 impl FromStr for Transport {
-    type Err = SettingsError;
+    type Err = MailMessage;
 
-    fn from_str(text: &str) -> Result<Self, SettingsError> {
-        parse(text).map_err(SettingsError)
+    fn from_str(text: &str) -> Result<Self, MailMessage> {
+        if text == "sendmail" {
+            return Ok(Self::Sendmail);
+        }
+        if let Some(folder) = text.strip_prefix("file:") {
+            return parse_folder(folder);
+        }
+        // Before any text is quoted: it may hold a password.
+        if text.contains('@') {
+            return Err(MailMessage::TransportWithCredentials);
+        }
+        let unknown = || MailMessage::UnknownTransport { text: escape(text.as_bytes()) };
+        let (scheme, address) = text.split_once("://").ok_or_else(unknown)?;
+        let security = Security::ALL.into_iter().find(|security| security.scheme_and_port().0 == scheme);
+        parse_server(security.ok_or_else(unknown)?, address).map(Self::Smtp)
     }
-}
-
-/// Reads a transport, or says what is wrong with its text.
-fn parse(text: &str) -> Result<Transport, MailMessage> {
-    if text == "sendmail" {
-        return Ok(Transport::Sendmail);
-    }
-    if let Some(folder) = text.strip_prefix("file:") {
-        return parse_folder(folder);
-    }
-    // Before any text is quoted: it may hold a password.
-    if text.contains('@') {
-        return Err(MailMessage::TransportWithCredentials);
-    }
-    let unknown = || MailMessage::UnknownTransport { text: escape(text.as_bytes()) };
-    let (scheme, address) = text.split_once("://").ok_or_else(unknown)?;
-    let security = Security::ALL.into_iter().find(|security| security.scheme() == scheme);
-    parse_server(security.ok_or_else(unknown)?, address).map(Transport::Smtp)
 }
 
 /// Reads the folder of `file:DIR`, and of `file:///DIR` as browsers write it.
@@ -117,7 +102,7 @@ fn parse_server(security: Security, text: &str) -> Result<Server, MailMessage> {
     .ok_or_else(invalid)?;
     let port = match rest.strip_prefix(':') {
         Some(port) => parse_port(port)?,
-        None if rest.is_empty() => security.default_port(),
+        None if rest.is_empty() => security.scheme_and_port().1,
         None => return Err(invalid()),
     };
     Ok(Server { host: host.to_owned(), port, security })
@@ -150,7 +135,7 @@ impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sendmail => f.write_str("sendmail"),
-            Self::Smtp(server) => write!(f, "{}://{server}", server.security.scheme()),
+            Self::Smtp(server) => write!(f, "{}://{server}", server.security.scheme_and_port().0),
             Self::File(folder) => write!(f, "file:{}", folder.display()),
         }
     }
@@ -210,7 +195,7 @@ mod tests {
     #[test]
     fn credentials_are_refused_and_not_repeated() {
         for text in ["smtps://me:secret@host", "smtp://me@host", "smtpx://me:secret@host"] {
-            assert_eq!(text.parse::<Transport>(), Err(SettingsError(MailMessage::TransportWithCredentials)));
+            assert_eq!(text.parse::<Transport>(), Err(MailMessage::TransportWithCredentials));
             assert!(!shown(text).contains("secret"));
         }
     }

@@ -25,7 +25,6 @@ messages! {
         // The message.
         NoMediaType { text } => "mail: \"{text}\" is no media type",
         CannotBeMade => "mail: the message cannot be made",
-        NoBase64 => "an attachment takes no base64",
         CorrectNamesOrMailTable => "correct [mail] in the job file, or the names of the files attached",
         TooLarge { bytes: u64, limit: u64 } => "mail: the message has {bytes} bytes, and max_size allows {limit}",
         RaiseMaxSize => "raise max_size, or attach less",

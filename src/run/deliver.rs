@@ -152,7 +152,7 @@ async fn send_parts(
     report: &RunReport,
     events: &Events,
 ) -> MailReport {
-    let MailParts { messages, left_out } = match compose_parts(settings, folder, report).await {
+    let (messages, left_out) = match compose_parts(settings, folder, report).await {
         Ok(parts) => parts,
         Err(error) => return MailReport { sent: false, parts: 0, error: Some(error) },
     };
@@ -162,7 +162,7 @@ async fn send_parts(
             Ok(delivery) => {
                 parts += 1;
                 delivery.notes.iter().for_each(|note| events.note(note.clone()));
-                errors.extend(delivery.refused.iter().map(|r| format!("{}: {}", r.address, r.reason)));
+                errors.extend(delivery.refused);
             }
             Err(error) => {
                 if error.may_have_left() {

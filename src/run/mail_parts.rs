@@ -20,29 +20,14 @@ use crate::report::RunReport;
 use crate::report::text::mail_body;
 use crate::run_dir::RunFolder;
 
-/// The messages of a run.
-pub struct MailParts {
-    /// The messages, in their order.
-    pub messages: Vec<EmailMessage>,
-    /// The hosts whose files fit into no message.
-    pub left_out: Vec<HostName>,
-}
+/// The messages of a run in their order, and the hosts whose files fit into no message.
+pub type MailParts = (Vec<EmailMessage>, Vec<HostName>);
+
+/// The list of a part's hosts, and their archive.
+type ArchivePart = (String, Vec<u8>);
 
 /// The maximum length of the list of hosts in the text of a part, in bytes.
 const MAX_HOSTS_BYTES: usize = 1000;
-
-/// An archive of some hosts.
-struct ArchivePart {
-    hosts: String,
-    bytes: Vec<u8>,
-}
-
-/// The label of a part: its number, the number of all parts, its hosts.
-struct PartLabel {
-    number: usize,
-    of: usize,
-    hosts: String,
-}
 
 /// Composes the messages of a run, none larger than `limit` bytes as sent. Blocks.
 ///
@@ -61,43 +46,42 @@ pub fn compose_mail_parts(
     if std::fs::metadata(&archive).map_err(unreadable)?.len() <= max {
         let bytes = std::fs::read(&archive).map_err(unreadable)?;
         let message = compose_message(settings, folder, text, bytes, None);
-        return Ok(MailParts { messages: vec![message], left_out: Vec::new() });
+        return Ok((vec![message], Vec::new()));
     }
     let hosts: Vec<&HostReport> = report.hosts.iter().filter(|host| !host.files.is_empty()).collect();
     let (parts, too_large) = split_hosts(folder, &hosts, max)
         .map_err(|error| RunMessage::MailPartsFailed { error: error.to_string() }.to_string())?;
     let text = append_left_out(text, folder, &too_large);
     let of = parts.len();
-    let labelled = |(index, part): (usize, ArchivePart)| {
-        let label = PartLabel { number: index + 1, of, hosts: part.hosts };
-        compose_message(settings, folder, text.clone(), part.bytes, Some(&label))
-    };
-    let mut messages: Vec<EmailMessage> = parts.into_iter().enumerate().map(labelled).collect();
+    let mut messages = Vec::new();
+    for (number, (hosts, bytes)) in (1..).zip(parts) {
+        messages.push(compose_message(settings, folder, text.clone(), bytes, Some((number, of, hosts))));
+    }
     if messages.is_empty() {
         let subject = settings.subject.clone();
         messages.push(EmailMessage { subject, body: text, attachments: Vec::new() });
     }
-    Ok(MailParts { messages, left_out: too_large.iter().map(|host| host.host.clone()).collect() })
+    Ok((messages, too_large.iter().map(|host| host.host.clone()).collect()))
 }
 
 /// Returns how many bytes an archive may have in a message with this text and the longest possible label.
 fn max_archive_bytes(settings: &Settings, folder: &RunFolder, text: &str, limit: u64) -> Result<u64, String> {
-    let label = PartLabel { number: 1000, of: 1000, hosts: "x".repeat(MAX_HOSTS_BYTES) };
-    let empty = compose_message(settings, folder, text.to_owned(), Vec::new(), Some(&label));
-    mail::max_attachment(settings, &empty, limit).map_err(|error| error.explain())
+    let label = Some((1000, 1000, "x".repeat(MAX_HOSTS_BYTES)));
+    let empty = compose_message(settings, folder, text.to_owned(), Vec::new(), label);
+    mail::max_attachment(settings, empty, limit).map_err(|error| error.explain())
 }
 
-/// Composes one message. A part has its label in subject, text and file name.
+/// Composes one message. A part has its number, the number of all parts and its hosts in subject, text and file name.
 fn compose_message(
     settings: &Settings,
     folder: &RunFolder,
     text: String,
     bytes: Vec<u8>,
-    part: Option<&PartLabel>,
+    part: Option<(usize, usize, String)>,
 ) -> EmailMessage {
     let (subject, body, name) = match part {
         None => (settings.subject.clone(), text, format!("{}.tar.gz", folder.name)),
-        Some(PartLabel { number, of, hosts }) => (
+        Some((number, of, hosts)) => (
             format!("{} ({number}/{of})", settings.subject),
             format!("{number}/{of}: {hosts}\n\n{text}"),
             format!("{}-{number}-{of}.tar.gz", folder.name),
@@ -120,7 +104,7 @@ fn split_hosts<'a>(
     while let Some(group) = groups.pop().filter(|group| !group.is_empty()) {
         let entries = group.iter().flat_map(|host| archive_entries(folder, host)).collect();
         match archive::write_archive(BoundedBuffer { bytes: Vec::new(), max }, entries) {
-            Ok(buffer) => parts.push(ArchivePart { hosts: list_hosts(group), bytes: buffer.bytes }),
+            Ok(buffer) => parts.push((list_hosts(group), buffer.bytes)),
             Err(error) if error.kind() != io::ErrorKind::FileTooLarge => return Err(error),
             Err(_) if group.len() == 1 => too_large.extend(group),
             Err(_) => {

@@ -12,12 +12,13 @@ use lettre::transport::smtp;
 use thiserror::Error;
 
 use crate::escape::escape_tail;
-use crate::mail::PrintableCause;
 use crate::mail::transport::{Security, Server};
 use crate::message::MailMessage;
 
 /// Bytes of an answer that are kept.
 const MAX_ANSWER: usize = 500;
+/// Bytes of a cause that are kept.
+const MAX_CAUSE: usize = 600;
 
 /// A stage of a session: the text that says when something happened.
 pub type Stage = &'static MailMessage;
@@ -33,7 +34,7 @@ pub struct SmtpError {
     /// The problem.
     pub kind: MailMessage,
     /// The cause below it, if there is one.
-    pub source: Option<PrintableCause>,
+    pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl SmtpError {
@@ -42,9 +43,10 @@ impl SmtpError {
         Self { server: server.to_string(), stage, kind, source: None }
     }
 
-    /// Adds the cause.
+    /// Adds the cause, as printable text on one line: errors of a library quote what a server sent.
     pub fn because(self, source: impl std::fmt::Display) -> Self {
-        Self { source: Some(PrintableCause::new(source)), ..self }
+        let text = escape_tail(source.to_string().as_bytes(), MAX_CAUSE);
+        Self { source: Some(text.into()), ..self }
     }
 
     /// Creates the error of a server that did not answer in time.

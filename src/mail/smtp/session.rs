@@ -23,7 +23,7 @@ use super::{SmtpError, Stage, Timeouts};
 use crate::disk::run_blocking;
 use crate::escape::escape;
 use crate::mail::transport::{Security, Server, is_host_name};
-use crate::mail::{Delivery, RefusedRecipient, Settings};
+use crate::mail::{Delivery, Settings};
 use crate::message::MailMessage;
 
 /// Login mechanisms; both show the password to the server, so that [`Settings::validate`] demands TLS for them.
@@ -132,12 +132,9 @@ impl<'a> Session<'a> {
     }
 
     /// Names each recipient to the server; returns those that it refuses, or an error where it refuses all.
-    async fn name_recipients(&mut self, settings: &Settings) -> Result<Vec<RefusedRecipient>, SmtpError> {
+    async fn name_recipients(&mut self, settings: &Settings) -> Result<Vec<String>, SmtpError> {
         let (mut named, mut refused, mut deferred) = (HashSet::new(), Vec::new(), false);
-        for recipient in settings.to.iter().map(|mailbox| &mailbox.email) {
-            if !named.insert(recipient) {
-                continue;
-            }
+        for recipient in settings.to.iter().map(|to| &to.email).filter(|email| named.insert(*email)) {
             match self.command(&MailMessage::AtRcptTo, Rcpt::new(recipient.clone(), vec![])).await {
                 Ok(_) => {}
                 // 421 is not about the recipient: the server closes the connection.
@@ -145,8 +142,7 @@ impl<'a> Session<'a> {
                     if code != 421 =>
                 {
                     deferred |= code < 500;
-                    let (address, reason) = (recipient.to_string(), format!("{code} {text}"));
-                    refused.push(RefusedRecipient { address, reason });
+                    refused.push(format!("{recipient}: {code} {text}"));
                 }
                 Err(error) => return Err(error),
             }
@@ -154,7 +150,7 @@ impl<'a> Session<'a> {
         if refused.len() < named.len() {
             return Ok(refused);
         }
-        let recipients = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let recipients = refused.join("; ");
         let kind = match deferred {
             true => MailMessage::EveryRecipientDeferred { recipients },
             false => MailMessage::EveryRecipientRefused { recipients },
