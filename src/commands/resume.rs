@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 
 use super::attempt::run_and_print;
-use super::{CommandError, CommandResult, read_earlier_run, resolve_hosts, take_lock};
+use super::{CommandResult, read_earlier_run, resolve_hosts};
 use crate::cli;
 use crate::hostset::{HostName, fold_names};
 use crate::job::{self, Job, Overrides};
+use crate::located::Located;
 use crate::message::RunMessage;
 use crate::run::Attempt;
-use crate::run_dir::{EarlierRun, RemainingWork, SCRIPT};
+use crate::run_dir::{EarlierRun, Lock, RemainingWork, SCRIPT};
 use crate::visit::Task;
 
 /// Finishes a run.
@@ -17,7 +18,7 @@ pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
     let earlier = read_earlier_run(&args.earlier)?;
     let job = load_earlier_job(&earlier, args.parallel, args.no_mail)?;
     let output = earlier.folder.path.parent().unwrap_or(&job.output);
-    let _lock = take_lock(output, &job.name)?;
+    let _lock = Lock::take(output, &job.name)?;
     // Read again: another attempt may have continued the run until it released the lock.
     let earlier = EarlierRun::read(&earlier.folder.path)?;
     let (mut tasks, mut earlier_reports, mut collect_only) = (Vec::new(), Vec::new(), Vec::new());
@@ -49,7 +50,7 @@ pub(super) fn load_earlier_job(
     earlier: &EarlierRun,
     parallel: Option<usize>,
     no_mail: bool,
-) -> Result<Job, CommandError> {
+) -> Result<Job, Located> {
     let parameters = &earlier.parameters;
     let overrides = Overrides {
         hosts: Some(parameters.hosts.iter().map(HostName::to_string).collect()),
@@ -60,5 +61,5 @@ pub(super) fn load_earlier_job(
         name: Some(parameters.name.clone()),
         ..Overrides::default()
     };
-    Ok(job::load_job(&parameters.job_file, overrides)?)
+    job::load_job(&parameters.job_file, overrides)
 }
