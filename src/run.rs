@@ -26,10 +26,10 @@ use crate::message::{Message, RunMessage};
 use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
 use crate::remote;
 use crate::report::{RunReport, json};
-use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunParameters};
+use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunParameters, Task};
 use crate::signals::Signals;
 use crate::ssh_config::Host;
-use crate::visit::{self, ConnectLimiter, Task, visit};
+use crate::visit::{self, ConnectLimiter, visit};
 
 use deliver::archive_entries;
 

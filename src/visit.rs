@@ -27,7 +27,7 @@ use crate::hostset::HostName;
 use crate::job::{Job, Script};
 use crate::outcome::{Failure, HostReport, Step, StepTime};
 use crate::remote::{ControlSockets, Remote, RemoteError};
-use crate::run_dir::{HostFolder, Journal, JournalEntry, ReservedNames, RunFolder};
+use crate::run_dir::{HostFolder, Journal, JournalEntry, ReservedNames, RunFolder, Task};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 
@@ -56,20 +56,6 @@ pub struct RunContext {
     pub events: Events,
     /// The order to stop.
     pub stop: Stop,
-}
-
-/// What is to be done on a host.
-#[derive(Debug)]
-pub enum Task {
-    /// The whole job.
-    Whole,
-    /// The script began in an earlier go of the run: only its files are still to come.
-    Collect {
-        /// The host's clock before it, in seconds since 1970.
-        started_at: i64,
-        /// What was known of the host.
-        earlier: Option<Box<HostReport>>,
-    },
 }
 
 /// One visit under way.

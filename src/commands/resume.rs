@@ -10,8 +10,7 @@ use crate::job::{self, Job, Overrides};
 use crate::located::Located;
 use crate::message::RunMessage;
 use crate::run::Attempt;
-use crate::run_dir::{EarlierRun, Lock, RemainingWork, SCRIPT};
-use crate::visit::Task;
+use crate::run_dir::{EarlierRun, Lock, SCRIPT, Task};
 
 /// Finishes a run.
 pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
@@ -20,18 +19,18 @@ pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
     let output = earlier.folder.path.parent().unwrap_or(&job.output);
     let _lock = Lock::take(output, &job.name)?;
     // Read again: another attempt may have continued the run until it released the lock.
-    let earlier = EarlierRun::read(&earlier.folder.path)?;
+    let mut earlier = EarlierRun::read(&earlier.folder.path)?;
     let (mut tasks, mut earlier_reports, mut collect_only) = (Vec::new(), Vec::new(), Vec::new());
     let (hosts, _duplicates) = resolve_hosts(&job, earlier.parameters.hosts.iter().cloned()).await?;
     for host in hosts {
-        match earlier.remaining_work(&host.alias, args.execute_again) {
-            RemainingWork::Nothing(report) => earlier_reports.push(*report),
-            RemainingWork::Collect { started_at, earlier } => {
-                collect_only.push(host.alias.clone());
-                tasks.push((host, Task::Collect { started_at, earlier }));
-            }
-            RemainingWork::Visit => tasks.push((host, Task::Whole)),
+        let Some(task) = earlier.remaining_task(&host.alias, args.execute_again) else {
+            earlier_reports.extend(earlier.reports.remove(&host.alias));
+            continue;
+        };
+        if matches!(task, Task::Collect { .. }) {
+            collect_only.push(host.alias.clone());
         }
+        tasks.push((host, task));
     }
     let succeeded: Vec<HostName> = earlier_reports.iter().map(|report| report.host.clone()).collect();
     let notes = [

@@ -10,9 +10,8 @@ use crate::inventory::{self, Selected};
 use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::run::{self, Attempt};
-use crate::run_dir::{Lock, RunFolder, RunParameters, SCRIPT};
+use crate::run_dir::{Lock, RunFolder, RunParameters, SCRIPT, Task};
 use crate::shell_quoting;
-use crate::visit::Task;
 
 /// Runs a job.
 pub async fn run(args: cli::RunArgs) -> CommandResult {

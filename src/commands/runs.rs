@@ -39,7 +39,7 @@ fn describe_run(folder: &Path) -> String {
             parts.iter().map(RunMessage::to_string).collect()
         }
         (None, Ok(earlier)) => {
-            let (ended, hosts) = (earlier.count_ended(), earlier.parameters.hosts.len());
+            let (ended, hosts) = (earlier.reports.len(), earlier.parameters.hosts.len());
             RunMessage::RunNotOverYet { ended, hosts }.to_string()
         }
         (None, Err(error)) => error.to_string(),
