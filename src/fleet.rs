@@ -118,10 +118,8 @@ fn report_not_started(host: &HostName, cause: Cause) -> HostReport {
         Cause::Interrupted => RunMessage::NotStartedInterrupted,
         _ => RunMessage::NotStartedTooManyFailures,
     };
-    let mut report = report_failure(host, cause, message, RunMessage::ResumeVisitsIt);
-    report.outcome = Outcome::NotStarted;
-    report.step = None;
-    report
+    let report = report_failure(host, cause, message, RunMessage::ResumeVisitsIt);
+    HostReport { outcome: Outcome::NotStarted, step: None, ..report }
 }
 
 /// Returns the report of a host whose visit panicked. Panics again if the panic has no text.

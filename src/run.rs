@@ -26,7 +26,7 @@ use crate::message::{Message, RunMessage};
 use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
 use crate::remote;
 use crate::report::{RunReport, json};
-use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunParameters, Task};
+use crate::run_dir::{JOURNAL, Journal, JournalEntry, ReservedNames, RunFolder, RunParameters, Task};
 use crate::signals::Signals;
 use crate::ssh_config::Host;
 use crate::visit::{self, ConnectLimiter, visit};
@@ -77,22 +77,18 @@ pub struct Attempt {
     pub notes: Vec<Message>,
 }
 
-/// The result of an attempt.
-pub struct AttemptEnd {
-    /// The exit status of the program.
-    pub status: ExitStatus,
-    /// The delivered results; none where a second signal ended the program at once.
-    pub delivery: Option<Delivery>,
-}
-
-/// Runs an attempt.
+/// Runs an attempt. Returns the exit status of the program, and the delivered results; none where a second signal ended
+/// the program at once.
 ///
 /// # Errors
 /// No host was touched: the journal or the control directory cannot be created.
-pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd, RunError> {
+pub async fn run_attempt(
+    attempt: Attempt,
+    events: Events,
+) -> Result<(ExitStatus, Option<Delivery>), RunError> {
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
-    let journal = Journal::open(&attempt.folder.journal_path())?;
+    let journal = Journal::open(&attempt.folder.path.join(JOURNAL))?;
     match attempt.resumed.last() {
         Some(at) => {
             journal.write(&JournalEntry::Resumed { at: *at }).await?;
@@ -130,12 +126,11 @@ pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd,
         // program, so they are ended here; the journal has what a later `resume` needs.
         () = signals.wait_for_second() => {
             remote::end_all(control_directory.path(), END_TIMEOUT).await;
-            let status = ExitStatus::Interrupted(signals.first().unwrap_or(2));
-            return Ok(AttemptEnd { status, delivery: None });
+            return Ok((ExitStatus::Interrupted(signals.first().unwrap_or(2)), None));
         }
     };
     let status = ExitStatus::of(&delivery.report.hosts, delivery.status, signals.first());
-    Ok(AttemptEnd { status, delivery: Some(delivery) })
+    Ok((status, Some(delivery)))
 }
 
 /// Visits the hosts that are left and delivers the results of all hosts.

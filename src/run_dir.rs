@@ -10,7 +10,7 @@ mod local_path;
 mod lock;
 
 pub use earlier_run::{EarlierRun, Task, find_run, list_runs};
-pub use folder::{MANIFEST, REPORT_HTML, REPORT_JSON, REPORT_TEXT, RunFolder, SCRIPT};
+pub use folder::{JOURNAL, MANIFEST, REPORT_HTML, REPORT_JSON, REPORT_TEXT, RunFolder, SCRIPT};
 pub use journal::{Journal, JournalEntry, RunParameters};
 pub use local_path::{HostFolder, ReservedNames};
 pub use lock::{Lock, LockError};

@@ -41,11 +41,8 @@ pub async fn check(args: cli::InspectArgs) -> CommandResult {
         print_json(checks.iter().map(json_of_host).collect())?;
     } else {
         let rows: Vec<CheckRow> = checks.iter().map(row_of_host).collect();
-        print_answer(&check_table(
-            &Check::ALL.map(Check::name),
-            &rows,
-            TextFormat::for_stream(&std::io::stdout()),
-        ));
+        let format = TextFormat::for_stream(&std::io::stdout());
+        print_answer(&check_table(&Check::ALL.map(Check::name), &rows, format));
     }
     Ok(match signals.first() {
         Some(signal) => ExitStatus::Interrupted(signal),

@@ -60,10 +60,11 @@ pub struct HostFolder {
 impl HostFolder {
     /// Chooses the folder of a host's files. It is created with the first file.
     pub fn new(run: &RunFolder, host: &str, layout: Layout, reserved_names: &ReservedNames) -> Self {
+        let collected = run.path.join(&run.name);
         let folder = match layout {
-            Layout::Flat => run.collected_dir(),
-            Layout::ByHost if OWN_NAMES.contains(&host) => run.collected_dir().join(format!("{host}_")),
-            Layout::ByHost => run.collected_dir().join(host),
+            Layout::Flat => collected,
+            Layout::ByHost if OWN_NAMES.contains(&host) => collected.join(format!("{host}_")),
+            Layout::ByHost => collected.join(host),
         };
         Self {
             run: run.path.clone(),
