@@ -49,7 +49,7 @@ pub fn dispatch(cli: Cli) -> CommandResult {
         Command::Hosts(args) => block_on(hosts::hosts(args)),
         Command::Resume(args) => block_on(resume::resume(args)),
         Command::Send(args) => block_on(send::send(args)),
-        Command::Runs(args) => runs::runs(&args),
+        Command::Runs { output } => runs::runs(&output_folder(output.as_deref())),
         Command::Completions { shell } => Ok(print_generated(&cli::generate_completions(shell))),
         Command::Man => Ok(print_generated(&cli::generate_manual()?)),
     }

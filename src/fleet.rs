@@ -5,7 +5,6 @@
 //! this is tested with closures. A visit that panics fails its host, not the run.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures_util::FutureExt as _;
@@ -75,13 +74,13 @@ where
     F: Future<Output = R> + Send + 'static,
 {
     let (names, hosts): (Vec<HostName>, Vec<H>) = hosts.into_iter().unzip();
-    let mut waiting: VecDeque<(usize, H)> = hosts.into_iter().enumerate().collect();
+    let mut waiting = hosts.into_iter().enumerate();
     let mut running = JoinSet::new();
     let mut results: Vec<Option<R>> = names.iter().map(|_| None).collect();
     let mut counts = HostCounts::default();
     loop {
         for _ in 0..limits.free_slots(&counts, names.len()) {
-            let Some((number, host)) = waiting.pop_front().filter(|_| stop.requested().is_none()) else {
+            let Some((number, host)) = waiting.next().filter(|_| stop.requested().is_none()) else {
                 break;
             };
             let visit = AssertUnwindSafe(visit(number, host)).catch_unwind();

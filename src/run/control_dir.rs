@@ -27,7 +27,8 @@ const PERSISTENT_PREFIX: &str = "recolte-keep-";
 
 /// A control directory, removed when dropped.
 pub struct ControlDirectory {
-    folder: TempDir,
+    /// Its folder.
+    pub folder: TempDir,
     _owner: File,
 }
 
@@ -40,7 +41,7 @@ impl ControlDirectory {
         let mut reasons = Vec::new();
         for parent in parent_folders() {
             match Self::create_in(&parent) {
-                Ok(created) if ControlSockets::fit_in(created.path()) => return Ok(created),
+                Ok(created) if ControlSockets::fit_in(created.folder.path()) => return Ok(created),
                 Ok(_) => reasons.push(format!("{}: {}", parent.display(), RunMessage::SocketPathTooLong)),
                 Err(error) => reasons.push(format!("{}: {error}", parent.display())),
             }
@@ -56,11 +57,6 @@ impl ControlDirectory {
         Ok(Self { folder, _owner: owner })
     }
 
-    /// Returns its path.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Returns the control sockets of a command, and creates the folder of persistent masters if the job wants them.
     ///
     /// # Errors
@@ -73,7 +69,7 @@ impl ControlDirectory {
                 error: error.to_string(),
             })?;
         }
-        Ok(ControlSockets { folder: self.path().to_owned(), keep })
+        Ok(ControlSockets { folder: self.folder.path().to_owned(), keep })
     }
 }
 
@@ -137,9 +133,9 @@ mod tests {
         fs::write(dead.join(OWNER_FILE), "").unwrap();
         fs::write(dead.join("0"), "").unwrap();
         remove_stale_directories(parent.path());
-        assert!(living.path().exists() && dead.exists());
+        assert!(living.folder.path().exists() && dead.exists());
         fs::remove_file(dead.join("0")).unwrap();
         remove_stale_directories(parent.path());
-        assert!(living.path().exists() && !dead.exists());
+        assert!(living.folder.path().exists() && !dead.exists());
     }
 }

@@ -5,7 +5,6 @@
 //! name that is taken already, or that is one of ours, gets the host's name and a number.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -135,10 +134,7 @@ fn sanitize_name(base: &[u8]) -> String {
 }
 
 fn percent_encode(name: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(name, "%{byte:02X}");
-    }
+    name.extend(bytes.iter().map(|byte| format!("%{byte:02X}")));
 }
 
 /// Returns the `number`th name to try: the name itself, then with the host, then with the host and a number.
