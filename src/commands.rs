@@ -49,7 +49,7 @@ pub fn dispatch(cli: Cli) -> CommandResult {
         Command::Hosts(args) => block_on(hosts::hosts(args)),
         Command::Resume(args) => block_on(resume::resume(args)),
         Command::Send(args) => block_on(send::send(args)),
-        Command::Runs { output } => runs::runs(&output_folder(output.as_deref())),
+        Command::Runs { output } => runs::runs(&output_folder(output)),
         Command::Completions { shell } => Ok(print_generated(&cli::generate_completions(shell))),
         Command::Man => Ok(print_generated(&cli::generate_manual()?)),
     }
@@ -122,18 +122,16 @@ async fn resolve_hosts(
 }
 
 /// Reads an earlier run: by its folder, by its id, or the latest.
-fn read_earlier_run(args: &SendArgs) -> CommandResult<EarlierRun> {
-    let folder = find_run(&output_folder(args.output.as_deref()), args.run.as_deref())?;
+fn read_earlier_run(args: SendArgs) -> CommandResult<EarlierRun> {
+    let folder = find_run(&output_folder(args.output), args.run.as_deref())?;
     Ok(EarlierRun::read(&folder)?)
 }
 
 /// Returns the folder that holds the runs: as the command line says, else as the job file in the current folder says,
 /// else the default.
-fn output_folder(output: Option<&Path>) -> PathBuf {
-    output
-        .map(Path::to_owned)
-        .or_else(|| job::read_output(Path::new(cli::DEFAULT_JOB)))
-        .unwrap_or_else(job::default_output)
+fn output_folder(output: Option<PathBuf>) -> PathBuf {
+    let in_job_file = || job::read_output(Path::new(cli::DEFAULT_JOB));
+    output.or_else(in_job_file).unwrap_or_else(job::default_output)
 }
 
 /// Prints the JSON of `check` and `hosts`.

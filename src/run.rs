@@ -124,7 +124,7 @@ pub async fn run_attempt(
         delivery = work => delivery,
         // The second signal drops the work where it stands. Masters are processes of their own and would outlive the
         // program, so they are ended here; the journal has what a later `resume` needs.
-        () = signals.wait_for_second() => {
+        () = signals.second.cancelled() => {
             remote::end_all(control_directory.folder.path(), END_TIMEOUT).await;
             return Ok((ExitStatus::Interrupted(signals.first().unwrap_or(2)), None));
         }

@@ -14,7 +14,7 @@ use crate::run_dir::{EarlierRun, Lock, SCRIPT, Task};
 
 /// Finishes a run.
 pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
-    let earlier = read_earlier_run(&args.earlier)?;
+    let earlier = read_earlier_run(args.earlier)?;
     let job = load_earlier_job(&earlier, args.parallel, args.no_mail)?;
     let output = earlier.folder.path.parent().unwrap_or(&job.output);
     let _lock = Lock::take(output, &job.name)?;

@@ -12,7 +12,7 @@ use crate::run_dir::REPORT_JSON;
 
 /// Sends the mail of a run.
 pub async fn send(args: cli::SendArgs) -> CommandResult {
-    let earlier = read_earlier_run(&args)?;
+    let earlier = read_earlier_run(args)?;
     let job = load_earlier_job(&earlier, None, false)?;
     let path = earlier.folder.path.join(REPORT_JSON);
     let read = std::fs::read(&path).and_then(|bytes| Ok(RunReport::from_json(&bytes)?));

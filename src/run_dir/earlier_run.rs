@@ -87,32 +87,26 @@ impl EarlierRun {
         let shown = journal.display().to_string();
         let entries = journal::read_entries(&journal)
             .map_err(|error| Located::with_source(&shown, RunMessage::JournalUnreadable, error))?;
-        let parameters = entries.iter().find_map(|entry| match entry {
-            JournalEntry::Started(parameters) => Some(parameters.clone()),
-            _ => None,
-        });
-        let parameters = parameters.ok_or_else(|| Located::new(shown, RunMessage::JournalWithoutStart))?;
-        let (id, name) = (parameters.run.clone(), parameters.name.clone());
-        let folder = RunFolder { path: path.to_owned(), id, name };
-        let (resumed, started_at, reports) = (Vec::new(), HashMap::new(), HashMap::new());
-        let mut run = Self { folder, parameters, resumed, started_at, reports };
-        entries.into_iter().for_each(|entry| run.apply_entry(entry));
-        Ok(run)
-    }
-
-    fn apply_entry(&mut self, entry: JournalEntry) {
-        match entry {
-            JournalEntry::Started(_) => {}
-            JournalEntry::Resumed { at } => self.resumed.push(at),
-            // A report from before is void once the script begins again.
-            JournalEntry::Executing { host, started_at } => {
-                self.reports.remove(&host);
-                self.started_at.insert(host, started_at);
-            }
-            JournalEntry::Ended(report) => {
-                self.reports.insert(report.host.clone(), *report);
+        let mut first: Option<RunParameters> = None;
+        let (mut resumed, mut started_at, mut reports) = (Vec::new(), HashMap::new(), HashMap::new());
+        for entry in entries {
+            match entry {
+                JournalEntry::Started(parameters) => first = first.or(Some(parameters)),
+                JournalEntry::Resumed { at } => resumed.push(at),
+                // A report from before is void once the script begins again.
+                JournalEntry::Executing { host, started_at: clock } => {
+                    reports.remove(&host);
+                    started_at.insert(host, clock);
+                }
+                JournalEntry::Ended(report) => {
+                    reports.insert(report.host.clone(), *report);
+                }
             }
         }
+        let parameters = first.ok_or_else(|| Located::new(shown, RunMessage::JournalWithoutStart))?;
+        let (id, name) = (parameters.run.clone(), parameters.name.clone());
+        let folder = RunFolder { path: path.to_owned(), id, name };
+        Ok(Self { folder, parameters, resumed, started_at, reports })
     }
 
     /// Returns the work that is left on a host; none if it succeeded and its files are here. A script that began is
