@@ -14,15 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use thiserror::Error;
 
 use crate::archive::Packer;
 use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
 use crate::hostset::HostName;
 use crate::job::Job;
-use crate::located::Located;
-use crate::message::{Message, RunMessage};
+use crate::message::Message;
 use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
 use crate::remote;
 use crate::report::{RunReport, json};
@@ -44,20 +42,6 @@ const HANDSHAKES_PER_CORE: usize = 4;
 
 /// The time that ending the remaining masters may take after a second signal.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why an attempt could not begin. No host was touched.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// No control directory can be created.
-    #[error(transparent)]
-    ControlDirectory(#[from] RunMessage),
-    /// The ssh_config cannot be read.
-    #[error(transparent)]
-    SshConfig(#[from] Located),
-    /// The journal or another file of the run cannot be written.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
 
 /// Everything that one attempt of a run needs.
 pub struct Attempt {
@@ -81,11 +65,8 @@ pub struct Attempt {
 /// the program at once.
 ///
 /// # Errors
-/// No host was touched: the journal or the control directory cannot be created.
-pub async fn run_attempt(
-    attempt: Attempt,
-    events: Events,
-) -> Result<(ExitStatus, Option<Delivery>), RunError> {
+/// No host was touched: the journal or the control directory cannot be created, or the ssh_config cannot be read.
+pub async fn run_attempt(attempt: Attempt, events: Events) -> io::Result<(ExitStatus, Option<Delivery>)> {
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
     let journal = Journal::open(&attempt.folder.path.join(JOURNAL))?;
