@@ -22,11 +22,12 @@ use crate::escape::error_chain;
 use crate::hostset::HostName;
 use crate::inventory::host_list;
 use crate::job::{self, Job, Overrides};
-use crate::message::ReportMessage;
+use crate::located::Located;
+use crate::message::{Message, ReportMessage, RunMessage};
 use crate::outcome::ExitStatus;
 use crate::report::output::{print_answer, print_message};
 use crate::run::per_core;
-use crate::run_dir::{EarlierRun, LockError, find_run};
+use crate::run_dir::{EarlierRun, find_run};
 use crate::ssh_config::{self, Host};
 
 /// The exit status of a command, or why it did nothing: no host was touched.
@@ -67,8 +68,8 @@ fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
 /// Prints why a command did nothing, with all causes. Returns the exit status of the program.
 pub fn print_error(error: &(dyn Error + 'static)) -> ExitStatus {
     print_message(&format!("recolte: {}", error_chain(error)));
-    match error.downcast_ref() {
-        Some(LockError::Held(_)) => ExitStatus::Locked,
+    match error.downcast_ref().map(|located: &Located| &*located.kind) {
+        Some(Message::Run(RunMessage::LockHeld { .. })) => ExitStatus::Locked,
         // The command line, the job or this machine does not allow it.
         _ => ExitStatus::Usage,
     }

@@ -61,8 +61,8 @@ pub struct Attempt {
     pub notes: Vec<Message>,
 }
 
-/// Runs an attempt. Returns the exit status of the program, and the delivered results; none where a second signal ended
-/// the program at once.
+/// Runs an attempt. Returns the exit status of the program, and the delivered results; none where a second signal
+/// ended the program at once.
 ///
 /// # Errors
 /// No host was touched: the journal or the control directory cannot be created, or the ssh_config cannot be read.

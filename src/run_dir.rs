@@ -13,4 +13,4 @@ pub use earlier_run::{EarlierRun, Task, find_run, list_runs};
 pub use folder::{JOURNAL, MANIFEST, REPORT_HTML, REPORT_JSON, REPORT_TEXT, RunFolder, SCRIPT};
 pub use journal::{Journal, JournalEntry, RunParameters};
 pub use local_path::{HostFolder, ReservedNames};
-pub use lock::{Lock, LockError};
+pub use lock::Lock;
