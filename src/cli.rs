@@ -46,7 +46,11 @@ pub enum Command {
     /// Mail the archive of an earlier run again
     Send(SendArgs),
     /// List earlier runs
-    Runs(RunsArgs),
+    Runs {
+        /// The folder that holds the runs
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -126,14 +130,6 @@ pub struct ResumeArgs {
 pub struct SendArgs {
     /// The run: its id or its folder; the latest by default
     pub run: Option<PathBuf>,
-    /// The folder that holds the runs
-    #[arg(long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
-}
-
-/// Arguments of `recolte runs`.
-#[derive(Debug, Args)]
-pub struct RunsArgs {
     /// The folder that holds the runs
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,

@@ -10,6 +10,7 @@ mod run;
 mod runs;
 mod send;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -21,44 +22,16 @@ use crate::escape::error_chain;
 use crate::hostset::HostName;
 use crate::inventory::host_list;
 use crate::job::{self, Job, Overrides};
-use crate::message::ReportMessage;
+use crate::located::Located;
+use crate::message::{Message, ReportMessage, RunMessage};
 use crate::outcome::ExitStatus;
 use crate::report::output::{print_answer, print_message};
 use crate::run::per_core;
-use crate::run_dir::{EarlierRun, Lock, LockError, find_run};
+use crate::run_dir::{EarlierRun, find_run};
 use crate::ssh_config::{self, Host};
 
-/// Why a command did nothing: no host was touched.
-///
-/// It is not an `Error` itself, so that `?` can turn every error into [`CommandError::Usage`].
-#[derive(Debug)]
-pub enum CommandError {
-    /// The command line, the job or this machine does not allow it.
-    Usage(Box<dyn Error>),
-    /// Another run of the job holds the lock.
-    Locked(LockError),
-}
-
-impl<E: Error + 'static> From<E> for CommandError {
-    fn from(error: E) -> Self {
-        Self::Usage(Box::new(error))
-    }
-}
-
-impl CommandError {
-    /// Prints the error with its causes. Returns the exit status of the program.
-    pub fn print(&self) -> ExitStatus {
-        let (error, status): (&dyn Error, _) = match self {
-            Self::Usage(error) => (error.as_ref(), ExitStatus::Usage),
-            Self::Locked(error) => (error, ExitStatus::Locked),
-        };
-        print_message(&format!("recolte: {}", error_chain(error)));
-        status
-    }
-}
-
-/// The exit status of a command, or why it did nothing.
-pub type CommandResult = Result<ExitStatus, CommandError>;
+/// The exit status of a command, or why it did nothing: no host was touched.
+pub type CommandResult<T = ExitStatus> = Result<T, Box<dyn Error>>;
 
 /// The environment variable that names the hosts, as the script that recolte replaces has it.
 const LIST_SERVEUR: &str = "LIST_SERVEUR";
@@ -77,7 +50,7 @@ pub fn dispatch(cli: Cli) -> CommandResult {
         Command::Hosts(args) => block_on(hosts::hosts(args)),
         Command::Resume(args) => block_on(resume::resume(args)),
         Command::Send(args) => block_on(send::send(args)),
-        Command::Runs(args) => runs::runs(&args),
+        Command::Runs { output } => runs::runs(&output_folder(output)),
         Command::Completions { shell } => Ok(print_generated(&cli::generate_completions(shell))),
         Command::Man => Ok(print_generated(&cli::generate_manual()?)),
     }
@@ -92,13 +65,23 @@ fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
     result
 }
 
+/// Prints why a command did nothing, with all causes. Returns the exit status of the program.
+pub fn print_error(error: &(dyn Error + 'static)) -> ExitStatus {
+    print_message(&format!("recolte: {}", error_chain(error)));
+    match error.downcast_ref().map(|located: &Located| &*located.kind) {
+        Some(Message::Run(RunMessage::LockHeld { .. })) => ExitStatus::Locked,
+        // The command line, the job or this machine does not allow it.
+        _ => ExitStatus::Usage,
+    }
+}
+
 fn print_generated(text: &[u8]) -> ExitStatus {
     print_answer(&String::from_utf8_lossy(text));
     ExitStatus::Success
 }
 
 /// Loads the job, changed as the command line says.
-fn load_job(job_args: &JobArgs, no_mail: bool) -> Result<Job, CommandError> {
+fn load_job(job_args: &JobArgs, no_mail: bool) -> CommandResult<Job> {
     let overrides = Overrides {
         hosts: read_host_arguments(&job_args.hosts)?,
         only: parse_host_lists(&job_args.only)?,
@@ -113,7 +96,7 @@ fn load_job(job_args: &JobArgs, no_mail: bool) -> Result<Job, CommandError> {
 }
 
 /// Returns the hosts that the command line names, else those of `$LIST_SERVEUR`, else none.
-fn read_host_arguments(lists: &[String]) -> Result<Option<Vec<String>>, CommandError> {
+fn read_host_arguments(lists: &[String]) -> CommandResult<Option<Vec<String>>> {
     if !lists.is_empty() {
         return parse_host_lists(lists).map(Some);
     }
@@ -123,58 +106,39 @@ fn read_host_arguments(lists: &[String]) -> Result<Option<Vec<String>>, CommandE
     }
 }
 
-fn parse_host_lists(lists: &[String]) -> Result<Vec<String>, CommandError> {
+fn parse_host_lists(lists: &[String]) -> CommandResult<Vec<String>> {
+    let read_stdin = || io::read_to_string(io::stdin().take(host_list::MAX_BYTES));
     let words: Result<Vec<_>, _> =
         lists.iter().map(|list| host_list::read_host_list(list, read_stdin)).collect();
     Ok(words?.concat())
-}
-
-fn read_stdin() -> io::Result<String> {
-    let mut text = String::new();
-    io::stdin().lock().take(host_list::MAX_BYTES).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Resolves hosts by the job's ssh_config. Returns them with the groups of names that lead to the same machine.
 async fn resolve_hosts(
     job: &Job,
     hosts: impl Iterator<Item = HostName>,
-) -> Result<(Vec<Host>, Vec<Vec<HostName>>), CommandError> {
+) -> CommandResult<(Vec<Host>, Vec<Vec<HostName>>)> {
     let (config, identity) = (job.ssh.config.as_deref(), job.ssh.identity.as_deref());
     Ok(ssh_config::resolve_for_visit(hosts.collect(), config, identity, per_core(QUERIES_PER_CORE)).await?)
 }
 
-/// Takes the lock of a job.
-fn take_lock(output: &Path, job: &str) -> Result<Lock, CommandError> {
-    Lock::take(output, job).map_err(|error| match error {
-        LockError::Held(_) => CommandError::Locked(error),
-        LockError::Unavailable(_) => error.into(),
-    })
-}
-
 /// Reads an earlier run: by its folder, by its id, or the latest.
-fn read_earlier_run(args: &SendArgs) -> Result<EarlierRun, CommandError> {
-    let folder = find_run(&output_folder(args.output.as_deref()), args.run.as_deref())?;
+fn read_earlier_run(args: SendArgs) -> CommandResult<EarlierRun> {
+    let folder = find_run(&output_folder(args.output), args.run.as_deref())?;
     Ok(EarlierRun::read(&folder)?)
 }
 
 /// Returns the folder that holds the runs: as the command line says, else as the job file in the current folder says,
 /// else the default.
-fn output_folder(output: Option<&Path>) -> PathBuf {
-    output
-        .map(Path::to_owned)
-        .or_else(|| job::read_output(Path::new(cli::DEFAULT_JOB)))
-        .unwrap_or_else(job::default_output)
+fn output_folder(output: Option<PathBuf>) -> PathBuf {
+    let in_job_file = || job::read_output(Path::new(cli::DEFAULT_JOB));
+    output.or_else(in_job_file).unwrap_or_else(job::default_output)
 }
 
-/// The JSON that `check` and `hosts` print.
-#[derive(Serialize)]
-struct HostsJson<T> {
-    hosts: Vec<T>,
-}
-
+/// Prints the JSON of `check` and `hosts`.
 fn print_json<T: Serialize>(hosts: Vec<T>) -> serde_json::Result<()> {
-    print_answer(&format!("{}\n", serde_json::to_string_pretty(&HostsJson { hosts })?));
+    let answer = BTreeMap::from([("hosts", hosts)]);
+    print_answer(&format!("{}\n", serde_json::to_string_pretty(&answer)?));
     Ok(())
 }
 

@@ -6,7 +6,6 @@
 
 use std::any::Any;
 use std::borrow::Borrow;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures_util::FutureExt as _;
@@ -76,13 +75,13 @@ where
     F: Future<Output = R> + Send + 'static,
 {
     let (names, hosts): (Vec<HostName>, Vec<H>) = hosts.into_iter().unzip();
-    let mut waiting: VecDeque<(usize, H)> = hosts.into_iter().enumerate().collect();
+    let mut waiting = hosts.into_iter().enumerate();
     let mut running = JoinSet::new();
     let mut results: Vec<Option<R>> = names.iter().map(|_| None).collect();
     let mut counts = HostCounts::default();
     loop {
         for _ in 0..limits.free_slots(&counts, names.len()) {
-            let Some((number, host)) = waiting.pop_front().filter(|_| stop.requested().is_none()) else {
+            let Some((number, host)) = waiting.next().filter(|_| stop.requested().is_none()) else {
                 break;
             };
             let visit = AssertUnwindSafe(visit(number, host)).catch_unwind();
@@ -120,10 +119,8 @@ fn report_not_started(host: &HostName, cause: Cause) -> HostReport {
         Cause::Interrupted => VisitMessage::InterruptedBeforeVisit,
         _ => VisitMessage::TooManyFailures,
     };
-    let mut report = report_failure(host, cause, message, VisitMessage::ResumeVisits);
-    report.outcome = Outcome::NotStarted;
-    report.step = None;
-    report
+    let report = report_failure(host, cause, message, VisitMessage::ResumeVisits);
+    HostReport { outcome: Outcome::NotStarted, step: None, ..report }
 }
 
 /// Returns the report of a host whose visit panicked. Panics again if the panic has no text.

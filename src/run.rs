@@ -14,22 +14,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use thiserror::Error;
 
 use crate::archive::Packer;
 use crate::event::{Event, Events, Stop};
 use crate::fleet::{self, Limits};
 use crate::hostset::HostName;
 use crate::job::Job;
-use crate::located::Located;
-use crate::message::{Message, RunMessage};
+use crate::message::Message;
 use crate::outcome::{Cause, CollectedFile, ExitStatus, HostReport};
 use crate::remote;
 use crate::report::json::{RunReport, SCHEMA, ScriptReport, Totals};
-use crate::run_dir::{Journal, JournalEntry, ReservedNames, RunFolder, RunParameters};
+use crate::run_dir::{JOURNAL, Journal, JournalEntry, ReservedNames, RunFolder, RunParameters, Task};
 use crate::signals::Signals;
 use crate::ssh_config::Host;
-use crate::visit::{self, ConnectLimiter, Task, visit};
+use crate::visit::{self, ConnectLimiter, visit};
 
 use deliver::archive_entries;
 
@@ -44,20 +42,6 @@ const HANDSHAKES_PER_CORE: usize = 4;
 
 /// The time that ending the remaining masters may take after a second signal.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why an attempt could not begin. No host was touched.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// No control directory can be created.
-    #[error(transparent)]
-    ControlDirectory(#[from] RunMessage),
-    /// The ssh_config cannot be read.
-    #[error(transparent)]
-    SshConfig(#[from] Located),
-    /// The journal or another file of the run cannot be written.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
 
 /// Everything that one attempt of a run needs.
 pub struct Attempt {
@@ -77,22 +61,15 @@ pub struct Attempt {
     pub notes: Vec<Message>,
 }
 
-/// The result of an attempt.
-pub struct AttemptEnd {
-    /// The exit status of the program.
-    pub status: ExitStatus,
-    /// The delivered results; none where a second signal ended the program at once.
-    pub delivery: Option<Delivery>,
-}
-
-/// Runs an attempt.
+/// Runs an attempt. Returns the exit status of the program, and the delivered results; none where a second signal
+/// ended the program at once.
 ///
 /// # Errors
-/// No host was touched: the journal or the control directory cannot be created.
-pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd, RunError> {
+/// No host was touched: the journal or the control directory cannot be created, or the ssh_config cannot be read.
+pub async fn run_attempt(attempt: Attempt, events: Events) -> io::Result<(ExitStatus, Option<Delivery>)> {
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
-    let journal = Journal::open(&attempt.folder.journal_path())?;
+    let journal = Journal::open(&attempt.folder.path.join(JOURNAL))?;
     match attempt.resumed.last() {
         Some(at) => {
             journal.write(&JournalEntry::Resumed { at: *at }).await?;
@@ -128,14 +105,13 @@ pub async fn run_attempt(attempt: Attempt, events: Events) -> Result<AttemptEnd,
         delivery = work => delivery,
         // The second signal drops the work where it stands. Masters are processes of their own and would outlive the
         // program, so they are ended here; the journal has what a later `resume` needs.
-        () = signals.wait_for_second() => {
-            remote::end_all(control_directory.path(), END_TIMEOUT).await;
-            let status = ExitStatus::Interrupted(signals.first().unwrap_or(2));
-            return Ok(AttemptEnd { status, delivery: None });
+        () = signals.second.cancelled() => {
+            remote::end_all(control_directory.folder.path(), END_TIMEOUT).await;
+            return Ok((ExitStatus::Interrupted(signals.first().unwrap_or(2)), None));
         }
     };
     let status = ExitStatus::of(&delivery.report.hosts, delivery.status, signals.first());
-    Ok(AttemptEnd { status, delivery: Some(delivery) })
+    Ok((status, Some(delivery)))
 }
 
 /// Visits the hosts that are left and delivers the results of all hosts.

@@ -9,8 +9,8 @@ mod journal;
 mod local_path;
 mod lock;
 
-pub use earlier_run::{EarlierRun, RemainingWork, find_run, list_runs};
-pub use folder::{MANIFEST, REPORT_HTML, REPORT_JSON, REPORT_TEXT, RunFolder, SCRIPT};
+pub use earlier_run::{EarlierRun, Task, find_run, list_runs};
+pub use folder::{JOURNAL, MANIFEST, REPORT_HTML, REPORT_JSON, REPORT_TEXT, RunFolder, SCRIPT};
 pub use journal::{Journal, JournalEntry, RunParameters};
 pub use local_path::{HostFolder, ReservedNames};
-pub use lock::{Lock, LockError};
+pub use lock::Lock;

@@ -14,7 +14,7 @@ pub struct Signals {
     /// The number of the first signal.
     first: Arc<OnceLock<u8>>,
     /// Cancelled by the second signal.
-    second: CancellationToken,
+    pub second: CancellationToken,
 }
 
 impl Signals {
@@ -32,11 +32,6 @@ impl Signals {
     /// Returns the number of the first signal, once there was one.
     pub fn first(&self) -> Option<u8> {
         self.first.get().copied()
-    }
-
-    /// Waits for the second signal.
-    pub async fn wait_for_second(&self) {
-        self.second.cancelled().await;
     }
 
     async fn receive(self, mut interrupt: Signal, mut terminate: Signal, stop: Stop) {

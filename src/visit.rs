@@ -27,7 +27,7 @@ use crate::job::{Job, Script};
 use crate::message::VisitMessage;
 use crate::outcome::{Failure, HostReport, Step, StepTime};
 use crate::remote::{ControlSockets, PendingAnswer, Remote, RemoteError};
-use crate::run_dir::{HostFolder, Journal, JournalEntry, ReservedNames, RunFolder};
+use crate::run_dir::{HostFolder, Journal, JournalEntry, ReservedNames, RunFolder, Task};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 
@@ -56,20 +56,6 @@ pub struct RunContext {
     pub events: Events,
     /// The order to stop.
     pub stop: Stop,
-}
-
-/// The task of a visit.
-#[derive(Debug)]
-pub enum Task {
-    /// The whole job.
-    Whole,
-    /// Only the collection: the script began in an earlier attempt of the run and is not run again.
-    Collect {
-        /// The host's clock before it began, in seconds since 1970.
-        started_at: i64,
-        /// The report of the earlier attempt.
-        earlier: Option<Box<HostReport>>,
-    },
 }
 
 /// One visit under way.

@@ -10,7 +10,7 @@ use crate::outcome::ExitStatus;
 use crate::report::style::{self, TextFormat};
 use crate::report::text::run_summary;
 use crate::report::{Mode, Progress, Style};
-use crate::run::{self, Attempt, AttemptEnd, Delivery};
+use crate::run::{self, Attempt, Delivery};
 
 /// Runs an attempt, and prints its progress and its result.
 ///
@@ -18,7 +18,7 @@ use crate::run::{self, Attempt, AttemptEnd, Delivery};
 /// No host was touched, see [`run::run_attempt`].
 pub async fn run_and_print(attempt: Attempt, output_options: &OutputOptions) -> CommandResult {
     let (events, display) = start_progress_display(output_options);
-    let AttemptEnd { status, delivery } = run::run_attempt(attempt, events).await?;
+    let (status, delivery) = run::run_attempt(attempt, events).await?;
     if let Some(delivery) = delivery {
         // The display ends with the last event; it never fails.
         let _ended = display.join();
@@ -52,10 +52,7 @@ fn print_result(output_options: &OutputOptions, delivery: &Delivery, status: Exi
             }
         }
     } else if !output_options.quiet || status != ExitStatus::Success {
-        print_answer(&run_summary(
-            &delivery.report,
-            &delivery.places,
-            TextFormat::for_stream(&std::io::stdout()),
-        ));
+        let format = TextFormat::for_stream(&std::io::stdout());
+        print_answer(&run_summary(&delivery.report, &delivery.places, format));
     }
 }

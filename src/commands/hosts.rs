@@ -50,18 +50,17 @@ pub async fn hosts(args: cli::InspectArgs) -> CommandResult {
 
 /// Returns a table of the hosts.
 fn table(hosts: &[ListedHost<'_>]) -> String {
-    let column = |title, cell: &dyn Fn(&Resolved) -> String| {
-        let cells = hosts.iter().map(|host| escape(cell(host.resolved).as_bytes()));
+    let column = |title, cell: &dyn Fn(&Resolved, &str) -> String| {
+        let cells = hosts.iter().map(|host| escape(cell(host.resolved, host.source).as_bytes()));
         Column::new(title, Align::Left, cells)
     };
-    let sources = hosts.iter().map(|host| escape(host.source.as_bytes()));
     let columns = [
-        column(ReportMessage::Alias, &|host| host.alias.to_string()),
-        column(ReportMessage::User, &|host| host.user.clone()),
-        column(ReportMessage::Address, &|host| host.address.clone()),
-        column(ReportMessage::Port, &|host| host.port.to_string()),
-        column(ReportMessage::Jump, &|host| host.jump.clone().unwrap_or_else(|| "-".to_owned())),
-        Column::new(ReportMessage::Source, Align::Left, sources),
+        column(ReportMessage::Alias, &|host, _| host.alias.to_string()),
+        column(ReportMessage::User, &|host, _| host.user.clone()),
+        column(ReportMessage::Address, &|host, _| host.address.clone()),
+        column(ReportMessage::Port, &|host, _| host.port.to_string()),
+        column(ReportMessage::Jump, &|host, _| host.jump.clone().unwrap_or_else(|| "-".to_owned())),
+        column(ReportMessage::Source, &|_, source| source.to_owned()),
     ];
     let row = |nth| join_cells(columns.iter().map(|column| column.cell(nth)));
     let lines = iter::once(title_line(&columns)).chain((0..hosts.len()).map(row));

@@ -3,34 +3,34 @@
 use jiff::Timestamp;
 
 use super::attempt::run_and_print;
-use super::{CommandError, CommandResult, read_earlier_run, resolve_hosts, take_lock};
+use super::{CommandResult, read_earlier_run, resolve_hosts};
 use crate::cli;
 use crate::hostset::{HostName, fold_names};
 use crate::job::{self, Job, Overrides};
+use crate::located::Located;
 use crate::message::RunMessage;
 use crate::run::Attempt;
-use crate::run_dir::{EarlierRun, RemainingWork, SCRIPT};
-use crate::visit::Task;
+use crate::run_dir::{EarlierRun, Lock, SCRIPT, Task};
 
 /// Finishes a run.
 pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
-    let earlier = read_earlier_run(&args.earlier)?;
+    let earlier = read_earlier_run(args.earlier)?;
     let job = load_earlier_job(&earlier, args.parallel, args.no_mail)?;
     let output = earlier.folder.path.parent().unwrap_or(&job.output);
-    let _lock = take_lock(output, &job.name)?;
+    let _lock = Lock::take(output, &job.name)?;
     // Read again: another attempt may have continued the run until it released the lock.
-    let earlier = EarlierRun::read(&earlier.folder.path)?;
+    let mut earlier = EarlierRun::read(&earlier.folder.path)?;
     let (mut tasks, mut earlier_reports, mut collect_only) = (Vec::new(), Vec::new(), Vec::new());
     let (hosts, _duplicates) = resolve_hosts(&job, earlier.parameters.hosts.iter().cloned()).await?;
     for host in hosts {
-        match earlier.remaining_work(&host.alias, args.execute_again) {
-            RemainingWork::Nothing(report) => earlier_reports.push(*report),
-            RemainingWork::Collect { started_at, earlier } => {
-                collect_only.push(host.alias.clone());
-                tasks.push((host, Task::Collect { started_at, earlier }));
-            }
-            RemainingWork::Visit => tasks.push((host, Task::Whole)),
+        let Some(task) = earlier.remaining_task(&host.alias, args.execute_again) else {
+            earlier_reports.extend(earlier.reports.remove(&host.alias));
+            continue;
+        };
+        if matches!(task, Task::Collect { .. }) {
+            collect_only.push(host.alias.clone());
         }
+        tasks.push((host, task));
     }
     let succeeded: Vec<HostName> = earlier_reports.iter().map(|report| report.host.clone()).collect();
     let notes = [
@@ -49,7 +49,7 @@ pub(super) fn load_earlier_job(
     earlier: &EarlierRun,
     parallel: Option<usize>,
     no_mail: bool,
-) -> Result<Job, CommandError> {
+) -> Result<Job, Located> {
     let parameters = &earlier.parameters;
     let overrides = Overrides {
         hosts: Some(parameters.hosts.iter().map(HostName::to_string).collect()),
@@ -60,5 +60,5 @@ pub(super) fn load_earlier_job(
         name: Some(parameters.name.clone()),
         ..Overrides::default()
     };
-    Ok(job::load_job(&parameters.job_file, overrides)?)
+    job::load_job(&parameters.job_file, overrides)
 }

@@ -3,30 +3,30 @@
 use jiff::Timestamp;
 
 use super::attempt::run_and_print;
-use super::{CommandResult, load_job, print_answer, resolve_hosts, take_lock};
+use super::{CommandResult, load_job, print_answer, resolve_hosts};
 use crate::cli;
-use crate::hostset::HostName;
 use crate::inventory::{self, Selected};
 use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::run::{self, Attempt};
-use crate::run_dir::{RunFolder, RunParameters, SCRIPT};
+use crate::run_dir::{Lock, RunFolder, RunParameters, SCRIPT, Task};
 use crate::shell_quoting;
-use crate::visit::Task;
 
 /// Runs a job.
 pub async fn run(args: cli::RunArgs) -> CommandResult {
     let job = load_job(&args.job_args, args.no_mail)?;
     let Selected { targets, notes } = inventory::select(&job.targets)?;
     let (hosts, duplicates) = resolve_hosts(&job, targets.into_iter().map(|target| target.host)).await?;
-    if !args.allow_duplicates {
-        refuse_duplicates(&duplicates)?;
+    // The script must not run twice on a machine.
+    if !args.allow_duplicates && !duplicates.is_empty() {
+        let groups: Vec<String> = duplicates.iter().map(|names| names.join(", ")).collect();
+        return Err(RunMessage::DuplicateHosts { groups: groups.join("; ") }.into());
     }
     if args.dry_run {
         print_answer(&run::dry_run(&job, &hosts)?);
         return Ok(ExitStatus::Success);
     }
-    let _lock = take_lock(&job.output, &job.name)?;
+    let _lock = Lock::take(&job.output, &job.name)?;
     let folder = RunFolder::create(&job.output, &job.name).map_err(|error| RunMessage::OutputUnusable {
         folder: job.output.display().to_string(),
         error: error.to_string(),
@@ -52,13 +52,4 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
         notes: notes.into_iter().map(Into::into).collect(),
     };
     run_and_print(attempt, &args.output_options).await
-}
-
-/// Refuses names that lead to the same machine: the script must not run twice there.
-fn refuse_duplicates(duplicates: &[Vec<HostName>]) -> Result<(), RunMessage> {
-    let groups: Vec<String> = duplicates.iter().map(|names| names.join(", ")).collect();
-    if groups.is_empty() {
-        return Ok(());
-    }
-    Err(RunMessage::DuplicateHosts { groups: groups.join("; ") })
 }

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::{CommandResult, output_folder, print_answer};
-use crate::cli;
+use super::{CommandResult, print_answer};
 use crate::escape::escape;
 use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
@@ -11,10 +10,9 @@ use crate::report::RunReport;
 use crate::run_dir::{EarlierRun, REPORT_JSON, list_runs};
 
 /// Prints the runs, the oldest first.
-pub fn runs(args: &cli::RunsArgs) -> CommandResult {
-    let output = output_folder(args.output.as_deref());
+pub fn runs(output: &Path) -> CommandResult {
     let shown = output.display().to_string();
-    let runs = list_runs(&output)
+    let runs = list_runs(output)
         .map_err(|error| RunMessage::FolderUnreadable { folder: shown.clone(), error: error.to_string() })?;
     if runs.is_empty() {
         print_answer(&format!("{}\n", RunMessage::NoRuns { folder: shown }));
@@ -39,7 +37,7 @@ fn describe_run(folder: &Path) -> String {
             parts.iter().map(RunMessage::to_string).collect()
         }
         (None, Ok(earlier)) => {
-            let (ended, hosts) = (earlier.count_ended(), earlier.parameters.hosts.len());
+            let (ended, hosts) = (earlier.reports.len(), earlier.parameters.hosts.len());
             RunMessage::RunNotOverYet { ended, hosts }.to_string()
         }
         (None, Err(error)) => error.to_string(),

@@ -1,7 +1,5 @@
 //! `recolte send`: mails the archive of an earlier run again, with the mail settings that the job has now.
 
-use std::fmt::Display;
-
 use super::resume::load_earlier_job;
 use super::{CommandResult, print_answer, print_message, print_notes, read_earlier_run};
 use crate::cli;
@@ -14,21 +12,20 @@ use crate::run_dir::REPORT_JSON;
 
 /// Sends the mail of a run.
 pub async fn send(args: cli::SendArgs) -> CommandResult {
-    let earlier = read_earlier_run(&args)?;
+    let earlier = read_earlier_run(args)?;
     let job = load_earlier_job(&earlier, None, false)?;
     let path = earlier.folder.path.join(REPORT_JSON);
-    let not_over = |error: &dyn Display| RunMessage::RunNotOver {
+    let read = std::fs::read(&path).and_then(|bytes| Ok(RunReport::from_json(&bytes)?));
+    let report = read.map_err(|error| RunMessage::RunNotOver {
         path: path.display().to_string(),
         error: error.to_string(),
-    };
-    let bytes = std::fs::read(&path).map_err(|error| not_over(&error))?;
-    let report = RunReport::from_json(&bytes).map_err(|error| not_over(&error))?;
-    if job.mail.is_none() {
+    })?;
+    let Some(settings) = &job.mail else {
         return Err(RunMessage::MailNotConfigured { job: job.file.display().to_string() }.into());
-    }
+    };
     let (events, mut receiver) = Events::channel();
     let mut delivery = Delivery::new(report, &earlier.folder);
-    delivery.send_mail(&job, &earlier.folder, &events).await;
+    delivery.send_mail(settings, &earlier.folder, &events).await;
     drop(events);
     while let Some(event) = receiver.recv().await {
         if let Event::Note(note) = event {

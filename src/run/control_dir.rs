@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::RunError;
 use crate::job::Ssh;
 use crate::message::RunMessage;
 use crate::remote::{ControlSockets, PersistentMasters};
@@ -27,7 +26,8 @@ const PERSISTENT_PREFIX: &str = "recolte-keep-";
 
 /// A control directory, removed when dropped.
 pub struct ControlDirectory {
-    folder: TempDir,
+    /// Its folder.
+    pub folder: TempDir,
     _owner: File,
 }
 
@@ -36,16 +36,16 @@ impl ControlDirectory {
     ///
     /// # Errors
     /// There is no such folder.
-    pub fn create() -> Result<Self, RunError> {
+    pub fn create() -> io::Result<Self> {
         let mut reasons = Vec::new();
         for parent in parent_folders() {
             match Self::create_in(&parent) {
-                Ok(created) if ControlSockets::fit_in(created.path()) => return Ok(created),
+                Ok(created) if ControlSockets::fit_in(created.folder.path()) => return Ok(created),
                 Ok(_) => reasons.push(format!("{}: {}", parent.display(), RunMessage::SocketPathTooLong)),
                 Err(error) => reasons.push(format!("{}: {error}", parent.display())),
             }
         }
-        Err(RunMessage::NoControlDirectory { reason: reasons.join("; ") }.into())
+        Err(io::Error::other(RunMessage::NoControlDirectory { reason: reasons.join("; ") }))
     }
 
     fn create_in(parent: &Path) -> io::Result<Self> {
@@ -56,24 +56,19 @@ impl ControlDirectory {
         Ok(Self { folder, _owner: owner })
     }
 
-    /// Returns its path.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Returns the control sockets of a command, and creates the folder of persistent masters if the job wants them.
     ///
     /// # Errors
     /// That folder cannot be used, or the ssh_config cannot be read.
-    pub fn sockets(&self, ssh: &Ssh) -> Result<ControlSockets, RunError> {
+    pub fn sockets(&self, ssh: &Ssh) -> io::Result<ControlSockets> {
         let keep = persistent_masters(ssh)?;
         if let Some(masters) = &keep {
-            masters.open().map_err(|error| RunMessage::PersistentFolderUnusable {
-                folder: masters.folder().display().to_string(),
-                error: error.to_string(),
+            masters.open().map_err(|error| {
+                let (folder, error) = (masters.folder().display().to_string(), error.to_string());
+                io::Error::other(RunMessage::PersistentFolderUnusable { folder, error })
             })?;
         }
-        Ok(ControlSockets { folder: self.path().to_owned(), persistent: keep })
+        Ok(ControlSockets { folder: self.folder.path().to_owned(), persistent: keep })
     }
 }
 
@@ -81,9 +76,9 @@ impl ControlDirectory {
 ///
 /// # Errors
 /// No folder has a path short enough for their sockets, or the ssh_config cannot be read.
-pub fn persistent_masters(ssh: &Ssh) -> Result<Option<PersistentMasters>, RunError> {
+pub fn persistent_masters(ssh: &Ssh) -> io::Result<Option<PersistentMasters>> {
     let Some(time) = ssh.keep else { return Ok(None) };
-    let config = ssh_config::digest(ssh.config.as_deref())?;
+    let config = ssh_config::digest(ssh.config.as_deref()).map_err(io::Error::other)?;
     let path_bytes = |path: &Option<PathBuf>| {
         path.as_ref().map_or(Vec::new(), |path| path.as_os_str().as_encoded_bytes().to_vec())
     };
@@ -93,7 +88,8 @@ pub fn persistent_masters(ssh: &Ssh) -> Result<Option<PersistentMasters>, RunErr
         .filter(|folder| folder.is_dir())
         .map(|folder| PersistentMasters::new(folder.join(&name), time, &known));
     masters.find(PersistentMasters::fits).map(Some).ok_or_else(|| {
-        RunMessage::NoControlDirectory { reason: RunMessage::ForPersistentMasters.to_string() }.into()
+        let reason = RunMessage::ForPersistentMasters.to_string();
+        io::Error::other(RunMessage::NoControlDirectory { reason })
     })
 }
 
@@ -137,9 +133,9 @@ mod tests {
         fs::write(dead.join(OWNER_FILE), "").unwrap();
         fs::write(dead.join("0"), "").unwrap();
         remove_stale_directories(parent.path());
-        assert!(living.path().exists() && dead.exists());
+        assert!(living.folder.path().exists() && dead.exists());
         fs::remove_file(dead.join("0")).unwrap();
         remove_stale_directories(parent.path());
-        assert!(living.path().exists() && !dead.exists());
+        assert!(living.folder.path().exists() && !dead.exists());
     }
 }

@@ -51,7 +51,7 @@ impl Delivery {
     pub async fn deliver(&mut self, job: &Job, folder: &RunFolder, packer: Packer, events: &Events) {
         self.write_reports(folder, events).await;
         let path = folder.archive_path();
-        match finish_archive(packer, folder, &self.report).await {
+        match self.finish_archive(packer, folder).await {
             Ok(bytes) => {
                 events.emit(Event::Archived { path: path.clone(), bytes });
                 self.copy_archive(job, &path, events).await;
@@ -62,19 +62,16 @@ impl Delivery {
                 self.note_failure(RunMessage::ArchiveFailed { path, error }, events);
             }
         }
-        if job.mail.is_some() {
-            self.send_mail(job, folder, events).await;
+        if let Some(settings) = &job.mail {
+            self.send_mail(settings, folder, events).await;
         }
     }
 
     /// Sends the mail of a run whose archive is finished, and writes the reports again with the result.
-    pub async fn send_mail(&mut self, job: &Job, folder: &RunFolder, events: &Events) {
+    pub async fn send_mail(&mut self, settings: &mail::Settings, folder: &RunFolder, events: &Events) {
         events.emit(Event::Mailing);
         self.report.mail = None;
-        let sent = match &job.mail {
-            Some(settings) => send_parts(settings, folder, &self.report, events).await,
-            None => MailReport::default(),
-        };
+        let sent = self.send_parts(settings, folder, events).await;
         if !sent.sent {
             self.status = DeliveryStatus::Incomplete;
         }
@@ -114,82 +111,76 @@ impl Delivery {
         self.status = DeliveryStatus::Incomplete;
         events.note(message);
     }
-}
 
-/// Adds the reports to the archive and finishes it. Returns its length in bytes.
-async fn finish_archive(packer: Packer, folder: &RunFolder, report: &RunReport) -> io::Result<u64> {
-    let (report, folder) = (report.clone(), folder.clone());
-    run_blocking(move || {
-        add_reports(&packer, &folder, &report)?;
-        // An error that occurred while hosts were visited, such as a full disk, may be gone: pack everything once
-        // more.
-        packer.finish(&folder.archive_path()).or_else(|_| {
-            let packer = Packer::start(&folder.path, per_core(1))?;
-            let hosts = report.hosts.iter();
-            hosts.flat_map(|host| archive_entries(&folder, host)).for_each(|entry| packer.add(entry));
-            add_reports(&packer, &folder, &report)?;
-            packer.finish(&folder.archive_path())
+    /// Finishes the archive. Returns its length in bytes.
+    async fn finish_archive(&self, packer: Packer, folder: &RunFolder) -> io::Result<u64> {
+        let (report, folder) = (self.report.clone(), folder.clone());
+        run_blocking(move || {
+            // An error that occurred while hosts were visited, such as a full disk, may be gone: pack everything once
+            // more.
+            finish_with_reports(packer, &folder, &report).or_else(|_| {
+                let packer = Packer::start(&folder.path, per_core(1))?;
+                let hosts = report.hosts.iter();
+                hosts.flat_map(|host| archive_entries(&folder, host)).for_each(|entry| packer.add(entry));
+                finish_with_reports(packer, &folder, &report)
+            })
         })
-    })
-    .await
+        .await
+    }
+
+    /// Sends the messages one after the other, up to the first that cannot be sent.
+    async fn send_parts(&self, settings: &mail::Settings, folder: &RunFolder, events: &Events) -> MailReport {
+        let (messages, left_out) = match self.compose_parts(settings, folder).await {
+            Ok(parts) => parts,
+            Err(error) => return MailReport { sent: false, parts: 0, error: Some(error) },
+        };
+        let (mut parts, mut errors) = (0, Vec::new());
+        for message in &messages {
+            match mail::send(settings, message).await {
+                Ok(delivery) => {
+                    parts += 1;
+                    delivery.notes.into_iter().for_each(|note| events.note(note));
+                    errors.extend(delivery.refused);
+                }
+                Err(error) => {
+                    if error.may_have_left() {
+                        events.note(RunMessage::MailMayHaveArrived);
+                    }
+                    errors.push(error.explain());
+                    break;
+                }
+            }
+        }
+        if !left_out.is_empty() {
+            errors.push(RunMessage::TooLargeForMail { hosts: fold_names(&left_out) }.to_string());
+        }
+        errors.dedup();
+        let error = (!errors.is_empty()).then(|| errors.join("; "));
+        MailReport { sent: error.is_none(), parts, error }
+    }
+
+    /// Composes the messages, none larger than the job and the server allow.
+    async fn compose_parts(
+        &self,
+        settings: &mail::Settings,
+        folder: &RunFolder,
+    ) -> Result<MailParts, String> {
+        let server = mail::server_limit(settings).await.map_err(|error| error.explain())?;
+        let limit = server.unwrap_or(u64::MAX).min(settings.max_size);
+        let (settings, folder, report) = (settings.clone(), folder.clone(), self.report.clone());
+        let composed = spawn_blocking(move || compose_mail_parts(&settings, &folder, &report, limit)).await;
+        composed
+            .unwrap_or_else(|error| Err(RunMessage::InternalError { error: error.to_string() }.to_string()))
+    }
 }
 
-/// Adds the reports for people and for machines to the archive.
-fn add_reports(packer: &Packer, folder: &RunFolder, report: &RunReport) -> io::Result<()> {
+/// Adds the reports for people and for machines to the archive, and finishes it. Returns its length in bytes.
+fn finish_with_reports(packer: Packer, folder: &RunFolder, report: &RunReport) -> io::Result<u64> {
     let modified = u64::try_from(report.ended.as_second()).unwrap_or(0);
     let add = |name: &str, bytes| {
         packer.add(ArchiveEntry::Generated { path: format!("{}/{name}", folder.name), bytes, modified });
     };
     add(REPORT_TEXT, full_report(report, &TimeZone::system()).into_bytes());
     add(MANIFEST, report.to_json()?);
-    Ok(())
-}
-
-/// Sends the messages one after the other, up to the first that cannot be sent.
-async fn send_parts(
-    settings: &mail::Settings,
-    folder: &RunFolder,
-    report: &RunReport,
-    events: &Events,
-) -> MailReport {
-    let (messages, left_out) = match compose_parts(settings, folder, report).await {
-        Ok(parts) => parts,
-        Err(error) => return MailReport { sent: false, parts: 0, error: Some(error) },
-    };
-    let (mut parts, mut errors) = (0, Vec::new());
-    for message in &messages {
-        match mail::send(settings, message).await {
-            Ok(delivery) => {
-                parts += 1;
-                delivery.notes.iter().for_each(|note| events.note(note.clone()));
-                errors.extend(delivery.refused);
-            }
-            Err(error) => {
-                if error.may_have_left() {
-                    events.note(RunMessage::MailMayHaveArrived);
-                }
-                errors.push(error.explain());
-                break;
-            }
-        }
-    }
-    if !left_out.is_empty() {
-        errors.push(RunMessage::TooLargeForMail { hosts: fold_names(&left_out) }.to_string());
-    }
-    errors.dedup();
-    let error = (!errors.is_empty()).then(|| errors.join("; "));
-    MailReport { sent: error.is_none(), parts, error }
-}
-
-/// Composes the messages, none larger than the job and the server allow.
-async fn compose_parts(
-    settings: &mail::Settings,
-    folder: &RunFolder,
-    report: &RunReport,
-) -> Result<MailParts, String> {
-    let server = mail::server_limit(settings).await.map_err(|error| error.explain())?;
-    let limit = server.unwrap_or(u64::MAX).min(settings.max_size);
-    let (settings, folder, report) = (settings.clone(), folder.clone(), report.clone());
-    let composed = spawn_blocking(move || compose_mail_parts(&settings, &folder, &report, limit)).await;
-    composed.unwrap_or_else(|error| Err(RunMessage::InternalError { error: error.to_string() }.to_string()))
+    packer.finish(&folder.archive_path())
 }

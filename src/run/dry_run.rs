@@ -3,8 +3,8 @@
 //! They are made by the functions that the visit itself uses. SFTP requests are shown as commands for `sftp`.
 
 use std::fmt::{Display, Write as _};
+use std::io;
 
-use super::RunError;
 use super::control_dir::persistent_masters;
 use crate::job::Job;
 use crate::message::RunMessage;
@@ -18,7 +18,7 @@ use crate::visit::{install_program, script_line, ssh_args};
 ///
 /// # Errors
 /// The job wants persistent masters, and no folder fits their sockets.
-pub fn dry_run(job: &Job, hosts: &[Host]) -> Result<String, RunError> {
+pub fn dry_run(job: &Job, hosts: &[Host]) -> io::Result<String> {
     let folder = std::env::temp_dir().join("recolte-dry-run");
     let sockets = ControlSockets { folder, persistent: persistent_masters(&job.ssh)? };
     let mut text = format!("# {}\n", RunMessage::DryRun { job: job.file.display().to_string() });

@@ -31,23 +31,21 @@ pub struct EarlierRun {
     /// The hosts whose script began, with the host's clock before it.
     started_at: HashMap<HostName, i64>,
     /// The last report of each host that ended.
-    reports: HashMap<HostName, HostReport>,
+    pub reports: HashMap<HostName, HostReport>,
 }
 
-/// Tells what is left to do on a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RemainingWork {
-    /// The host succeeded, with this report.
-    Nothing(Box<HostReport>),
-    /// The script began: only its files are collected.
+/// The work that is left to do on a host.
+#[derive(Debug)]
+pub enum Task {
+    /// The whole visit.
+    Whole,
+    /// The script began in an earlier attempt: only its files are collected.
     Collect {
         /// The host's clock before the script, in seconds since 1970.
         started_at: i64,
         /// The host's report, if it ended.
         earlier: Option<Box<HostReport>>,
     },
-    /// The whole visit.
-    Visit,
 }
 
 /// Finds the folder of an earlier run: by its path, by its id in `output`, or the latest.
@@ -89,77 +87,60 @@ impl EarlierRun {
         let shown = journal.display().to_string();
         let entries = journal::read_entries(&journal)
             .map_err(|error| Located::with_source(&shown, RunMessage::JournalUnreadable, error))?;
-        let parameters = entries.iter().find_map(|entry| match entry {
-            JournalEntry::Started(parameters) => Some(parameters.clone()),
-            _ => None,
-        });
-        let parameters = parameters.ok_or_else(|| Located::new(shown, RunMessage::JournalWithoutStart))?;
-        let (id, name) = (parameters.run.clone(), parameters.name.clone());
-        let folder = RunFolder { path: path.to_owned(), id, name };
-        let (resumed, started_at, reports) = (Vec::new(), HashMap::new(), HashMap::new());
-        let mut run = Self { folder, parameters, resumed, started_at, reports };
-        entries.into_iter().for_each(|entry| run.apply_entry(entry));
-        Ok(run)
-    }
-
-    fn apply_entry(&mut self, entry: JournalEntry) {
-        match entry {
-            JournalEntry::Started(_) => {}
-            JournalEntry::Resumed { at } => self.resumed.push(at),
-            // A report from before is void once the script begins again.
-            JournalEntry::Executing { host, started_at } => {
-                self.reports.remove(&host);
-                self.started_at.insert(host, started_at);
-            }
-            JournalEntry::Ended(report) => {
-                self.reports.insert(report.host.clone(), *report);
+        let mut first: Option<RunParameters> = None;
+        let (mut resumed, mut started_at, mut reports) = (Vec::new(), HashMap::new(), HashMap::new());
+        for entry in entries {
+            match entry {
+                JournalEntry::Started(parameters) => first = first.or(Some(parameters)),
+                JournalEntry::Resumed { at } => resumed.push(at),
+                // A report from before is void once the script begins again.
+                JournalEntry::Executing { host, started_at: clock } => {
+                    reports.remove(&host);
+                    started_at.insert(host, clock);
+                }
+                JournalEntry::Ended(report) => {
+                    reports.insert(report.host.clone(), *report);
+                }
             }
         }
+        let parameters = first.ok_or_else(|| Located::new(shown, RunMessage::JournalWithoutStart))?;
+        let (id, name) = (parameters.run.clone(), parameters.name.clone());
+        let folder = RunFolder { path: path.to_owned(), id, name };
+        Ok(Self { folder, parameters, resumed, started_at, reports })
     }
 
-    /// Returns what is left to do on a host. A script that began is not run again unless `execute_again` is set.
-    pub fn remaining_work(&self, host: &str, execute_again: bool) -> RemainingWork {
+    /// Returns the work that is left on a host; none if it succeeded and its files are here. A script that began is
+    /// not run again unless `execute_again` is set.
+    pub fn remaining_task(&self, host: &str, execute_again: bool) -> Option<Task> {
         let recorded = self.reports.get(host);
         let report = recorded.cloned().map(|mut report| {
             report.files.retain(|file| self.is_intact(file));
             Box::new(report)
         });
-        let lost_files = |report: &HostReport| recorded.is_some_and(|r| r.files.len() > report.files.len());
         match (report, self.started_at.get(host)) {
-            (Some(report), _) if report.outcome == Outcome::Succeeded && !lost_files(&report) => {
-                RemainingWork::Nothing(report)
-            }
-            (Some(report), _) if report.script_refused() => RemainingWork::Visit,
-            (earlier, Some(started_at)) if !execute_again => {
-                RemainingWork::Collect { started_at: *started_at, earlier }
-            }
-            _ => RemainingWork::Visit,
+            // A report that lost a file differs from the recorded one.
+            (Some(report), _) if report.outcome == Outcome::Succeeded && recorded == Some(&*report) => None,
+            (Some(report), _) if report.script_refused() => Some(Task::Whole),
+            (earlier, Some(&started_at)) if !execute_again => Some(Task::Collect { started_at, earlier }),
+            _ => Some(Task::Whole),
         }
     }
 
-    /// Returns how many hosts ended.
-    pub fn count_ended(&self) -> usize {
-        self.reports.len()
-    }
-
-    /// Checks whether a collected file still has its length and hash. Its folder is not synced after the rename, so
+    /// Checks whether a collected file still has its content. Its folder is not synced after the rename, so
     /// a power cut may have taken a file whose report is in the journal.
     fn is_intact(&self, file: &CollectedFile) -> bool {
-        hash_file(&self.folder.path.join(&file.path))
-            .is_ok_and(|(bytes, sha256)| bytes == file.bytes && sha256 == file.sha256)
+        hash_file(&self.folder.path.join(&file.path)).is_ok_and(|sha256| sha256 == file.sha256)
     }
 }
 
-/// Returns a file's length in bytes and its SHA-256 in hexadecimal.
-fn hash_file(path: &Path) -> io::Result<(u64, String)> {
-    let (mut file, mut hash, mut buffer, mut bytes) =
-        (File::open(path)?, Sha256::new(), vec![0; 64 * 1024], 0);
+/// Returns the SHA-256 of a file in hexadecimal.
+fn hash_file(path: &Path) -> io::Result<String> {
+    let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 64 * 1024]);
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {
-            return Ok((bytes, hex(&hash.finalize())));
+            return Ok(hex(&hash.finalize()));
         }
         hash.update(buffer.get(..read).unwrap_or_default());
-        bytes += read as u64;
     }
 }

@@ -5,8 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::ZonedDateTime;
 
 use crate::disk::{TEMPORARY_PREFIX, write_atomically};
 use crate::message::RunMessage;
@@ -27,7 +26,7 @@ pub const REPORT_HTML: &str = "report.html";
 pub const SCRIPT: &str = "script";
 
 /// The name of the journal.
-pub(super) const JOURNAL: &str = "journal.jsonl";
+pub const JOURNAL: &str = "journal.jsonl";
 
 /// The folder of one run.
 #[derive(Debug, Clone)]
@@ -47,8 +46,7 @@ impl RunFolder {
     /// The output folder cannot be written.
     pub fn create(output: &Path, name: &str) -> io::Result<Self> {
         private_dir_builder().recursive(true).create(output)?;
-        let stamp =
-            Timestamp::now().to_zoned_datetime(TimeZone::system()).strftime("%Y%m%d-%H%M%S").to_string();
+        let stamp = ZonedDateTime::now().strftime("%Y%m%d-%H%M%S");
         let mut number = 1;
         let (id, path) = loop {
             let id = if number == 1 { format!("{stamp}-{name}") } else { format!("{stamp}-{name}-{number}") };
@@ -66,19 +64,9 @@ impl RunFolder {
         Ok(Self { path, id, name: name.to_owned() })
     }
 
-    /// Returns the path of the folder of the collected files.
-    pub fn collected_dir(&self) -> PathBuf {
-        self.path.join(&self.name)
-    }
-
     /// Returns the path of the archive.
     pub fn archive_path(&self) -> PathBuf {
         self.path.join(format!("{}.tar.gz", self.name))
-    }
-
-    /// Returns the path of the journal.
-    pub fn journal_path(&self) -> PathBuf {
-        self.path.join(JOURNAL)
     }
 
     /// Creates the folder of what the script prints on a host, if need be, and returns its path.

@@ -125,13 +125,10 @@ fn complete_lines(bytes: &[u8]) -> &[u8] {
 
 /// Writes the requested lines until every sender is dropped. `length` is the length of the file in bytes.
 fn write_lines(file: &mut File, mut length: u64, mut requests: mpsc::UnboundedReceiver<WriteRequest>) {
-    while let Some(first) = requests.blocking_recv() {
-        // All lines that came while the last ones were synced are synced together: a sync takes as long for one
-        // line as for many, and a fleet would wait for one after the other.
-        let mut batch = vec![first];
-        while let Ok(next) = requests.try_recv() {
-            batch.push(next);
-        }
+    let mut batch = Vec::new();
+    // All lines that came while the last ones were synced are synced together: a sync takes as long for one line as
+    // for many, and a fleet would wait for one after the other.
+    while requests.blocking_recv_many(&mut batch, usize::MAX) > 0 {
         let bytes: Vec<u8> = batch.iter().flat_map(|request| request.line.iter().copied()).collect();
         let result = file.write_all(&bytes).and_then(|()| file.sync_data());
         match &result {
@@ -139,7 +136,7 @@ fn write_lines(file: &mut File, mut length: u64, mut requests: mpsc::UnboundedRe
             // A part of the lines may have been written, and the next line must not be appended to it.
             Err(_) => drop(file.set_len(length)),
         }
-        for request in batch {
+        for request in batch.drain(..) {
             let answer = result.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()));
             drop(request.written.send(answer.map(drop)));
         }

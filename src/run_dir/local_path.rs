@@ -5,7 +5,6 @@
 //! name that is taken already, or that is one of ours, gets the host's name and a number.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,10 +59,11 @@ pub struct HostFolder {
 impl HostFolder {
     /// Chooses the folder of a host's files. It is created with the first file.
     pub fn new(run: &RunFolder, host: &str, layout: Layout, reserved_names: &ReservedNames) -> Self {
+        let collected = run.path.join(&run.name);
         let folder = match layout {
-            Layout::Flat => run.collected_dir(),
-            Layout::ByHost if OWN_NAMES.contains(&host) => run.collected_dir().join(format!("{host}_")),
-            Layout::ByHost => run.collected_dir().join(host),
+            Layout::Flat => collected,
+            Layout::ByHost if OWN_NAMES.contains(&host) => collected.join(format!("{host}_")),
+            Layout::ByHost => collected.join(host),
         };
         Self {
             run: run.path.clone(),
@@ -134,10 +134,7 @@ fn sanitize_name(base: &[u8]) -> String {
 }
 
 fn percent_encode(name: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(name, "%{byte:02X}");
-    }
+    name.extend(bytes.iter().map(|byte| format!("%{byte:02X}")));
 }
 
 /// Returns the `number`th name to try: the name itself, then with the host, then with the host and a number.

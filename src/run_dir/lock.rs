@@ -8,7 +8,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use jiff::Timestamp;
-use thiserror::Error;
 
 use super::folder::private_dir_builder;
 use crate::escape::escape_tail;
@@ -19,23 +18,12 @@ use crate::message::RunMessage;
 #[derive(Debug)]
 pub struct Lock(File);
 
-/// Why the lock cannot be taken.
-#[derive(Debug, Error)]
-pub enum LockError {
-    /// Another run holds it.
-    #[error(transparent)]
-    Held(Located),
-    /// The output folder or the lock file cannot be used.
-    #[error(transparent)]
-    Unavailable(#[from] Located),
-}
-
 impl Lock {
     /// Takes the lock of a job in an output folder.
     ///
     /// # Errors
-    /// Another run holds it, or the folder cannot be written.
-    pub fn take(output: &Path, job: &str) -> Result<Self, LockError> {
+    /// Another run holds it: [`RunMessage::LockHeld`]. Or the folder or the lock file cannot be used.
+    pub fn take(output: &Path, job: &str) -> Result<Self, Located> {
         let failed =
             |error| Located::with_source(output.display().to_string(), RunMessage::LockUnavailable, error);
         private_dir_builder().recursive(true).create(output).map_err(failed)?;
@@ -53,9 +41,9 @@ impl Lock {
                 // The holder may not have written its name yet.
                 let _partial = file.take(200).read_to_end(&mut holder);
                 let holder = escape_tail(&holder, 200);
-                Err(LockError::Held(Located::new(job, RunMessage::LockHeld { holder })))
+                Err(Located::new(job, RunMessage::LockHeld { holder }))
             }
-            Err(TryLockError::Error(source)) => Err(failed(source).into()),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
 }
