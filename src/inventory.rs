@@ -10,6 +10,8 @@ pub mod register;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
 use self::filter::Filter;
 use self::register::{Register, read_register};
 use crate::escape::{escape_head, escape_path};
@@ -28,18 +30,21 @@ pub struct Target {
     pub source: String,
 }
 
-/// The hosts that the job and its options name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The hosts that the job and its options name: `[targets]`, and what only the options say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Selection {
     /// Names, ranges, and patterns over the aliases of ssh_config.
     pub hosts: Vec<String>,
     /// Names, ranges, and patterns over the selected hosts: these are left out.
     pub exclude: Vec<String>,
     /// The same: where there are any, only these remain.
+    #[serde(skip)]
     pub only: Vec<String>,
     /// More hosts, after `hosts`.
     pub register: Option<Register>,
     /// The ssh_config of `-F`; it is read only where `hosts` holds a pattern.
+    #[serde(skip)]
     pub config: Option<PathBuf>,
 }
 

@@ -8,9 +8,12 @@ mod package;
 mod rows;
 mod sheet;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
+
+use serde::Deserialize;
 
 use crate::disk::{self, ReadError};
 use crate::escape::escape_path;
@@ -24,8 +27,9 @@ const MAX_BYTES: u64 = 64 << 20;
 /// The most time that reading a register may take; far more than any valid file needs.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// A register, and the rows to select of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A register, and the rows to select of it: `targets.register`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Register {
     /// An XLSX, ODS or CSV file.
     pub file: PathBuf,
@@ -35,7 +39,8 @@ pub struct Register {
     pub host: String,
     /// Headings of columns, and the values of which a selected row has one. Cells and headings compare trimmed and
     /// without regard to case; the value `""` stands for an empty cell.
-    pub filters: Vec<(String, Vec<String>)>,
+    #[serde(default, rename = "where")]
+    pub filters: BTreeMap<String, Vec<String>>,
 }
 
 /// The machines of a register.
