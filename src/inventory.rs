@@ -32,11 +32,13 @@ pub struct Target {
 
 /// The hosts that the job and its options name: `[targets]`, and what only the options say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, expecting = "struct Targets")]
 pub struct Selection {
     /// Names, ranges, and patterns over the aliases of ssh_config.
+    #[serde(default)]
     pub hosts: Vec<String>,
     /// Names, ranges, and patterns over the selected hosts: these are left out.
+    #[serde(default)]
     pub exclude: Vec<String>,
     /// The same: where there are any, only these remain.
     #[serde(skip)]

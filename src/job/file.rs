@@ -41,14 +41,14 @@ pub(super) struct JobFile {
 
 /// The table `[archive]`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "struct Archive")]
 pub(super) struct ArchiveTable {
     pub(super) copy_to: Option<PathBuf>,
 }
 
 /// The table `[mail]`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "struct Mail")]
 pub(super) struct MailTable {
     #[serde(default)]
     pub(super) transport: Parsed<Transport>,

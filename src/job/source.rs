@@ -24,7 +24,7 @@ pub(super) struct JobSource<'a> {
 impl JobSource<'_> {
     /// Makes an error about the value of a key, like `ssh.config`; `script.args.0` is the first item of a list.
     pub(super) fn error_at(&self, key: &str, kind: JobMessage) -> Located {
-        self.error_in(&self.find(key).unwrap_or_default(), kind)
+        self.error_in(&self.find(key), kind)
     }
 
     /// Makes an error of what the TOML parser says.
@@ -44,15 +44,15 @@ impl JobSource<'_> {
         Located::new(format!("{}:{line}", self.file.display()), kind)
     }
 
-    /// Finds the range of a key's value in the text.
-    fn find(&self, key: &str) -> Option<Range<usize>> {
-        let table = DeTable::parse(self.text).ok()?;
+    /// Finds the range of a key's value in the text, or that of the nearest table around it.
+    fn find(&self, key: &str) -> Range<usize> {
+        let Ok(table) = DeTable::parse(self.text) else { return 0..0 };
         let root = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
-        let value = key.split('.').try_fold(&root, |value, part| match value.get_ref() {
-            DeValue::Array(items) => items.get(part.parse::<usize>().ok()?),
-            other => other.get(part),
+        let value = key.split('.').fold(&root, |outer, part| {
+            let value = outer.get_ref();
+            value.get(part).or_else(|| value.get(part.parse::<usize>().ok()?)).unwrap_or(outer)
         });
-        value.map(Spanned::span)
+        value.span()
     }
 
     /// Resolves a path of the job file: `~` is the home folder, a relative path starts at the job file's folder.
