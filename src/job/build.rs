@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::file::JobFile;
 use super::source::{JobSource, absolute, home, not_regular};
 use super::{Collect, Job, Overrides, Script, Ssh};
-use crate::disk::{self, ReadError};
+use crate::disk;
 use crate::escape::hex;
 use crate::inventory::{Selection, validate_entry};
 use crate::located::Located;
@@ -53,12 +53,12 @@ fn folder_of(path: &Path) -> io::Result<PathBuf> {
 
 /// Reads a whole regular file of at most [`MAX_FILE`].
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    disk::read_bounded(path, MAX_FILE).map_err(|error| match error {
-        ReadError::Io(error) => error,
-        ReadError::NotRegular => not_regular(),
-        ReadError::TooLarge => {
+    disk::read_bounded(path, MAX_FILE).map_err(|error| match error.kind() {
+        io::ErrorKind::IsADirectory => not_regular(),
+        io::ErrorKind::FileTooLarge => {
             io::Error::other(JobMessage::FileTooLarge { max_mib: MAX_FILE >> 20 }.to_string())
         }
+        _ => error,
     })
 }
 
