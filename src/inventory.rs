@@ -70,12 +70,14 @@ pub enum InventoryError {
     Count(InventoryMessage),
 }
 
-/// Checks that an entry is a name, a range or a pattern.
+/// Expands an entry, a name, a range or a pattern, to names and patterns.
 ///
 /// # Errors
 /// It is a broken range, or no name.
-pub fn validate_entry(entry: &str) -> Result<(), Located> {
-    Filter::new(&[entry.to_owned()]).map(drop)
+pub fn expand_entry(entry: &str) -> Result<Vec<String>, Located> {
+    let words = expand_ranges(entry.trim())?;
+    words.iter().filter(|word| !is_pattern(word)).try_for_each(|name| HostName::parse(name).map(drop))?;
+    Ok(words)
 }
 
 /// Selects the hosts to visit.
@@ -95,13 +97,12 @@ pub fn select(selection: &Selection) -> Result<Selected, InventoryError> {
     let named = drop_repeated(named, &mut notes);
     check_count(named.len())?;
     let names: Vec<HostName> = named.iter().map(|target| target.host.clone()).collect();
-    let (exclude, only) = (exclude.find_matches(&names), only.find_matches(&names));
-    let excludes = exclude.unmatched.into_iter().map(|entry| InventoryMessage::ExcludeMatchesNone { entry });
-    let onlys = only.unmatched.into_iter().map(|entry| InventoryMessage::OnlyMatchesNone { entry });
+    let (excluded, unmatched) = exclude.find_matches(&names);
+    let excludes = unmatched.into_iter().map(|entry| InventoryMessage::ExcludeMatchesNone { entry });
+    let (chosen, unmatched) = only.find_matches(&names);
+    let onlys = unmatched.into_iter().map(|entry| InventoryMessage::OnlyMatchesNone { entry });
     notes.extend(excludes.chain(onlys).map(|note| note.to_string()));
-    let stays = |name: &str| {
-        !exclude.names.contains(name) && (selection.only.is_empty() || only.names.contains(name))
-    };
+    let stays = |name: &str| !excluded.contains(name) && (selection.only.is_empty() || chosen.contains(name));
     let targets: Vec<Target> = named.into_iter().filter(|target| stays(&target.host)).collect();
     if targets.is_empty() {
         let named = escape_head(&fold_names(&names));
@@ -115,7 +116,7 @@ fn expand_entries(selection: &Selection) -> Result<Vec<Target>, InventoryError> 
     let mut targets = Vec::new();
     let mut aliases = None;
     for entry in selection.hosts.iter().map(|entry| entry.trim()) {
-        for name in expand_ranges(entry)? {
+        for name in expand_entry(entry)? {
             if is_pattern(&name) {
                 if aliases.is_none() {
                     aliases = Some(ssh_config::list_aliases(selection.config.as_deref())?);

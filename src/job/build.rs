@@ -13,7 +13,7 @@ use super::source::{JobSource, absolute, home, not_regular};
 use super::{Collect, Job, Overrides, Script, Ssh};
 use crate::disk;
 use crate::escape::hex;
-use crate::inventory::{Selection, validate_entry};
+use crate::inventory::{Selection, expand_entry};
 use crate::located::Located;
 use crate::message::JobMessage;
 
@@ -187,7 +187,7 @@ impl JobSource<'_> {
 
 /// Finds what is wrong with an entry of a host list.
 fn entry_fault(entry: &str) -> Option<JobMessage> {
-    validate_entry(entry).err().map(|error| JobMessage::Refused { error: error.to_string() })
+    expand_entry(entry).err().map(|error| JobMessage::Refused { error: error.to_string() })
 }
 
 /// Finds what is wrong with an argument of the script.

@@ -52,7 +52,7 @@ fn decode(content: &[u8]) -> String {
     encoding.decode_without_bom_handling(content).0.into_owned()
 }
 
-fn add_records(rows: &mut Rows<'_>, text: &str, separator: u8, place: &str) -> Result<(), Located> {
+fn add_records(rows: &mut Rows, text: &str, separator: u8, place: &str) -> Result<(), Located> {
     let mut reader = csv::ReaderBuilder::new();
     reader.delimiter(separator).has_headers(false).flexible(true);
     let mut reader = reader.from_reader(text.as_bytes());

@@ -81,7 +81,7 @@ fn format_cell(value: &DataRef<'_>) -> String {
 }
 
 /// Finds the sheet to read, and makes the rows to fill from it.
-fn find_sheet<'a, R>(book: &R, register: &'a Register, place: &str) -> Result<(String, Rows<'a>), Located>
+fn find_sheet<R>(book: &R, register: &Register, place: &str) -> Result<(String, Rows), Located>
 where
     R: Reader<Content>,
 {
