@@ -69,9 +69,7 @@ fn unreadable_job(path: &Path, error: io::Error) -> Located {
 impl JobSource<'_> {
     fn build_job(&self, file: JobFile, over: Overrides) -> Result<Job, Located> {
         let parallel = over.parallel.or(file.parallel).unwrap_or(PARALLEL);
-        if parallel == 0 {
-            return Err(self.error_at("parallel", JobMessage::ParallelIsZero));
-        }
+        self.check("parallel", (parallel == 0).then_some(JobMessage::ParallelIsZero))?;
         let output =
             over.output.as_deref().map(absolute).or(file.output.map(|path| self.resolve_path(&path)));
         let name = over.name.clone().map_or_else(|| self.check_name(file.name), Ok)?;
@@ -166,11 +164,6 @@ impl JobSource<'_> {
         self.check(KEY, collect.files.is_empty().then_some(JobMessage::CollectEmpty))?;
         self.check_all(KEY, &collect.files, |glob| path_fault(KEY, glob))?;
         Ok(collect)
-    }
-
-    /// Fails where something is wrong with the value of a key.
-    fn check(&self, key: &str, fault: Option<JobMessage>) -> Result<(), Located> {
-        fault.map_or(Ok(()), |kind| Err(self.error_at(key, kind)))
     }
 
     /// Fails where something is wrong with an item of a list.

@@ -16,9 +16,7 @@ const PASSWORD: &str = "RECOLTE_SMTP_PASSWORD";
 
 impl JobSource<'_> {
     pub(super) fn build_mail(&self, mail: MailTable) -> Result<Settings, Located> {
-        if mail.to.is_empty() {
-            return Err(self.error_at("mail.to", JobMessage::RecipientsEmpty));
-        }
+        self.check("mail.to", mail.to.is_empty().then_some(JobMessage::RecipientsEmpty))?;
         let password = match &mail.password_file {
             Some(file) => Some(self.read_password(file)?),
             None => std::env::var(PASSWORD).ok().map(|text| Password::new(&text)),
@@ -37,10 +35,9 @@ impl JobSource<'_> {
             password: password.filter(|_| mail.user.is_some()),
             user: mail.user,
         };
-        match settings.validate() {
-            Ok(()) => Ok(settings),
-            Err(error) => Err(self.error_at("mail", JobMessage::MailInvalid { error: error.to_string() })),
-        }
+        let fault = settings.validate().err();
+        self.check("mail", fault.map(|error| JobMessage::MailInvalid { error: error.to_string() }))?;
+        Ok(settings)
     }
 
     fn read_password(&self, file: &Path) -> Result<Password, Located> {

@@ -27,6 +27,11 @@ impl JobSource<'_> {
         self.error_in(&self.find(key), kind)
     }
 
+    /// Fails where something is wrong with the value of a key.
+    pub(super) fn check(&self, key: &str, fault: Option<JobMessage>) -> Result<(), Located> {
+        fault.map_or(Ok(()), |kind| Err(self.error_at(key, kind)))
+    }
+
     /// Makes an error of what the TOML parser says.
     pub(super) fn toml_error(&self, error: &toml::de::Error) -> Located {
         // `usize` is a word of Rust, not of job files.

@@ -226,13 +226,11 @@ impl Rows {
             InventoryMessage::RegisterFilter { column: column.clone(), values }.to_string()
         });
         let filters: Vec<String> = filters.collect();
-        match filters.as_slice() {
-            [] => InventoryMessage::RegisterHasNoHost { rows },
-            _ => {
-                let filters = filters.join(&InventoryMessage::RegisterFilterAnd.to_string());
-                InventoryMessage::RegisterHasNoHostWhere { rows, filters }
-            }
+        if filters.is_empty() {
+            return InventoryMessage::RegisterHasNoHost { rows };
         }
+        let filters = filters.join(&InventoryMessage::RegisterFilterAnd.to_string());
+        InventoryMessage::RegisterHasNoHostWhere { rows, filters }
     }
 }
 
