@@ -1,8 +1,8 @@
 //! The job: everything that a run will do, checked before any host is touched, and unchangeable afterwards.
 //!
 //! `file` holds the TOML file as a whole; its tables are the types below. `build` and `mail_table` make a [`Job`] of
-//! them and of the command line's [`Overrides`]; `source` makes errors with the file and the line. Limits: what only a
-//! host can tell (whether a folder exists there) is not asked here.
+//! them and of the command line's [`Overrides`]; `source` makes errors with the file and the line. Limits: what only
+//! a host can tell (whether a folder exists there) is not asked here.
 
 mod build;
 mod file;

@@ -54,10 +54,8 @@ pub(super) struct MailTable {
     pub(super) transport: Parsed<Transport>,
     pub(super) from: Option<Parsed<Mailbox>>,
     pub(super) to: Vec<Parsed<Mailbox>>,
-    #[serde(default = "subject")]
-    pub(super) subject: String,
-    #[serde(default = "body")]
-    pub(super) body: String,
+    pub(super) subject: Option<String>,
+    pub(super) body: Option<String>,
     #[serde(default = "bytes::<{ 10 * bytesize::MIB }>", deserialize_with = "size")]
     pub(super) max_size: u64,
     pub(super) user: Option<String>,
@@ -78,17 +76,6 @@ pub(super) fn yes() -> bool {
 
 pub(super) fn bytes<const SIZE: u64>() -> u64 {
     SIZE
-}
-
-/// Returns the old script's subject, with the `$U` that its shell replaced by nothing.
-fn subject() -> String {
-    "Résultat $U du script".to_owned()
-}
-
-/// Returns the old script's text.
-fn body() -> String {
-    "Vous trouverez ci-joint les fichiers comprenant les retours de chaque serveur après le lancement du script."
-        .to_owned()
 }
 
 /// A value that is written as text and parsed by its type.

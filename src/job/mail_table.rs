@@ -14,6 +14,13 @@ use crate::message::JobMessage;
 /// The variable that holds the password of the mail server.
 const PASSWORD: &str = "RECOLTE_SMTP_PASSWORD";
 
+/// The old script's subject, with the `$U` that its shell replaced by nothing.
+const SUBJECT: &str = "Résultat $U du script";
+
+/// The old script's text.
+const BODY: &str = "Vous trouverez ci-joint les fichiers comprenant les retours de chaque serveur \
+                    après le lancement du script.";
+
 impl JobSource<'_> {
     pub(super) fn build_mail(&self, mail: MailTable) -> Result<Settings, Located> {
         self.check("mail.to", mail.to.is_empty().then_some(JobMessage::RecipientsEmpty))?;
@@ -29,8 +36,8 @@ impl JobSource<'_> {
             },
             from: from.map_err(|kind| self.error_at("mail", kind))?,
             to: mail.to.into_iter().map(|Parsed(mailbox)| mailbox).collect(),
-            subject: mail.subject,
-            body: mail.body,
+            subject: mail.subject.unwrap_or_else(|| SUBJECT.to_owned()),
+            body: mail.body.unwrap_or_else(|| BODY.to_owned()),
             max_size: mail.max_size,
             password: password.filter(|_| mail.user.is_some()),
             user: mail.user,
