@@ -54,6 +54,7 @@ impl JobSource<'_> {
         let Ok(table) = DeTable::parse(self.text) else { return 0..0 };
         let root = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
         let value = key.split('.').fold(&root, |outer, part| {
+            // The key of a table, or else the number of an item.
             let value = outer.get_ref();
             value.get(part).or_else(|| value.get(part.parse::<usize>().ok()?)).unwrap_or(outer)
         });
