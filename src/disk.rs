@@ -53,31 +53,14 @@ pub fn sync_and_rename(file: NamedTempFile, path: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// A file that [`read_bounded`] does not read whole.
-#[derive(Debug)]
-pub enum ReadError {
-    /// It is a folder, a device or a pipe.
-    NotRegular,
-    /// It has more bytes than the caller allows.
-    TooLarge,
-    /// The operating system refused.
-    Io(io::Error),
-}
-
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
 /// Reads a regular file of at most `max_bytes`.
 ///
 /// # Errors
-/// It is no regular file, it is larger, or it cannot be read.
-pub fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
+/// It is no regular file (`IsADirectory`, also for a device or a pipe), larger (`FileTooLarge`), or cannot be read.
+pub fn read_bounded(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     // Checked before the file is opened: opening a pipe would wait for its writer.
     if !fs::metadata(path)?.is_file() {
-        return Err(ReadError::NotRegular);
+        return Err(io::ErrorKind::IsADirectory.into());
     }
     read_stream_bounded(File::open(path)?, max_bytes)
 }
@@ -85,10 +68,10 @@ pub fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
 /// Reads a stream of at most `max_bytes` to its end.
 ///
 /// # Errors
-/// It is larger, or it cannot be read.
-pub fn read_stream_bounded(stream: impl Read, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
+/// It is larger (`FileTooLarge`), or it cannot be read.
+pub fn read_stream_bounded(stream: impl Read, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     // One byte more than allowed is enough to know; a file may grow while it is read, so its size is no bound.
     let read = stream.take(max_bytes.saturating_add(1)).read_to_end(&mut content)?;
-    if read as u64 > max_bytes { Err(ReadError::TooLarge) } else { Ok(content) }
+    if read as u64 > max_bytes { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(content) }
 }

@@ -10,6 +10,8 @@ pub mod register;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
 use self::filter::Filter;
 use self::register::{Register, read_register};
 use crate::escape::{escape_head, escape_path};
@@ -28,18 +30,23 @@ pub struct Target {
     pub source: String,
 }
 
-/// The hosts that the job and its options name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The hosts that the job and its options name: `[targets]`, and what only the options say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "struct Targets")]
 pub struct Selection {
     /// Names, ranges, and patterns over the aliases of ssh_config.
+    #[serde(default)]
     pub hosts: Vec<String>,
     /// Names, ranges, and patterns over the selected hosts: these are left out.
+    #[serde(default)]
     pub exclude: Vec<String>,
     /// The same: where there are any, only these remain.
+    #[serde(skip)]
     pub only: Vec<String>,
     /// More hosts, after `hosts`.
     pub register: Option<Register>,
     /// The ssh_config of `-F`; it is read only where `hosts` holds a pattern.
+    #[serde(skip)]
     pub config: Option<PathBuf>,
 }
 
@@ -63,12 +70,14 @@ pub enum InventoryError {
     Count(InventoryMessage),
 }
 
-/// Checks that an entry is a name, a range or a pattern.
+/// Expands an entry, a name, a range or a pattern, to names and patterns.
 ///
 /// # Errors
 /// It is a broken range, or no name.
-pub fn validate_entry(entry: &str) -> Result<(), Located> {
-    Filter::new(&[entry.to_owned()]).map(drop)
+pub fn expand_entry(entry: &str) -> Result<Vec<String>, Located> {
+    let words = expand_ranges(entry.trim())?;
+    words.iter().filter(|word| !is_pattern(word)).try_for_each(|name| HostName::parse(name).map(drop))?;
+    Ok(words)
 }
 
 /// Selects the hosts to visit.
@@ -88,13 +97,12 @@ pub fn select(selection: &Selection) -> Result<Selected, InventoryError> {
     let named = drop_repeated(named, &mut notes);
     check_count(named.len())?;
     let names: Vec<HostName> = named.iter().map(|target| target.host.clone()).collect();
-    let (exclude, only) = (exclude.find_matches(&names), only.find_matches(&names));
-    let excludes = exclude.unmatched.into_iter().map(|entry| InventoryMessage::ExcludeMatchesNone { entry });
-    let onlys = only.unmatched.into_iter().map(|entry| InventoryMessage::OnlyMatchesNone { entry });
+    let (excluded, unmatched) = exclude.find_matches(&names);
+    let excludes = unmatched.into_iter().map(|entry| InventoryMessage::ExcludeMatchesNone { entry });
+    let (chosen, unmatched) = only.find_matches(&names);
+    let onlys = unmatched.into_iter().map(|entry| InventoryMessage::OnlyMatchesNone { entry });
     notes.extend(excludes.chain(onlys).map(|note| note.to_string()));
-    let stays = |name: &str| {
-        !exclude.names.contains(name) && (selection.only.is_empty() || only.names.contains(name))
-    };
+    let stays = |name: &str| !excluded.contains(name) && (selection.only.is_empty() || chosen.contains(name));
     let targets: Vec<Target> = named.into_iter().filter(|target| stays(&target.host)).collect();
     if targets.is_empty() {
         let named = escape_head(&fold_names(&names));
@@ -108,7 +116,7 @@ fn expand_entries(selection: &Selection) -> Result<Vec<Target>, InventoryError> 
     let mut targets = Vec::new();
     let mut aliases = None;
     for entry in selection.hosts.iter().map(|entry| entry.trim()) {
-        for name in expand_ranges(entry)? {
+        for name in expand_entry(entry)? {
             if is_pattern(&name) {
                 if aliases.is_none() {
                     aliases = Some(ssh_config::list_aliases(selection.config.as_deref())?);

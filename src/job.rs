@@ -1,24 +1,23 @@
 //! The job: everything that a run will do, checked before any host is touched, and unchangeable afterwards.
 //!
-//! `file` holds the tables of the TOML file; `build`, `targets_table` and `mail_table` make a [`Job`] of them and of
-//! the command line's [`Overrides`]; `source` makes errors with the file and the line. Limits: what only a host can
-//! tell (whether a folder exists there) is not asked here.
+//! `file` holds the TOML file as a whole; its tables are the types below. `build` and `mail_table` make a [`Job`] of
+//! them and of the command line's [`Overrides`]; `source` makes errors with the file and the line. Limits: what only
+//! a host can tell (whether a folder exists there) is not asked here.
 
 mod build;
 mod file;
 mod mail_table;
 mod max_failures;
 mod source;
-mod targets_table;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use build::{default_output, load_job, read_output};
-pub use file::Layout;
 pub use max_failures::MaxFailures;
 
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::escape::hex;
@@ -82,44 +81,68 @@ pub struct Job {
 }
 
 /// The settings of `[ssh]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Ssh {
     /// The ssh_config for `ssh -F`; none leaves the choice to ssh.
     pub config: Option<PathBuf>,
     /// A key for `ssh -i`.
     pub identity: Option<PathBuf>,
     /// The longest time for TCP, key exchange and authentication together.
+    #[serde(deserialize_with = "file::duration")]
     pub connect_timeout: Duration,
     /// The most retries of a connection that failed for a transient cause.
     pub retries: usize,
     /// The time that masters persist after their last use; none ends them with this command.
+    #[serde(deserialize_with = "file::some_duration")]
     pub keep: Option<Duration>,
 }
 
-/// The script to run on the hosts.
-#[derive(Debug, Clone)]
+impl Default for Ssh {
+    fn default() -> Self {
+        Self {
+            config: None,
+            identity: None,
+            connect_timeout: Duration::from_secs(10),
+            retries: 2,
+            keep: None,
+        }
+    }
+}
+
+/// The script to run on the hosts: `[script]`, and the content of its file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Script {
     /// The supplied script on the gateway, absolute.
     pub file: PathBuf,
     /// The name of that file, also on the hosts.
+    #[serde(skip)]
     pub name: String,
     /// The bytes, read once for all hosts.
+    #[serde(skip)]
     pub bytes: Arc<[u8]>,
     /// The SHA-256 of the bytes, in hexadecimal.
+    #[serde(skip)]
     pub sha256: String,
     /// The arguments.
+    #[serde(default)]
     pub args: Vec<String>,
     /// The staging folder on the hosts.
+    #[serde(default = "file::staging")]
     pub staging: String,
     /// The install folder on the hosts.
     pub install: String,
     /// The mode of the installed script, in octal digits.
+    #[serde(default = "file::mode")]
     pub mode: String,
     /// The user it runs as; none runs it as the login user.
     pub run_as: Option<String>,
     /// The longest time that it may run.
+    #[serde(default, deserialize_with = "file::some_duration")]
     pub timeout: Option<Duration>,
     /// Ends the script when its connection ends.
+    #[serde(default = "file::yes")]
     pub supervise: bool,
 }
 
@@ -151,21 +174,38 @@ fn derive_name(run_secret: &str, host: &str, purpose: &str) -> String {
     format!("recolte-{}", digits.get(..32).unwrap_or_default())
 }
 
-/// The files to collect from the hosts.
-#[derive(Debug, Clone)]
+/// The files to collect from the hosts: `[collect]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Collect {
     /// Globs, expanded on each host.
     pub files: Vec<String>,
     /// The layout of the files in the archive.
+    #[serde(default)]
     pub layout: Layout,
     /// Collects only files of this run.
+    #[serde(default = "file::yes")]
     pub fresh: bool,
     /// Makes it a failure if there is no file at all.
+    #[serde(default = "file::yes")]
     pub required: bool,
     /// The most bytes of one file, and of each stream that the script prints.
+    #[serde(default = "file::bytes::<{ bytesize::GIB }>", deserialize_with = "file::size")]
     pub max_file: u64,
     /// The most bytes of all files of a host.
+    #[serde(default = "file::bytes::<{ 4 * bytesize::GIB }>", deserialize_with = "file::size")]
     pub max_host: u64,
+}
+
+/// The layout of collected files below the job's folder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// A folder for each host.
+    #[default]
+    ByHost,
+    /// One folder for all; files of the same name get different ones.
+    Flat,
 }
 
 #[cfg(test)]

@@ -4,25 +4,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::expand_entry;
 use crate::escape::escape_head;
+use crate::hostset::HostName;
 use crate::hostset::pattern::{is_pattern, matches};
-use crate::hostset::{HostName, expand_ranges};
 use crate::located::Located;
 
-/// The entries of one option, expanded; each number is an index in `entries`.
-pub(super) struct Filter {
-    entries: Vec<String>,
-    names: HashMap<HostName, usize>,
-    patterns: Vec<(String, usize)>,
-}
-
-/// The result of a filter.
-pub(super) struct FilterMatches<'a> {
-    /// The names that an entry matches.
-    pub(super) names: HashSet<&'a str>,
-    /// The entries that match no name.
-    pub(super) unmatched: Vec<String>,
-}
+/// The entries of one option, each with the names and patterns that it stands for.
+pub(super) struct Filter(Vec<(String, Vec<String>)>);
 
 impl Filter {
     /// Expands the entries of an option.
@@ -30,41 +19,36 @@ impl Filter {
     /// # Errors
     /// An entry is a broken range, or no name.
     pub(super) fn new(entries: &[String]) -> Result<Self, Located> {
-        let mut filter = Self { entries: entries.to_vec(), names: HashMap::new(), patterns: Vec::new() };
-        for (index, entry) in entries.iter().enumerate() {
-            for name in expand_ranges(entry.trim())? {
-                if is_pattern(&name) {
-                    filter.patterns.push((name, index));
-                } else {
-                    filter.names.insert(HostName::parse(&name)?, index);
-                }
-            }
-        }
-        Ok(filter)
+        let expanded = entries.iter().map(|entry| Ok((entry.clone(), expand_entry(entry)?)));
+        expanded.collect::<Result<_, _>>().map(Self)
     }
 
     /// Finds the names that the entries match, and the entries that match none.
-    pub(super) fn find_matches<'a>(&self, names: &'a [HostName]) -> FilterMatches<'a> {
-        let mut matched = HashSet::new();
-        let mut used = HashSet::new();
+    pub(super) fn find_matches<'a>(&self, names: &'a [HostName]) -> (HashSet<&'a str>, Vec<String>) {
+        let mut by_part: HashMap<&str, Vec<&str>> = HashMap::new();
         for name in names {
-            for index in self.matching_entries(name) {
-                matched.insert(&**name);
-                used.insert(index);
+            let host = name.rsplit_once('@').map(|(_, host)| host);
+            for part in [Some(&**name), host].into_iter().flatten() {
+                by_part.entry(part).or_default().push(name);
             }
         }
-        let unmatched = self.entries.iter().enumerate().filter(|(index, _)| !used.contains(index));
-        let unmatched = unmatched.map(|(_, entry)| escape_head(entry)).collect();
-        FilterMatches { names: matched, unmatched }
-    }
-
-    /// Returns the indexes of the entries that match a name.
-    fn matching_entries(&self, name: &str) -> impl Iterator<Item = usize> {
-        let host = name.rsplit_once('@').map(|(_, host)| host);
-        [Some(name), host].into_iter().flatten().flat_map(|name| {
-            let patterns = self.patterns.iter().filter(move |(pattern, _)| matches(pattern, name));
-            self.names.get(name).copied().into_iter().chain(patterns.map(|(_, index)| *index))
-        })
+        let (mut matched, mut unmatched) = (HashSet::new(), Vec::new());
+        for (entry, words) in &self.0 {
+            let mut found: Vec<&str> = Vec::new();
+            for word in words {
+                if is_pattern(word) {
+                    let matching = by_part.iter().filter(|(part, _)| matches(word, part));
+                    found.extend(matching.flat_map(|(_, names)| names));
+                } else {
+                    found.extend(by_part.get(word.as_str()).into_iter().flatten());
+                }
+            }
+            if found.is_empty() {
+                unmatched.push(escape_head(entry));
+            }
+            matched.extend(found);
+        }
+        (matched, unmatched)
     }
 }
 
@@ -77,8 +61,8 @@ mod tests {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let filter = Filter::new(&owned(&["m[1-2]", "prod-*", "typo"])).unwrap();
         let names = ["m1", "m3", "root@m2", "prod-a"].map(HostName::from);
-        let found = filter.find_matches(&names);
-        assert_eq!(found.names, HashSet::from(["m1", "root@m2", "prod-a"]));
-        assert_eq!(found.unmatched, ["typo"]);
+        let (matched, unmatched) = filter.find_matches(&names);
+        assert_eq!(matched, HashSet::from(["m1", "root@m2", "prod-a"]));
+        assert_eq!(unmatched, ["typo"]);
     }
 }

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 
-use crate::disk::{self, ReadError};
+use crate::disk;
 use crate::escape::escape;
 use crate::hostset::{expand_ranges, split_list};
 use crate::located::Located;
@@ -41,17 +41,14 @@ pub fn read_host_list(arg: &str, stdin: impl FnOnce() -> io::Result<String>) -> 
 
 fn read_file(file: &str) -> Result<Vec<u8>, Located> {
     // A pipe is welcome here: `@<(command)` of bash is one.
-    let content =
-        File::open(file).map_err(ReadError::Io).and_then(|file| disk::read_stream_bounded(file, MAX_BYTES));
+    let content = File::open(file).and_then(|file| disk::read_stream_bounded(file, MAX_BYTES));
     let place = escape(file.as_bytes());
-    content.map_err(|error| match error {
-        ReadError::Io(error) if error.kind() != io::ErrorKind::IsADirectory => {
-            Located::with_source(place, InventoryMessage::FileUnreadable, error)
-        }
-        ReadError::Io(_) | ReadError::NotRegular => Located::new(place, InventoryMessage::ListNotRegular),
-        ReadError::TooLarge => {
+    content.map_err(|error| match error.kind() {
+        io::ErrorKind::IsADirectory => Located::new(place, InventoryMessage::ListNotRegular),
+        io::ErrorKind::FileTooLarge => {
             Located::new(place, InventoryMessage::ListTooLarge { max_mib: MAX_BYTES >> 20 })
         }
+        _ => Located::with_source(place, InventoryMessage::FileUnreadable, error),
     })
 }
 

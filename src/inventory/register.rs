@@ -8,11 +8,15 @@ mod package;
 mod rows;
 mod sheet;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::disk::{self, ReadError};
+use serde::Deserialize;
+
+use crate::disk;
 use crate::escape::escape_path;
 use crate::hostset::HostName;
 use crate::located::Located;
@@ -24,8 +28,9 @@ const MAX_BYTES: u64 = 64 << 20;
 /// The most time that reading a register may take; far more than any valid file needs.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// A register, and the rows to select of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A register, and the rows to select of it: `targets.register`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Register {
     /// An XLSX, ODS or CSV file.
     pub file: PathBuf,
@@ -35,7 +40,8 @@ pub struct Register {
     pub host: String,
     /// Headings of columns, and the values of which a selected row has one. Cells and headings compare trimmed and
     /// without regard to case; the value `""` stands for an empty cell.
-    pub filters: Vec<(String, Vec<String>)>,
+    #[serde(default, rename = "where")]
+    pub filters: BTreeMap<String, Vec<String>>,
 }
 
 /// The machines of a register.
@@ -56,58 +62,38 @@ pub fn read_register(register: &Register) -> Result<RegisterHosts, Located> {
     if let Some((column, _)) = register.filters.iter().find(|(_, values)| values.is_empty()) {
         return Err(Located::new(place, InventoryMessage::RegisterFilterEmpty { column: column.clone() }));
     }
-    let content = disk::read_bounded(&register.file, MAX_BYTES).map_err(|error| match error {
-        ReadError::Io(error) => Located::with_source(&place, InventoryMessage::FileUnreadable, error),
-        ReadError::NotRegular => Located::new(&place, InventoryMessage::RegisterNotRegular),
-        ReadError::TooLarge => {
+    let content = disk::read_bounded(&register.file, MAX_BYTES).map_err(|error| match error.kind() {
+        ErrorKind::IsADirectory => Located::new(&place, InventoryMessage::RegisterNotRegular),
+        ErrorKind::FileTooLarge => {
             Located::new(&place, InventoryMessage::RegisterTooLarge { max_mib: MAX_BYTES >> 20 })
         }
+        _ => Located::with_source(&place, InventoryMessage::FileUnreadable, error),
     })?;
     let (task, at) = (register.clone(), place.clone());
     run_guarded(&place, move || parse_content(&task, &at, content))
 }
 
+/// Parses a register in the format that its first bytes show.
 fn parse_content(register: &Register, place: &str, content: Vec<u8>) -> Result<RegisterHosts, Located> {
-    match detect_format(&register.file, &content).map_err(|kind| Located::new(place, kind))? {
-        Format::Csv => csv::parse_csv(register, place, &content),
-        Format::Ods => {
-            package::check_package(&content, place)?;
-            sheet::parse_ods(register, place, content)
-        }
-        Format::Xlsx => {
-            package::check_package(&content, place)?;
-            sheet::parse_xlsx(register, place, content)
-        }
-    }
-}
-
-/// A file format that is read here.
-enum Format {
-    Xlsx,
-    Ods,
-    Csv,
-}
-
-/// Detects the format of a file by its first bytes.
-fn detect_format(file: &Path, content: &[u8]) -> Result<Format, InventoryMessage> {
     let has = |at: usize, magic: &[u8]| content.get(at..).is_some_and(|rest| rest.starts_with(magic));
     let called = |extensions: &[&str]| {
-        let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        let extension = register.file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
     };
+    let refuse = |kind| Err(Located::new(place, kind));
     let utf16 = has(0, b"\xff\xfe") || has(0, b"\xfe\xff");
     match () {
-        () if content.is_empty() => Err(InventoryMessage::RegisterEmpty),
+        () if content.is_empty() => refuse(InventoryMessage::RegisterEmpty),
         // OpenDocument puts its type first in the archive, uncompressed.
         () if has(0, b"PK") && (has(30, b"mimetypeapplication/vnd.oasis") || called(&["ods"])) => {
-            Ok(Format::Ods)
+            sheet::parse_ods(register, place, content)
         }
-        () if has(0, b"PK\x03\x04") => Ok(Format::Xlsx),
-        () if has(0, b"\xd0\xcf\x11\xe0") => Err(InventoryMessage::RegisterOldFormat),
-        () if called(&["xlsx", "xlsm", "xls", "ods"]) => Err(InventoryMessage::RegisterMisnamed),
+        () if has(0, b"PK\x03\x04") => sheet::parse_xlsx(register, place, content),
+        () if has(0, b"\xd0\xcf\x11\xe0") => refuse(InventoryMessage::RegisterOldFormat),
+        () if called(&["xlsx", "xlsm", "xls", "ods"]) => refuse(InventoryMessage::RegisterMisnamed),
         // Only UTF-16 text holds NUL bytes.
-        () if !utf16 && content.contains(&0) => Err(InventoryMessage::RegisterBinary),
-        () => Ok(Format::Csv),
+        () if !utf16 && content.contains(&0) => refuse(InventoryMessage::RegisterBinary),
+        () => csv::parse_csv(register, place, &content),
     }
 }
 

@@ -26,8 +26,8 @@ fn data(file: &str) -> PathBuf {
 }
 
 fn machines(file: PathBuf) -> Register {
-    let filters =
-        vec![("User_DollarU".to_owned(), owned(&["oui", "X"])), ("groupe".to_owned(), owned(&["A", "B"]))];
+    let filters = [("User_DollarU", owned(&["oui", "X"])), ("groupe", owned(&["A", "B"]))];
+    let filters = filters.map(|(column, values)| (column.to_owned(), values)).into();
     let sheet = file.extension().is_some_and(|extension| extension != "csv").then(|| "machines".to_owned());
     Register { file, sheet, host: "machine".to_owned(), filters }
 }
@@ -154,7 +154,7 @@ fn register_error(name: &str, content: &[u8], sheet: Option<&str>) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(name);
     std::fs::write(&file, content).unwrap();
-    let filters = vec![("Groupe".to_owned(), owned(&["A"]))];
+    let filters = [("Groupe".to_owned(), owned(&["A"]))].into();
     let register = Register { file, sheet: sheet.map(str::to_owned), host: "Machine".to_owned(), filters };
     chain(&read_register(&register).unwrap_err()).replace(folder.path().to_str().unwrap(), "DIR")
 }
@@ -229,6 +229,6 @@ fn a_register_that_is_no_file_is_an_error() {
     assert!(ask("/nowhere.csv").contains("/nowhere.csv: cannot be read: No such file"));
     assert!(ask("/tmp").contains("/tmp: is not a regular file"));
     let mut nothing = machines(data("utf8-virgule.csv"));
-    nothing.filters = vec![("Groupe".to_owned(), Vec::new())];
+    nothing.filters = [("Groupe".to_owned(), Vec::new())].into();
     assert!(chain(&read_register(&nothing).unwrap_err()).contains("no value is wanted of column `Groupe`"));
 }

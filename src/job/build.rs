@@ -2,23 +2,26 @@
 //!
 //! Every value is checked that this machine can check. Limits: what only a host can tell is not asked here.
 
-use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use toml::Spanned;
 
-use super::source::JobSource;
-use super::{Collect, Job, Overrides, Script, Ssh, file};
-use crate::disk::{self, ReadError};
+use super::file::JobFile;
+use super::source::{JobSource, absolute, home, not_regular};
+use super::{Collect, Job, Overrides, Script, Ssh};
+use crate::disk;
 use crate::escape::hex;
+use crate::inventory::{Selection, expand_entry};
 use crate::located::Located;
 use crate::message::JobMessage;
 
 /// The most bytes of a job file, and of a script: far beyond any that people write.
 const MAX_FILE: u64 = 64 << 20;
+
+/// The most hosts visited at once, unless the job or the command line says.
+const PARALLEL: usize = 32;
 
 /// Reads a job file and builds the job.
 ///
@@ -29,19 +32,18 @@ pub fn load_job(path: &Path, overrides: Overrides) -> Result<Job, Located> {
         String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     });
     let text = text.map_err(|error| unreadable_job(path, error))?;
-    let source = JobSource { file: path, text: &text };
-    let parsed: file::JobFile = toml::from_str(&text).map_err(|error| source.toml_error(&error))?;
     let folder = folder_of(path).map_err(|error| unreadable_job(path, error))?;
-    JobBuilder { source, folder }.build(parsed, overrides)
+    let source = JobSource { file: path, text: &text, folder };
+    let parsed: JobFile = toml::from_str(&text).map_err(|error| source.toml_error(&error))?;
+    source.build_job(parsed, overrides)
 }
 
 /// Returns where the runs of a job file live, if it can be read and says so.
 pub fn read_output(path: &Path) -> Option<PathBuf> {
     let text = String::from_utf8(read_file(path).ok()?).ok()?;
     let table: toml::Table = toml::from_str(&text).ok()?;
-    let output = Path::new(table.get("output")?.as_str()?);
-    let builder = JobBuilder { source: JobSource { file: path, text: &text }, folder: folder_of(path).ok()? };
-    Some(builder.resolve_path(output))
+    let source = JobSource { file: path, text: &text, folder: folder_of(path).ok()? };
+    Some(source.resolve_path(Path::new(table.get("output")?.as_str()?)))
 }
 
 /// Returns the folder that paths in the job file are relative to.
@@ -51,168 +53,134 @@ fn folder_of(path: &Path) -> io::Result<PathBuf> {
 
 /// Reads a whole regular file of at most [`MAX_FILE`].
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    disk::read_bounded(path, MAX_FILE).map_err(|error| match error {
-        ReadError::Io(error) => error,
-        ReadError::NotRegular => not_regular(),
-        ReadError::TooLarge => {
+    disk::read_bounded(path, MAX_FILE).map_err(|error| match error.kind() {
+        io::ErrorKind::IsADirectory => not_regular(),
+        io::ErrorKind::FileTooLarge => {
             io::Error::other(JobMessage::FileTooLarge { max_mib: MAX_FILE >> 20 }.to_string())
         }
+        _ => error,
     })
-}
-
-fn not_regular() -> io::Error {
-    io::Error::other(JobMessage::FileNotRegular.to_string())
 }
 
 fn unreadable_job(path: &Path, error: io::Error) -> Located {
     Located::with_source(path.display().to_string(), JobMessage::JobFileUnreadable, error)
 }
 
-/// Builds a job, with the same job file for all parts of it.
-pub(super) struct JobBuilder<'a> {
-    pub(super) source: JobSource<'a>,
-    /// The folder that relative paths start from.
-    folder: PathBuf,
-}
-
-impl JobBuilder<'_> {
-    fn build(&self, file: file::JobFile, over: Overrides) -> Result<Job, Located> {
-        let parallel = over.parallel.unwrap_or(*file.parallel.get_ref());
-        if parallel == 0 {
-            return Err(self.source.error_at(&file.parallel.span(), JobMessage::ParallelIsZero));
-        }
+impl JobSource<'_> {
+    fn build_job(&self, file: JobFile, over: Overrides) -> Result<Job, Located> {
+        let parallel = over.parallel.or(file.parallel).unwrap_or(PARALLEL);
+        self.check("parallel", (parallel == 0).then_some(JobMessage::ParallelIsZero))?;
         let output =
             over.output.as_deref().map(absolute).or(file.output.map(|path| self.resolve_path(&path)));
+        let name = over.name.clone().map_or_else(|| self.check_name(file.name), Ok)?;
+        let ssh = self.build_ssh(file.ssh, over.config.clone())?;
         Ok(Job {
-            name: over.name.clone().map_or_else(|| self.check_name(file.name), Ok)?,
-            file: self.folder.join(self.source.file.file_name().unwrap_or_default()),
+            name,
+            file: self.folder.join(self.file.file_name().unwrap_or_default()),
             output: output.unwrap_or_else(default_output),
             parallel,
             handshakes: file.handshakes,
             deadline: file.deadline,
             max_failures: file.max_failures,
             canary: file.canary,
-            ssh: self.build_ssh(&file.ssh, over.config.clone())?,
-            targets: self.build_targets(file.targets, file.ssh.config, &over)?,
+            targets: self.build_targets(file.targets, ssh.config.clone(), &over)?,
+            ssh,
             script: self.build_script(file.script, over.script)?,
-            collect: self.build_collect(file.collect)?,
+            collect: self.check_collect(file.collect)?,
             copy_to: file.archive.copy_to.map(|path| self.resolve_path(&path)),
             mail: file.mail.filter(|_| !over.no_mail).map(|mail| self.build_mail(mail)).transpose()?,
         })
     }
 
-    /// Resolves a path of the job file: `~` is the home folder, a relative path starts at the job file's folder.
-    pub(super) fn resolve_path(&self, path: &Path) -> PathBuf {
-        match (path.strip_prefix("~"), home()) {
-            (Ok(rest), Some(home)) => home.join(rest),
-            _ => absolute(&self.folder.join(path)),
-        }
-    }
-
-    /// Resolves the path of a regular file that must be readable.
-    pub(super) fn resolve_readable(&self, key: &str, named: &Spanned<PathBuf>) -> Result<PathBuf, Located> {
-        let path = self.resolve_path(named.get_ref());
-        match fs::File::open(&path).and_then(|file| file.metadata()) {
-            Ok(meta) if meta.is_file() => Ok(path),
-            Ok(_) => Err(self.unreadable(key, named, not_regular())),
-            Err(error) => Err(self.unreadable(key, named, error)),
-        }
-    }
-
-    /// Makes an error about a file that the job names.
-    pub(super) fn unreadable(&self, key: &str, named: &Spanned<PathBuf>, error: io::Error) -> Located {
-        let file = self.resolve_path(named.get_ref()).display().to_string();
-        let kind = JobMessage::FileUnreadable { key: key.to_owned(), file };
-        Located { source: Some(error.into()), ..self.source.error_at(&named.span(), kind) }
-    }
-
-    fn check_name(&self, name: Option<Spanned<String>>) -> Result<String, Located> {
-        let stem = || self.source.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let (place, name) = name.map_or_else(|| (0..0, stem()), |name| (name.span(), name.into_inner()));
+    fn check_name(&self, name: Option<String>) -> Result<String, Located> {
+        let stem = || self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = name.unwrap_or_else(stem);
         let fits = !name.is_empty() && name.len() <= 100 && !name.starts_with(['.', '-']);
         if !fits || name.contains(['/', '\0']) || name.chars().any(char::is_control) {
-            return Err(self.source.error_at(&place, JobMessage::NameInvalid { name }));
+            return Err(self.error_at("name", JobMessage::NameInvalid { name }));
         }
         Ok(name)
     }
 
-    fn build_ssh(&self, ssh: &file::SshTable, config: Option<PathBuf>) -> Result<Ssh, Located> {
-        let readable = |key, path: &Option<Spanned<PathBuf>>| {
-            path.as_ref().map(|path| self.resolve_readable(key, path)).transpose()
-        };
+    fn build_ssh(&self, ssh: Ssh, config: Option<PathBuf>) -> Result<Ssh, Located> {
+        let readable =
+            |key, path: Option<PathBuf>| path.map(|path| self.resolve_readable(key, &path)).transpose();
         Ok(Ssh {
-            config: config.map_or_else(|| readable("ssh.config", &ssh.config), |config| Ok(Some(config)))?,
-            identity: readable("ssh.identity", &ssh.identity)?,
-            connect_timeout: ssh.connect_timeout,
-            retries: ssh.retries,
-            keep: ssh.keep.filter(|time| !time.is_zero()),
+            config: config.map_or_else(|| readable("ssh.config", ssh.config), |config| Ok(Some(config)))?,
+            identity: readable("ssh.identity", ssh.identity)?,
+            ..ssh
+        })
+    }
+
+    /// Builds the selection of hosts. Its entries are checked, but no list, register or ssh_config is read.
+    fn build_targets(
+        &self,
+        mut targets: Selection,
+        config: Option<PathBuf>,
+        over: &Overrides,
+    ) -> Result<Selection, Located> {
+        // Checked even where the command line replaces them: a wrong job file is always refused.
+        self.check_all("targets.exclude", &targets.exclude, entry_fault)?;
+        self.check_all("targets.hosts", &targets.hosts, entry_fault)?;
+        if let Some(register) = &mut targets.register {
+            register.file = self.resolve_readable("targets.register.file", &register.file)?;
+        }
+        targets.exclude.extend(over.exclude.iter().cloned());
+        Ok(Selection {
+            register: targets.register.filter(|_| over.hosts.is_none()),
+            hosts: over.hosts.clone().unwrap_or(targets.hosts),
+            only: over.only.clone(),
+            config,
+            ..targets
         })
     }
 
     /// Builds the script. A `copy` of an earlier run gives the bytes, the job file still gives the name.
-    fn build_script(&self, script: file::ScriptTable, copy: Option<PathBuf>) -> Result<Script, Located> {
-        let place = script.file.span();
-        let file = self.resolve_path(script.file.get_ref());
+    fn build_script(&self, script: Script, copy: Option<PathBuf>) -> Result<Script, Located> {
+        const KEY: &str = "script.file";
+        let file = self.resolve_path(&script.file);
         let bytes = match copy {
             Some(copy) => read_file(&copy).map_err(|error| unreadable_job(&copy, error))?,
             None => {
-                self.resolve_readable("script.file", &script.file)?;
+                self.resolve_readable(KEY, &file)?;
                 read_file(&file).map_err(|error| {
                     // The cause stands in the message itself.
-                    self.source.error_at(&place, JobMessage::ScriptUnreadable { error: error.to_string() })
+                    self.error_at(KEY, JobMessage::ScriptUnreadable { error: error.to_string() })
                 })?
             }
         };
         let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-        Ok(Script {
-            name: name.ok_or_else(|| self.source.error_at(&place, JobMessage::ScriptNameNotUtf8))?,
-            sha256: hex(&Sha256::digest(&bytes)),
-            bytes: Arc::from(bytes),
-            file,
-            args: self.check_all(&script.args, argument_fault)?,
-            staging: self.check(&script.staging, |path| path_fault("script.staging", path))?,
-            install: self.check(&script.install, |path| path_fault("script.install", path))?,
-            mode: self.check(&script.mode, mode_fault)?,
-            run_as: script.run_as.map(|user| self.check(&user, user_fault)).transpose()?,
-            timeout: script.timeout,
-            supervise: script.supervise,
-        })
+        let name = name.ok_or_else(|| self.error_at(KEY, JobMessage::ScriptNameNotUtf8))?;
+        self.check_all("script.args", &script.args, argument_fault)?;
+        self.check("script.staging", path_fault("script.staging", &script.staging))?;
+        self.check("script.install", path_fault("script.install", &script.install))?;
+        self.check("script.mode", mode_fault(&script.mode))?;
+        self.check("script.run_as", script.run_as.as_deref().and_then(user_fault))?;
+        Ok(Script { name, sha256: hex(&Sha256::digest(&bytes)), bytes: Arc::from(bytes), file, ..script })
     }
 
-    fn build_collect(&self, collect: file::CollectTable) -> Result<Collect, Located> {
-        let globs = collect.files.get_ref();
-        if globs.is_empty() {
-            return Err(self.source.error_at(&collect.files.span(), JobMessage::CollectEmpty));
-        }
-        Ok(Collect {
-            files: self.check_all(globs, |glob| path_fault("collect.files", glob))?,
-            layout: collect.layout,
-            fresh: collect.fresh,
-            required: collect.required,
-            max_file: collect.max_file,
-            max_host: collect.max_host,
-        })
+    fn check_collect(&self, collect: Collect) -> Result<Collect, Located> {
+        const KEY: &str = "collect.files";
+        self.check(KEY, collect.files.is_empty().then_some(JobMessage::CollectEmpty))?;
+        self.check_all(KEY, &collect.files, |glob| path_fault(KEY, glob))?;
+        Ok(collect)
     }
 
-    /// Returns a value in which `find_fault` finds nothing wrong.
-    fn check(
-        &self,
-        value: &Spanned<String>,
-        find_fault: impl Fn(&str) -> Option<JobMessage>,
-    ) -> Result<String, Located> {
-        match find_fault(value.get_ref()) {
-            Some(kind) => Err(self.source.error_at(&value.span(), kind)),
-            None => Ok(value.get_ref().clone()),
-        }
-    }
-
+    /// Fails where something is wrong with an item of a list.
     fn check_all(
         &self,
-        values: &[Spanned<String>],
+        key: &str,
+        items: &[String],
         find_fault: impl Fn(&str) -> Option<JobMessage>,
-    ) -> Result<Vec<String>, Located> {
-        values.iter().map(|value| self.check(value, &find_fault)).collect()
+    ) -> Result<(), Located> {
+        let mut numbered = items.iter().enumerate();
+        numbered.try_for_each(|(nth, item)| self.check(&format!("{key}.{nth}"), find_fault(item)))
     }
+}
+
+/// Finds what is wrong with an entry of a host list.
+fn entry_fault(entry: &str) -> Option<JobMessage> {
+    expand_entry(entry).err().map(|error| JobMessage::Refused { error: error.to_string() })
 }
 
 /// Finds what is wrong with an argument of the script.
@@ -235,24 +203,6 @@ fn user_fault(user: &str) -> Option<JobMessage> {
     let allowed = |c: char| c.is_alphanumeric() || "_.-@\\$".contains(c);
     let fits = !user.is_empty() && !user.starts_with('-') && user.chars().all(allowed);
     (!fits).then(|| JobMessage::UserInvalid { user: user.to_owned() })
-}
-
-/// Makes a path absolute and removes its `..`, but for one that follows a link; links are kept as they are.
-fn absolute(path: &Path) -> PathBuf {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    whole.components().fold(PathBuf::new(), |mut clean, part| {
-        match part {
-            // After a link, `..` is the parent of the link's target, which only the system knows.
-            Component::ParentDir if !clean.is_symlink() => drop(clean.pop()),
-            other => clean.push(other),
-        }
-        clean
-    })
-}
-
-/// Returns the user's home folder.
-fn home() -> Option<PathBuf> {
-    std::env::home_dir().filter(|home| !home.as_os_str().is_empty())
 }
 
 /// Returns where runs live unless the job or the command line says.

@@ -1,211 +1,86 @@
-//! The tables of a job file: its keys, their types and their defaults.
+//! The job file: its keys, their types and their defaults.
 //!
 //! Limits: nothing is checked against the machine, see [`super::build`].
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
-use toml::Spanned;
 
-use super::max_failures::MaxFailures;
+use super::{Collect, MaxFailures, Script, Ssh};
+use crate::inventory::Selection;
 use crate::mail::{Mailbox, Transport};
 use crate::message::JobMessage;
 
 /// A job file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct JobFile {
-    pub name: Option<Spanned<String>>,
-    pub output: Option<PathBuf>,
-    #[serde(default = "parallel")]
-    pub parallel: Spanned<usize>,
+pub(super) struct JobFile {
+    pub(super) name: Option<String>,
+    pub(super) output: Option<PathBuf>,
+    pub(super) parallel: Option<usize>,
     #[serde(default)]
-    pub handshakes: usize,
+    pub(super) handshakes: usize,
     #[serde(default, deserialize_with = "some_duration")]
-    pub deadline: Option<Duration>,
-    pub max_failures: Option<MaxFailures>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) max_failures: Option<MaxFailures>,
     #[serde(default)]
-    pub canary: usize,
+    pub(super) canary: usize,
     #[serde(default)]
-    pub targets: TargetsTable,
+    pub(super) targets: Selection,
     #[serde(default)]
-    pub ssh: SshTable,
-    pub script: ScriptTable,
-    pub collect: CollectTable,
+    pub(super) ssh: Ssh,
+    pub(super) script: Script,
+    pub(super) collect: Collect,
     #[serde(default)]
-    pub archive: ArchiveTable,
-    pub mail: Option<Spanned<MailTable>>,
-}
-
-/// The table `[targets]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TargetsTable {
-    #[serde(default)]
-    pub hosts: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub exclude: Vec<Spanned<String>>,
-    pub register: Option<RegisterTable>,
-}
-
-/// The table `targets.register`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RegisterTable {
-    pub file: Spanned<PathBuf>,
-    pub sheet: Option<String>,
-    pub host: String,
-    #[serde(default, rename = "where")]
-    pub filters: BTreeMap<String, Vec<String>>,
-}
-
-/// The table `[ssh]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SshTable {
-    pub config: Option<Spanned<PathBuf>>,
-    pub identity: Option<Spanned<PathBuf>>,
-    #[serde(deserialize_with = "duration")]
-    pub connect_timeout: Duration,
-    pub retries: usize,
-    #[serde(deserialize_with = "some_duration")]
-    pub keep: Option<Duration>,
-}
-
-impl Default for SshTable {
-    fn default() -> Self {
-        Self {
-            config: None,
-            identity: None,
-            connect_timeout: Duration::from_secs(10),
-            retries: 2,
-            keep: None,
-        }
-    }
-}
-
-/// The table `[script]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScriptTable {
-    pub file: Spanned<PathBuf>,
-    #[serde(default)]
-    pub args: Vec<Spanned<String>>,
-    #[serde(default = "staging")]
-    pub staging: Spanned<String>,
-    pub install: Spanned<String>,
-    #[serde(default = "mode")]
-    pub mode: Spanned<String>,
-    pub run_as: Option<Spanned<String>>,
-    #[serde(default, deserialize_with = "some_duration")]
-    pub timeout: Option<Duration>,
-    #[serde(default = "yes")]
-    pub supervise: bool,
-}
-
-/// The table `[collect]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CollectTable {
-    pub files: Spanned<Vec<Spanned<String>>>,
-    #[serde(default)]
-    pub layout: Layout,
-    #[serde(default = "yes")]
-    pub fresh: bool,
-    #[serde(default = "yes")]
-    pub required: bool,
-    #[serde(default = "max_file", deserialize_with = "size")]
-    pub max_file: u64,
-    #[serde(default = "max_host", deserialize_with = "size")]
-    pub max_host: u64,
-}
-
-/// The layout of collected files below the job's folder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layout {
-    /// A folder for each host.
-    #[default]
-    ByHost,
-    /// One folder for all; files of the same name get different ones.
-    Flat,
+    pub(super) archive: ArchiveTable,
+    pub(super) mail: Option<MailTable>,
 }
 
 /// The table `[archive]`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ArchiveTable {
-    pub copy_to: Option<PathBuf>,
+#[serde(deny_unknown_fields, expecting = "struct Archive")]
+pub(super) struct ArchiveTable {
+    pub(super) copy_to: Option<PathBuf>,
 }
 
 /// The table `[mail]`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MailTable {
-    #[serde(default = "sendmail")]
-    pub transport: Parsed<Transport>,
-    pub from: Option<Parsed<Mailbox>>,
-    pub to: Spanned<Vec<Parsed<Mailbox>>>,
-    #[serde(default = "subject")]
-    pub subject: String,
-    #[serde(default = "body")]
-    pub body: String,
-    #[serde(default = "max_size", deserialize_with = "size")]
-    pub max_size: u64,
-    pub user: Option<String>,
-    pub password_file: Option<Spanned<PathBuf>>,
+#[serde(deny_unknown_fields, expecting = "struct Mail")]
+pub(super) struct MailTable {
+    #[serde(default)]
+    pub(super) transport: Parsed<Transport>,
+    pub(super) from: Option<Parsed<Mailbox>>,
+    pub(super) to: Vec<Parsed<Mailbox>>,
+    pub(super) subject: Option<String>,
+    pub(super) body: Option<String>,
+    #[serde(default = "bytes::<{ 10 * bytesize::MIB }>", deserialize_with = "size")]
+    pub(super) max_size: u64,
+    pub(super) user: Option<String>,
+    pub(super) password_file: Option<PathBuf>,
 }
 
-fn parallel() -> Spanned<usize> {
-    Spanned::new(0..0, 32)
+pub(super) fn staging() -> String {
+    "/tmp".to_owned()
 }
 
-fn staging() -> Spanned<String> {
-    Spanned::new(0..0, "/tmp".to_owned())
+pub(super) fn mode() -> String {
+    "775".to_owned()
 }
 
-fn mode() -> Spanned<String> {
-    Spanned::new(0..0, "775".to_owned())
-}
-
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 
-fn max_file() -> u64 {
-    bytesize::GIB
-}
-
-fn max_host() -> u64 {
-    4 * bytesize::GIB
-}
-
-fn max_size() -> u64 {
-    10 * bytesize::MIB
-}
-
-fn sendmail() -> Parsed<Transport> {
-    Parsed(Transport::Sendmail)
-}
-
-/// Returns the old script's subject, with the `$U` that its shell replaced by nothing.
-fn subject() -> String {
-    "Résultat $U du script".to_owned()
-}
-
-/// Returns the old script's text.
-fn body() -> String {
-    "Vous trouverez ci-joint les fichiers comprenant les retours de chaque serveur après le lancement du script."
-        .to_owned()
+pub(super) fn bytes<const SIZE: u64>() -> u64 {
+    SIZE
 }
 
 /// A value that is written as text and parsed by its type.
-#[derive(Debug)]
-pub struct Parsed<T>(pub T);
+#[derive(Debug, Default)]
+pub(super) struct Parsed<T>(pub(super) T);
 
 impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -248,14 +123,16 @@ fn parse_size(text: &str) -> Result<u64, String> {
     size.map_err(|error| JobMessage::SizeInvalid { error }.to_string())
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     deserialize_text(deserializer, parse_duration)
 }
 
-fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn some_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
 }
 
-fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     deserialize_text(deserializer, parse_size)
 }

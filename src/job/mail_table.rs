@@ -3,12 +3,10 @@
 //! Limits: nothing is sent and no server is reached.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
-use toml::Spanned;
-
-use super::build::JobBuilder;
 use super::file::{MailTable, Parsed};
+use super::source::JobSource;
 use crate::located::Located;
 use crate::mail::{Mailbox, Password, Settings, Transport};
 use crate::message::JobMessage;
@@ -16,13 +14,16 @@ use crate::message::JobMessage;
 /// The variable that holds the password of the mail server.
 const PASSWORD: &str = "RECOLTE_SMTP_PASSWORD";
 
-impl JobBuilder<'_> {
-    pub(super) fn build_mail(&self, mail: Spanned<MailTable>) -> Result<Settings, Located> {
-        let place = mail.span();
-        let mail = mail.into_inner();
-        if mail.to.get_ref().is_empty() {
-            return Err(self.source.error_at(&mail.to.span(), JobMessage::RecipientsEmpty));
-        }
+/// The old script's subject, with the `$U` that its shell replaced by nothing.
+const SUBJECT: &str = "Résultat $U du script";
+
+/// The old script's text.
+const BODY: &str = "Vous trouverez ci-joint les fichiers comprenant les retours de chaque serveur \
+                    après le lancement du script.";
+
+impl JobSource<'_> {
+    pub(super) fn build_mail(&self, mail: MailTable) -> Result<Settings, Located> {
+        self.check("mail.to", mail.to.is_empty().then_some(JobMessage::RecipientsEmpty))?;
         let password = match &mail.password_file {
             Some(file) => Some(self.read_password(file)?),
             None => std::env::var(PASSWORD).ok().map(|text| Password::new(&text)),
@@ -33,26 +34,23 @@ impl JobBuilder<'_> {
                 Transport::File(folder) => Transport::File(self.resolve_path(&folder)),
                 other => other,
             },
-            from: from.map_err(|kind| self.source.error_at(&place, kind))?,
-            to: mail.to.into_inner().into_iter().map(|Parsed(mailbox)| mailbox).collect(),
-            subject: mail.subject,
-            body: mail.body,
+            from: from.map_err(|kind| self.error_at("mail", kind))?,
+            to: mail.to.into_iter().map(|Parsed(mailbox)| mailbox).collect(),
+            subject: mail.subject.unwrap_or_else(|| SUBJECT.to_owned()),
+            body: mail.body.unwrap_or_else(|| BODY.to_owned()),
             max_size: mail.max_size,
             password: password.filter(|_| mail.user.is_some()),
             user: mail.user,
         };
-        match settings.validate() {
-            Ok(()) => Ok(settings),
-            Err(error) => {
-                Err(self.source.error_at(&place, JobMessage::MailInvalid { error: error.to_string() }))
-            }
-        }
+        let fault = settings.validate().err();
+        self.check("mail", fault.map(|error| JobMessage::MailInvalid { error: error.to_string() }))?;
+        Ok(settings)
     }
 
-    fn read_password(&self, file: &Spanned<PathBuf>) -> Result<Password, Located> {
+    fn read_password(&self, file: &Path) -> Result<Password, Located> {
         const KEY: &str = "mail.password_file";
         let path = self.resolve_readable(KEY, file)?;
-        let text = fs::read_to_string(path).map_err(|error| self.unreadable(KEY, file, error))?;
+        let text = fs::read_to_string(&path).map_err(|error| self.unreadable(KEY, &path, error))?;
         Ok(Password::new(&text))
     }
 }

@@ -12,7 +12,7 @@ use super::include::expand_include;
 use super::line::{Line, parse_line};
 use super::need_to_ask::AskRule;
 use super::{Alias, MAX_BYTES, MAX_FILES};
-use crate::disk::{self, ReadError};
+use crate::disk;
 use crate::escape::escape_path;
 use crate::hostset::HostName;
 use crate::hostset::pattern::is_pattern;
@@ -110,16 +110,17 @@ impl Reader {
             let (max_files, max_mib) = (MAX_FILES, MAX_BYTES >> 20);
             Located::new(escape_path(file), InventoryMessage::ConfigTooLarge { max_files, max_mib })
         };
-        let content = disk::read_bounded(file, MAX_BYTES - self.bytes).map_err(|error| match error {
-            ReadError::Io(source) => {
-                let place = format!("{place}: {}", escape_path(file));
-                Located::with_source(place, InventoryMessage::FileUnreadable, source)
-            }
-            ReadError::NotRegular => {
-                Located::new(place, InventoryMessage::ConfigNotRegular { file: escape_path(file) })
-            }
-            ReadError::TooLarge => too_large(),
-        })?;
+        let content =
+            disk::read_bounded(file, MAX_BYTES - self.bytes).map_err(|error| match error.kind() {
+                io::ErrorKind::IsADirectory => {
+                    Located::new(place, InventoryMessage::ConfigNotRegular { file: escape_path(file) })
+                }
+                io::ErrorKind::FileTooLarge => too_large(),
+                _ => {
+                    let place = format!("{place}: {}", escape_path(file));
+                    Located::with_source(place, InventoryMessage::FileUnreadable, error)
+                }
+            })?;
         self.files += 1;
         self.bytes += content.len() as u64;
         if self.files > MAX_FILES { Err(too_large()) } else { Ok(content) }

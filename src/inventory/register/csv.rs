@@ -3,7 +3,7 @@
 //! The separator is the one with which the header is found. Limits: text that is no Unicode is taken for
 //! Windows-1252, where every byte is a character.
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::{UTF_8, WINDOWS_1252};
 
 use super::rows::Rows;
 use super::{Register, RegisterHosts};
@@ -45,14 +45,13 @@ fn try_separator(
     ((fits, rows.width()), read.and_then(|()| rows.finish()))
 }
 
+/// Decodes a text by its byte order mark, or else as UTF-8 if it is valid.
 fn decode(content: &[u8]) -> String {
-    let valid = std::str::from_utf8(content).is_ok();
-    let (encoding, bom) = Encoding::for_bom(content).unwrap_or((if valid { UTF_8 } else { WINDOWS_1252 }, 0));
-    let content = content.get(bom..).unwrap_or_default();
-    encoding.decode_without_bom_handling(content).0.into_owned()
+    let encoding = if std::str::from_utf8(content).is_ok() { UTF_8 } else { WINDOWS_1252 };
+    encoding.decode(content).0.into_owned()
 }
 
-fn add_records(rows: &mut Rows<'_>, text: &str, separator: u8, place: &str) -> Result<(), Located> {
+fn add_records(rows: &mut Rows, text: &str, separator: u8, place: &str) -> Result<(), Located> {
     let mut reader = csv::ReaderBuilder::new();
     reader.delimiter(separator).has_headers(false).flexible(true);
     let mut reader = reader.from_reader(text.as_bytes());

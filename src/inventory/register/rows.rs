@@ -24,12 +24,13 @@ const MAX_LISTED: usize = 30;
 pub(super) type Merges = HashMap<(u64, usize), u64>;
 
 /// The rows of one sheet, being read.
-pub(super) struct Rows<'a> {
-    register: &'a Register,
+#[derive(Default)]
+pub(super) struct Rows {
+    register: Register,
     /// The file and its sheet, for messages.
     place: String,
     /// The file editor's word for a row: `row` or `line`.
-    unit: InventoryMessage,
+    unit: String,
     /// Text for an error about a missing column: the other sheets.
     pub(super) hint: String,
     /// The cells that are merged downwards; none if the format does not say which are merged.
@@ -58,21 +59,10 @@ struct RegisterColumn {
     empty: u64,
 }
 
-impl<'a> Rows<'a> {
-    pub(super) fn new(register: &'a Register, place: &str, unit: InventoryMessage) -> Self {
-        Self {
-            register,
-            place: place.to_owned(),
-            unit,
-            hint: String::new(),
-            merges: None,
-            head: Vec::new(),
-            columns: Vec::new(),
-            read: 0,
-            hosts: Vec::new(),
-            nameless: Vec::new(),
-            notes: Vec::new(),
-        }
+impl Rows {
+    pub(super) fn new(register: &Register, place: &str, unit: InventoryMessage) -> Self {
+        let (register, place, unit) = (register.clone(), place.to_owned(), unit.to_string());
+        Self { register, place, unit, ..Self::default() }
     }
 
     /// Checks whether the header was among the rows.
@@ -121,9 +111,8 @@ impl<'a> Rows<'a> {
     fn find_columns(&self, cells: &[String]) -> Result<Vec<RegisterColumn>, Located> {
         let cells: Vec<String> = cells.iter().map(|cell| normalize(cell)).collect();
         let host = (&self.register.host, &Vec::new());
-        let filters = self.register.filters.iter().map(|(heading, values)| (heading, values));
         let mut columns = Vec::new();
-        for (heading, values) in std::iter::once(host).chain(filters) {
+        for (heading, values) in std::iter::once(host).chain(&self.register.filters) {
             let searched = normalize(heading);
             let mut places = cells.iter().enumerate().filter(|(_, cell)| **cell == searched);
             let Some((at, _)) = places.next() else { return Ok(Vec::new()) };
@@ -140,7 +129,7 @@ impl<'a> Rows<'a> {
 
     /// Explains which heading is missing, with those of the row that looks most like a header.
     fn missing_column(&self) -> Located {
-        let filters = self.register.filters.iter().map(|(heading, _)| heading);
+        let filters = self.register.filters.keys();
         let headings: Vec<&String> = std::iter::once(&self.register.host).chain(filters).collect();
         let has =
             |row: &[String], heading: &str| row.iter().any(|cell| normalize(cell) == normalize(heading));
@@ -169,7 +158,7 @@ impl<'a> Rows<'a> {
         }
         self.read += 1;
         let fail = |kind| {
-            let (place, unit) = (self.place.clone(), self.unit.to_string());
+            let (place, unit) = (self.place.clone(), self.unit.clone());
             Located::new(InventoryMessage::AtRow { place, unit, number }.to_string(), kind)
         };
         let mut selected = true;
@@ -206,7 +195,7 @@ impl<'a> Rows<'a> {
     fn note_left_out(&mut self) {
         let mut kinds = Vec::new();
         if !self.nameless.is_empty() {
-            let (unit, column) = (self.unit.to_string(), self.register.host.clone());
+            let (unit, column) = (self.unit.clone(), self.register.host.clone());
             let rows = join_shortened(self.nameless.iter());
             kinds.push(InventoryMessage::RegisterRowsUnnamed { unit, rows, column });
         }
@@ -237,13 +226,11 @@ impl<'a> Rows<'a> {
             InventoryMessage::RegisterFilter { column: column.clone(), values }.to_string()
         });
         let filters: Vec<String> = filters.collect();
-        match filters.as_slice() {
-            [] => InventoryMessage::RegisterHasNoHost { rows },
-            _ => {
-                let filters = filters.join(&InventoryMessage::RegisterFilterAnd.to_string());
-                InventoryMessage::RegisterHasNoHostWhere { rows, filters }
-            }
+        if filters.is_empty() {
+            return InventoryMessage::RegisterHasNoHost { rows };
         }
+        let filters = filters.join(&InventoryMessage::RegisterFilterAnd.to_string());
+        InventoryMessage::RegisterHasNoHostWhere { rows, filters }
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::Cursor;
 
 use calamine::{Data, DataRef, Ods, Reader, SheetVisible, Xlsx};
 
+use super::package::check_package;
 use super::rows::{Merges, Rows, join_shortened, normalize};
 use super::{Register, RegisterHosts};
 use crate::located::Located;
@@ -26,6 +27,7 @@ pub(super) fn parse_xlsx(
 ) -> Result<RegisterHosts, Located> {
     let damaged =
         |error: calamine::XlsxError| Located::with_source(place, InventoryMessage::RegisterDamaged, error);
+    check_package(&content, place)?;
     let mut book: Xlsx<Content> = Xlsx::new(Cursor::new(content)).map_err(damaged)?;
     let (sheet, mut rows) = find_sheet(&book, register, place)?;
     rows.merges = Some(read_merges(&mut book, &sheet).map_err(damaged)?);
@@ -59,6 +61,7 @@ pub(super) fn parse_ods(
 ) -> Result<RegisterHosts, Located> {
     let damaged =
         |error: calamine::OdsError| Located::with_source(place, InventoryMessage::RegisterDamaged, error);
+    check_package(&content, place)?;
     let mut book: Ods<Content> = Ods::new(Cursor::new(content)).map_err(damaged)?;
     let (sheet, mut rows) = find_sheet(&book, register, place)?;
     let range = book.worksheet_range(&sheet).map_err(damaged)?;
@@ -78,7 +81,7 @@ fn format_cell(value: &DataRef<'_>) -> String {
 }
 
 /// Finds the sheet to read, and makes the rows to fill from it.
-fn find_sheet<'a, R>(book: &R, register: &'a Register, place: &str) -> Result<(String, Rows<'a>), Located>
+fn find_sheet<R>(book: &R, register: &Register, place: &str) -> Result<(String, Rows), Located>
 where
     R: Reader<Content>,
 {

@@ -129,7 +129,8 @@ fn wrong_counts_of_a_spreadsheet_reserve_no_memory() {
         (bent("referentiel.xlsx", sheet, far), "more than 1048576 rows"),
     ];
     for (content, said) in cases {
-        let register = Register { file: "r.xlsx".into(), sheet: None, host: "x".into(), filters: Vec::new() };
+        let register =
+            Register { file: "r.xlsx".into(), sheet: None, host: "x".into(), filters: BTreeMap::new() };
         let error = parse_content(&register, "r.xlsx", content).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
@@ -147,7 +148,7 @@ proptest! {
     #[test]
     fn no_csv_panics(content: Vec<u8>, text in "Machine[;,\t]Groupe\n[a;,\"\r\n\t]{0,40}") {
         for content in [content, text.into_bytes()] {
-            let register = Register { file: "r.csv".into(), sheet: None, host: "Machine".into(), filters: Vec::new() };
+            let register = Register { file: "r.csv".into(), sheet: None, host: "Machine".into(), filters: BTreeMap::new() };
             let _ = parse_content(&register, "r.csv", content);
         }
     }
@@ -158,7 +159,7 @@ proptest! {
             let mut content = std::fs::read(data(name)).unwrap();
             let place = at.index(content.len());
             content[place] = byte;
-            let register = Register { file: name.into(), sheet: None, host: "Machine".into(), filters: Vec::new() };
+            let register = Register { file: name.into(), sheet: None, host: "Machine".into(), filters: BTreeMap::new() };
             let _ = parse_content(&register, name, content);
         }
     }
