@@ -27,11 +27,25 @@ use crate::message::{Message, ReportMessage, RunMessage};
 use crate::outcome::ExitStatus;
 use crate::report::output::{print_answer, print_message};
 use crate::run::per_core;
-use crate::run_dir::{EarlierRun, find_run};
+use crate::run_dir::{EarlierRun, Lock, find_run};
 use crate::ssh_config::{self, Host};
 
-/// The exit status of a command, or why it did nothing: no host was touched.
-pub type CommandResult<T = ExitStatus> = Result<T, Box<dyn Error>>;
+/// Why a command did nothing: no host was touched.
+pub enum CommandError {
+    /// The command line, the job or this machine does not allow it.
+    Usage(Box<dyn Error>),
+    /// Another run of the job holds the lock.
+    Locked(Located),
+}
+
+impl<E: Error + 'static> From<E> for CommandError {
+    fn from(error: E) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+/// The exit status of a command, or why it did nothing.
+pub type CommandResult<T = ExitStatus> = Result<T, CommandError>;
 
 /// The environment variable that names the hosts, as the script that recolte replaces has it.
 const LIST_SERVEUR: &str = "LIST_SERVEUR";
@@ -66,13 +80,21 @@ fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
 }
 
 /// Prints why a command did nothing, with all causes. Returns the exit status of the program.
-pub fn print_error(error: &(dyn Error + 'static)) -> ExitStatus {
+pub fn print_error(error: &CommandError) -> ExitStatus {
+    let (error, status): (&dyn Error, _) = match error {
+        CommandError::Usage(error) => (&**error, ExitStatus::Usage),
+        CommandError::Locked(error) => (error, ExitStatus::Locked),
+    };
     print_message(&format!("recolte: {}", error_chain(error)));
-    match error.downcast_ref().map(|located: &Located| &*located.kind) {
-        Some(Message::Run(RunMessage::LockHeld { .. })) => ExitStatus::Locked,
-        // The command line, the job or this machine does not allow it.
-        _ => ExitStatus::Usage,
-    }
+    status
+}
+
+/// Takes the lock of a job: one run of it at a time.
+fn take_lock(output: &Path, job: &str) -> CommandResult<Lock> {
+    Lock::take(output, job).map_err(|error| match &*error.kind {
+        Message::Run(RunMessage::LockHeld { .. }) => CommandError::Locked(error),
+        _ => CommandError::Usage(error.into()),
+    })
 }
 
 fn print_generated(text: &[u8]) -> ExitStatus {

@@ -28,6 +28,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let status = commands::dispatch(cli::Cli::parse()).unwrap_or_else(|error| commands::print_error(&*error));
+    let status = commands::dispatch(cli::Cli::parse()).unwrap_or_else(|error| commands::print_error(&error));
     ExitCode::from(status.code())
 }

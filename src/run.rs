@@ -29,8 +29,6 @@ use crate::signals::Signals;
 use crate::ssh_config::Host;
 use crate::visit::{self, ConnectLimiter, visit};
 
-use deliver::archive_entries;
-
 pub use control_dir::ControlDirectory;
 pub use deliver::Delivery;
 pub use dry_run::dry_run;
@@ -125,7 +123,7 @@ async fn visit_and_deliver(attempt: Attempt, context: Arc<visit::RunContext>, pa
     let (parallel, note) = fit_parallel(job.parallel);
     note.into_iter().for_each(|note| events.note(note));
     let limits = Limits { parallel, canary, max_failures: job.max_failures };
-    let pack = |report: &HostReport| archive_entries(&folder, report).for_each(|entry| packer.add(entry));
+    let pack = |report: &HostReport| folder.archive_entries(report).for_each(|entry| packer.add(entry));
     earlier_reports.iter().for_each(pack);
     let on_end = |report: &HostReport| {
         pack(report);

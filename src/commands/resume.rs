@@ -3,21 +3,21 @@
 use jiff::Timestamp;
 
 use super::attempt::run_and_print;
-use super::{CommandResult, read_earlier_run, resolve_hosts};
+use super::{CommandResult, read_earlier_run, resolve_hosts, take_lock};
 use crate::cli;
 use crate::hostset::{HostName, fold_names};
 use crate::job::{self, Job, Overrides};
 use crate::located::Located;
 use crate::message::RunMessage;
 use crate::run::Attempt;
-use crate::run_dir::{EarlierRun, Lock, SCRIPT, Task};
+use crate::run_dir::{EarlierRun, SCRIPT, Task};
 
 /// Finishes a run.
 pub async fn resume(args: cli::ResumeArgs) -> CommandResult {
     let earlier = read_earlier_run(args.earlier)?;
     let job = load_earlier_job(&earlier, args.parallel, args.no_mail)?;
     let output = earlier.folder.path.parent().unwrap_or(&job.output);
-    let _lock = Lock::take(output, &job.name)?;
+    let _lock = take_lock(output, &job.name)?;
     // Read again: another attempt may have continued the run until it released the lock.
     let mut earlier = EarlierRun::read(&earlier.folder.path)?;
     let (mut tasks, mut earlier_reports, mut collect_only) = (Vec::new(), Vec::new(), Vec::new());

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use super::attempt::run_and_print;
-use super::{CommandResult, load_job, print_answer, resolve_hosts};
+use super::{CommandResult, load_job, print_answer, resolve_hosts, take_lock};
 use crate::cli;
 use crate::inventory::{self, Selected};
 use crate::message::RunMessage;
 use crate::outcome::ExitStatus;
 use crate::run::{self, Attempt};
-use crate::run_dir::{Lock, RunFolder, RunParameters, SCRIPT, Task};
+use crate::run_dir::{RunFolder, RunParameters, SCRIPT, Task};
 use crate::shell_quoting;
 
 /// Runs a job.
@@ -26,7 +26,7 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
         print_answer(&run::dry_run(&job, &hosts)?);
         return Ok(ExitStatus::Success);
     }
-    let _lock = Lock::take(&job.output, &job.name)?;
+    let _lock = take_lock(&job.output, &job.name)?;
     let folder = RunFolder::create(&job.output, &job.name).map_err(|error| RunMessage::OutputUnusable {
         folder: job.output.display().to_string(),
         error: error.to_string(),

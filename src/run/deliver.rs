@@ -18,7 +18,7 @@ use crate::hostset::fold_names;
 use crate::job::Job;
 use crate::mail;
 use crate::message::RunMessage;
-use crate::outcome::{DeliveryStatus, HostReport, MailReport};
+use crate::outcome::{DeliveryStatus, MailReport};
 use crate::report::text::{OutputPaths, full_report};
 use crate::report::{RunReport, html};
 use crate::run_dir::{MANIFEST, REPORT_HTML, REPORT_JSON, REPORT_TEXT, RunFolder};
@@ -31,12 +31,6 @@ pub struct Delivery {
     pub places: OutputPaths,
     /// Tells whether everything was delivered.
     pub status: DeliveryStatus,
-}
-
-/// Returns the archive entries of the files that were collected from a host.
-pub fn archive_entries(folder: &RunFolder, host: &HostReport) -> impl Iterator<Item = ArchiveEntry> {
-    let entry = |path: &String| ArchiveEntry::Disk { from: folder.path.join(path), path: path.clone() };
-    host.files.iter().map(move |file| entry(&file.path))
 }
 
 impl Delivery {
@@ -121,7 +115,7 @@ impl Delivery {
             finish_with_reports(packer, &folder, &report).or_else(|_| {
                 let packer = Packer::start(&folder.path, per_core(1))?;
                 let hosts = report.hosts.iter();
-                hosts.flat_map(|host| archive_entries(&folder, host)).for_each(|entry| packer.add(entry));
+                hosts.flat_map(|host| folder.archive_entries(host)).for_each(|entry| packer.add(entry));
                 finish_with_reports(packer, &folder, &report)
             })
         })

@@ -9,7 +9,6 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::deliver::archive_entries;
 use crate::archive;
 use crate::escape::escape;
 use crate::hostset::{HostName, fold_names};
@@ -102,7 +101,7 @@ fn split_hosts<'a>(
     let (mut parts, mut too_large) = (Vec::new(), Vec::new());
     let mut groups = vec![hosts];
     while let Some(group) = groups.pop().filter(|group| !group.is_empty()) {
-        let entries = group.iter().flat_map(|host| archive_entries(folder, host)).collect();
+        let entries = group.iter().flat_map(|host| folder.archive_entries(host)).collect();
         match archive::write_archive(BoundedBuffer { bytes: Vec::new(), max }, entries) {
             Ok(buffer) => parts.push((list_hosts(group), buffer.bytes)),
             Err(error) if error.kind() != io::ErrorKind::FileTooLarge => return Err(error),

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::ZonedDateTime;
 
+use crate::archive::ArchiveEntry;
 use crate::disk::{TEMPORARY_PREFIX, write_atomically};
 use crate::message::RunMessage;
+use crate::outcome::HostReport;
 
 /// The name of the report for machines, in the archive.
 pub const MANIFEST: &str = "manifest.json";
@@ -96,6 +98,12 @@ impl RunFolder {
             }
         }
         Ok(())
+    }
+
+    /// Returns the archive entries of the files that were collected from a host.
+    pub fn archive_entries(&self, host: &HostReport) -> impl Iterator<Item = ArchiveEntry> {
+        let entry = |path: &String| ArchiveEntry::Disk { from: self.path.join(path), path: path.clone() };
+        host.files.iter().map(move |file| entry(&file.path))
     }
 
     /// Writes a file in the run folder, atomically.
