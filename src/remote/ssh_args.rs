@@ -47,7 +47,8 @@ impl SshArgs {
     /// Returns the arguments that launch our master.
     pub(super) fn launch(&self) -> Vec<String> {
         let persist = format!("ControlPersist={}s", self.sockets.own.persist.as_secs().max(1));
-        let timeout = format!("ConnectTimeout={}", self.connect_timeout.as_secs().max(1));
+        // A second more than ours, so that it is always ours that ends the wait: ssh's covers no key exchange.
+        let timeout = format!("ConnectTimeout={}", self.connect_timeout.as_secs() + 1);
         let keepalive: &[&str] = match self.keepalive {
             true => &["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"],
             false => &[],
