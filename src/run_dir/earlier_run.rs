@@ -93,7 +93,7 @@ impl EarlierRun {
             match entry {
                 JournalEntry::Started(parameters) => first = first.or(Some(parameters)),
                 JournalEntry::Resumed { at } => resumed.push(at),
-                // The script begins again (`--execute-again`): the report of the attempt before no longer holds.
+                // The script is about to begin: the report of an attempt before no longer holds.
                 JournalEntry::Executing { host, started_at: clock } => {
                     reports.remove(&host);
                     started_at.insert(host, clock);

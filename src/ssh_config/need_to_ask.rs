@@ -5,7 +5,7 @@
 //! of these, else only the first:
 //! - `Match`, `ProxyJump`, `ServerAlive…`, `Canonical…`, `ControlPath` other than `none` (listed in `line.rs`)
 //! - an `Include` or a `HostName` to be expanded, a `HostName` for several hosts
-//! - the same `HostName` twice, or one that is also a target
+//! - the same `HostName` twice, or one that is also a target; two targets that differ in user or case only
 //!
 //! Limits: a line counts for every host, whatever block it stands in.
 
