@@ -44,7 +44,7 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     Resume(ResumeArgs),
     /// Mail the archive of an earlier run again
-    Send(SendArgs),
+    Send(EarlierRunArgs),
     /// List earlier runs
     Runs {
         /// The folder that holds the runs
@@ -110,7 +110,7 @@ pub struct InspectArgs {
 pub struct ResumeArgs {
     /// The earlier run.
     #[command(flatten)]
-    pub earlier: SendArgs,
+    pub earlier: EarlierRunArgs,
     /// Run the script again on hosts where it began and did not succeed
     #[arg(long)]
     pub execute_again: bool,
@@ -125,9 +125,9 @@ pub struct ResumeArgs {
     pub output_options: OutputOptions,
 }
 
-/// Arguments of `recolte send`: which earlier run.
+/// Arguments that name an earlier run: all of `recolte send`, and the first of `recolte resume`.
 #[derive(Debug, Args)]
-pub struct SendArgs {
+pub struct EarlierRunArgs {
     /// The run: its id or its folder; the latest by default
     pub run: Option<PathBuf>,
     /// The folder that holds the runs
@@ -172,7 +172,7 @@ pub fn generate_completions(shell: Shell) -> Vec<u8> {
 /// Generates the manual page: that of the program, then that of each subcommand.
 ///
 /// # Errors
-/// Writing to memory fails, which it does not.
+/// None in practice: the page is written to memory.
 pub fn generate_manual() -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page)?;

@@ -1,6 +1,6 @@
 //! The subcommands, one file each; `completions` and `man` are one line here, since `cli` generates their texts.
 //!
-//! Here stands what several commands begin with: reading the job, naming the hosts, finding an earlier run.
+//! Also holds what several commands begin with: loading the job, resolving the hosts, reading an earlier run.
 
 mod attempt;
 mod check;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cli::{self, Cli, Command, JobArgs, SendArgs};
+use crate::cli::{self, Cli, Command, EarlierRunArgs, JobArgs};
 use crate::escape::error_chain;
 use crate::hostset::HostName;
 use crate::inventory::host_list;
@@ -30,7 +30,7 @@ use crate::run::per_core;
 use crate::run_dir::{EarlierRun, Lock, find_run};
 use crate::ssh_config::{self, Host};
 
-/// Why a command did nothing: no host was touched.
+/// The error of a command that did nothing: no host was touched. Exit code 2 or 4.
 pub enum CommandError {
     /// The command line, the job or this machine does not allow it.
     Usage(Box<dyn Error>),
@@ -44,16 +44,16 @@ impl<E: Error + 'static> From<E> for CommandError {
     }
 }
 
-/// The exit status of a command, or why it did nothing.
+/// The exit status of a command, or the error of one that did nothing.
 pub type CommandResult<T = ExitStatus> = Result<T, CommandError>;
 
-/// The environment variable that names the hosts, as the script that recolte replaces has it.
+/// The environment variable that names the hosts. The script that recolte replaces reads it too.
 const LIST_SERVEUR: &str = "LIST_SERVEUR";
 
 /// The number of `ssh -G` that run at once, for each processor.
 const QUERIES_PER_CORE: usize = 2;
 
-/// Runs the command that was typed.
+/// Runs the subcommand of the command line.
 ///
 /// # Errors
 /// No host was touched.
@@ -74,12 +74,12 @@ pub fn dispatch(cli: Cli) -> CommandResult {
 fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(command);
-    // A thread that still blocks, on a dead file system for instance, must not hold the program back.
+    // A thread that still blocks, on a dead file system for instance, must not delay the end of the program.
     runtime.shutdown_background();
     result
 }
 
-/// Prints why a command did nothing, with all causes. Returns the exit status of the program.
+/// Prints the error of a command that did nothing, with all its causes. Returns the exit status of the program.
 pub fn print_error(error: &CommandError) -> ExitStatus {
     let (error, status): (&dyn Error, _) = match error {
         CommandError::Usage(error) => (&**error, ExitStatus::Usage),
@@ -145,12 +145,12 @@ async fn resolve_hosts(
 }
 
 /// Reads an earlier run: by its folder, by its id, or the latest.
-fn read_earlier_run(args: SendArgs) -> CommandResult<EarlierRun> {
+fn read_earlier_run(args: EarlierRunArgs) -> CommandResult<EarlierRun> {
     let folder = find_run(&output_folder(args.output), args.run.as_deref())?;
     Ok(EarlierRun::read(&folder)?)
 }
 
-/// Returns the folder that holds the runs: as the command line says, else as the job file in the current folder says,
+/// Returns the folder that holds the runs: that of the command line, else that of the job file in the current folder,
 /// else the default.
 fn output_folder(output: Option<PathBuf>) -> PathBuf {
     let in_job_file = || job::read_output(Path::new(cli::DEFAULT_JOB));

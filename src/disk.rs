@@ -1,5 +1,5 @@
-//! Work on this machine's disk: blocking calls on threads of their own, and files that appear only once they are
-//! whole.
+//! Work on this machine's disk: blocking calls on threads of their own, and files that are written under a temporary
+//! name and renamed once they are complete.
 //!
 //! Limits: a blocking call that was started runs to its end, even if nobody waits for it any more.
 
@@ -10,7 +10,7 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
-/// Starts the name of every temporary file, so that a later attempt finds those of one that was killed.
+/// The prefix of the name of every temporary file, by which a later attempt finds those of one that was killed.
 pub const TEMPORARY_PREFIX: &str = ".part-";
 
 /// Runs blocking work on a thread where it delays no other task.

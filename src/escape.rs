@@ -2,7 +2,8 @@
 //!
 //! Pure. Printable UTF-8 stays as it is; control characters, invisible characters, characters that change the writing
 //! direction and invalid UTF-8 are written as `\n`, `\x1b` or `\u{202e}`. Limits: a backslash is not doubled, so the
-//! result cannot be parsed back.
+//! result cannot be parsed back. HTML is escaped by `report/html.rs`, and shell arguments are quoted by
+//! `shell_quoting.rs`.
 
 use std::error::Error;
 use std::fmt::Write as _;

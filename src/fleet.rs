@@ -1,8 +1,7 @@
-//! Visits all hosts with bounded concurrency: canary, threshold of failures, request to stop, one report for each
-//! host.
+//! Visits all hosts, at most `parallel` at once: canary, `max_failures`, request to stop, one report for each host.
 //!
-//! The only module that runs hosts concurrently. It knows nothing of ssh: the visit is a function, so that all of
-//! this is tested with closures. A visit that panics fails its host, not the run.
+//! The only module that visits hosts concurrently. It knows nothing of ssh: the visit is a function argument, and the
+//! tests pass closures. Limits: a visit that panics fails its host, not the run.
 
 use std::any::Any;
 use std::borrow::Borrow;
@@ -29,7 +28,7 @@ pub struct Limits {
     pub max_failures: Option<MaxFailures>,
 }
 
-/// Counts hosts by how far they are.
+/// Counts the hosts that were started, and how those that ended did.
 #[derive(Debug, Default)]
 struct HostCounts {
     started: usize,
@@ -38,7 +37,7 @@ struct HostCounts {
 }
 
 impl Limits {
-    /// Returns how many more hosts may be started now, of `all`.
+    /// Returns how many more hosts may be started now; `all` is the number of hosts of the attempt.
     fn free_slots(&self, counts: &HostCounts, all: usize) -> usize {
         let running = counts.started - (counts.succeeded + counts.failed);
         let free = self.parallel.saturating_sub(running);
@@ -60,9 +59,9 @@ impl Limits {
 
 /// Visits every host of the list within the limits, and calls `on_end` as each one ends.
 ///
-/// After a request to stop, or beyond a threshold of failures, no host is started. Hosts that run observe the request
-/// themselves; a threshold does not end them. A visit may return more than a report (`R`). Returns one `R` for each
-/// host, in the order of the list.
+/// After a request to stop, a failed canary or too many failures, no further host is started. A visit under way ends
+/// itself after a request to stop; the other two do not end it. A visit returns a report, alone or within a larger
+/// result (`R`). Returns one `R` for each host, in the order of the list.
 pub async fn visit_all<H, R, F>(
     hosts: Vec<(HostName, H)>,
     limits: Limits,

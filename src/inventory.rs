@@ -1,7 +1,7 @@
 //! Selects the hosts to visit: by names, ranges, patterns over the aliases of ssh_config, and a register of machines.
 //!
-//! Limits: reads files and runs nothing, so whether a host exists is not known here. Names are compared as written;
-//! two names of one machine are two targets.
+//! Limits: reads files and runs nothing, so whether a host exists is not known here. Names are compared as written:
+//! two names of one machine are two targets (`ssh_config` finds such duplicates).
 
 mod filter;
 pub mod host_list;
@@ -26,11 +26,11 @@ use crate::ssh_config::{self, Alias};
 pub struct Target {
     /// An alias of ssh_config, a host or `user@host`.
     pub host: HostName,
-    /// The origin of the name, for people: `by name`, a range, a pattern and its line, or the register.
+    /// The origin of the name, for people: `by name`, a range, a pattern and the line of its alias, or the register.
     pub source: String,
 }
 
-/// The hosts that the job and its options name: `[targets]`, and what only the options say.
+/// The hosts that are asked for: `[targets]` of the job file, changed and completed by the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "struct Targets")]
 pub struct Selection {
@@ -40,12 +40,12 @@ pub struct Selection {
     /// Names, ranges, and patterns over the selected hosts: these are left out.
     #[serde(default)]
     pub exclude: Vec<String>,
-    /// The same: where there are any, only these remain.
+    /// Names, ranges, and patterns of `--only`: if there are any, only the selected hosts that they match remain.
     #[serde(skip)]
     pub only: Vec<String>,
-    /// More hosts, after `hosts`.
+    /// The register of machines, whose hosts follow those of `hosts`.
     pub register: Option<Register>,
-    /// The ssh_config of `-F`; it is read only where `hosts` holds a pattern.
+    /// The ssh_config of `-F` or `ssh.config`; it is read only where `hosts` holds a pattern.
     #[serde(skip)]
     pub config: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ pub struct Selection {
 /// The result of a selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
-    /// At least one, each name once, in the order written.
+    /// The hosts: at least one, each name once, in the order written.
     pub targets: Vec<Target>,
     /// Notes for people, a line each: repeated names, entries that match nothing, rows that were left out.
     pub notes: Vec<String>,
@@ -65,7 +65,7 @@ pub enum InventoryError {
     /// An entry or a file is wrong.
     #[error(transparent)]
     Located(#[from] Located),
-    /// There are no hosts, or too many.
+    /// No host is named or left, or there are too many.
     #[error("{0}")]
     Count(InventoryMessage),
 }

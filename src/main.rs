@@ -1,4 +1,4 @@
-//! recolte: from the command line to the exit code. Nothing else ends the process.
+//! Parses the command line, runs its command and returns the exit code. No other file ends the process.
 
 mod archive;
 mod cli;

@@ -3,7 +3,8 @@
 //! [`messages!`] puts each variant beside its text, so that a text is found by the variant's name and the variant by
 //! a piece of its text. The files below hold the texts of one part of the program each; [`Message`] is any of them.
 //! Limits: the names of steps, causes and outcomes are data of `report.json` and stand in `outcome`; the help of the
-//! command line stands in `cli`, where clap reads it. Whoever fills in a field escapes what comes from outside.
+//! command line stands in `cli`, where clap reads it. Nothing is escaped here: text from hosts, files and servers is
+//! escaped before it becomes a field.
 
 mod inventory;
 mod job;
@@ -38,7 +39,7 @@ macro_rules! field_type {
 
 /// Defines an enum of messages. Each variant names its fields and gives its text as a format string over them.
 ///
-/// A message that has no cause beside itself is an error.
+/// The enum is also an error type, for errors whose message is all there is to say: it has no `source()`.
 macro_rules! messages {
     ($(#[$doc:meta])* $name:ident as $part:ident { $($variant:ident $({ $($field:ident $(: $type:ty)?),+ })? => $en:literal,)+ }) => {
         $(#[$doc])*
@@ -77,7 +78,7 @@ pub enum Message {
     Report(ReportMessage),
     /// Of a run on the gateway: its folder, its lock, its notes.
     Run(RunMessage),
-    /// Of a host that is visited: what went wrong there, and the way out.
+    /// Of a host that is visited: what went wrong there, and what to do.
     Visit(VisitMessage),
 }
 

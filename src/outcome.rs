@@ -1,6 +1,6 @@
 //! Outcomes of hosts and of runs: steps, causes, the report of one host, the exit status of the program.
 //!
-//! Plain data that every module above may use. A host's outcome and the exit status are pure functions of the data.
+//! Plain data. A host's outcome (`Cause::outcome`) and the exit code (`ExitStatus::of_run`) are pure functions of it.
 
 mod cause;
 
@@ -52,13 +52,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the name for people.
-    pub fn words(self) -> String {
+    /// Returns the name for people: `timed out`, where `report.json` has `timed_out`.
+    pub fn display_name(self) -> String {
         self.to_string().replace('_', " ")
     }
 }
 
-/// A failure on a host: the step, the cause, and a hint. Texts are fit for a terminal.
+/// A failure on a host: the step, the cause, and a hint. Its texts are escaped already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The step that failed.
@@ -100,10 +100,10 @@ pub struct CollectedFile {
     pub sha256: String,
 }
 
-/// A file that matches the glob and was not collected.
+/// A file that matches a glob and was not collected, or a stream of the script that was not kept whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedFile {
-    /// Its path on the host, escaped as in [`CollectedFile`].
+    /// Its path on the host, escaped as in [`CollectedFile`]; `stdout` or `stderr` for a stream.
     pub remote: String,
     /// The reason, for people.
     pub why: String,
@@ -122,7 +122,7 @@ pub struct HostReport {
     pub cause: Option<Cause>,
     /// The cause, for people.
     pub message: Option<String>,
-    /// A way to solve it.
+    /// The hint: what to do about it, where that is known.
     pub hint: Option<String>,
     /// The script's exit status, where it ended by itself.
     pub exit_status: Option<i32>,
@@ -134,7 +134,7 @@ pub struct HostReport {
     pub steps: Vec<StepTime>,
     /// The files that were collected.
     pub files: Vec<CollectedFile>,
-    /// The files that were not, with the reasons.
+    /// The files that were not collected, and the streams that were cut, with the reasons.
     pub skipped: Vec<SkippedFile>,
 }
 
@@ -157,7 +157,8 @@ impl HostReport {
         }
     }
 
-    /// Checks whether the script is known not to have begun although it was about to: sudo or su refused.
+    /// Checks whether sudo or su refused to run the script: it did not begin, although the journal says that it was
+    /// about to.
     pub fn script_refused(&self) -> bool {
         matches!(self.cause, Some(Cause::SudoDenied | Cause::NoSuchUser))
     }
@@ -182,18 +183,18 @@ impl HostReport {
 pub struct MailReport {
     /// True if every recipient's server accepted every message.
     pub sent: bool,
-    /// The number of messages sent.
+    /// The number of messages that were sent.
     pub parts: usize,
-    /// Why it is not, or not fully, delivered.
+    /// The reasons why it was not, or not fully, sent.
     pub error: Option<String>,
 }
 
-/// Tells whether all results of a run were delivered: reports, archive, copy and mail.
+/// Tells whether all results of a run were delivered: reports, archive, copy and mail. `run/deliver.rs` decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryStatus {
-    /// Everything did.
+    /// Everything was delivered.
     Delivered,
-    /// Something did not.
+    /// Something was not delivered: exit code 3.
     Incomplete,
 }
 
@@ -227,9 +228,9 @@ impl ExitStatus {
         }
     }
 
-    /// Returns the exit status of a run. Where several apply, an interruption counts most, then the delivery, then
-    /// the hosts.
-    pub fn of(hosts: &[HostReport], delivery: DeliveryStatus, signal: Option<u8>) -> Self {
+    /// Returns the exit status of a run. Where several apply, an interruption comes first, then an incomplete
+    /// delivery (exit code 3), then a host that did not succeed.
+    pub fn of_run(hosts: &[HostReport], delivery: DeliveryStatus, signal: Option<u8>) -> Self {
         match signal {
             Some(signal) => Self::Interrupted(signal),
             None if delivery == DeliveryStatus::Incomplete => Self::NotDelivered,
@@ -260,7 +261,7 @@ mod tests {
             (&bad[..], incomplete, Some(2), 130),
             (&good[..], delivered, Some(15), 143),
         ] {
-            assert_eq!(ExitStatus::of(hosts, delivery, signal).code(), code);
+            assert_eq!(ExitStatus::of_run(hosts, delivery, signal).code(), code);
         }
     }
 

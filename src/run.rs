@@ -1,6 +1,7 @@
-//! The run engine: one attempt visits the hosts that are left, then delivers the results of all hosts.
+//! The run engine: one attempt visits the hosts that are not done yet, then delivers the results of all hosts.
 //!
-//! `run` starts with every host, `resume` with those that earlier attempts left; from here on they are the same.
+//! An attempt of `recolte run` has every host to visit, one of `recolte resume` those that earlier attempts did not
+//! finish; in everything else the two are alike. Limits: nothing here prints, events are emitted instead.
 
 mod control_dir;
 mod deliver;
@@ -49,7 +50,7 @@ pub struct Attempt {
     pub folder: RunFolder,
     /// The parameters that the run was started with.
     pub parameters: RunParameters,
-    /// The hosts to visit, with what is left to do there.
+    /// The hosts to visit, with the work to do on each.
     pub tasks: Vec<(Host, Task)>,
     /// The reports of the hosts that are not visited again.
     pub earlier_reports: Vec<HostReport>,
@@ -101,18 +102,18 @@ pub async fn run_attempt(attempt: Attempt, events: Events) -> io::Result<(ExitSt
     let work = visit_and_deliver(attempt, Arc::new(context), packer);
     let delivery = tokio::select! {
         delivery = work => delivery,
-        // The second signal drops the work where it stands. Masters are processes of their own and would outlive the
-        // program, so they are ended here; the journal has what a later `resume` needs.
+        // The second signal (Ctrl-C twice) cancels all visits by dropping their future. Masters are processes of
+        // their own and would outlive the program, so they are ended here. The journal has what `resume` needs.
         () = signals.second.cancelled() => {
             remote::end_all(control_directory.folder.path(), END_TIMEOUT).await;
             return Ok((ExitStatus::Interrupted(signals.first().unwrap_or(2)), None));
         }
     };
-    let status = ExitStatus::of(&delivery.report.hosts, delivery.status, signals.first());
+    let status = ExitStatus::of_run(&delivery.report.hosts, delivery.status, signals.first());
     Ok((status, Some(delivery)))
 }
 
-/// Visits the hosts that are left and delivers the results of all hosts.
+/// Visits the hosts that are not done yet and delivers the results of all hosts.
 async fn visit_and_deliver(attempt: Attempt, context: Arc<visit::RunContext>, packer: Packer) -> Delivery {
     let Attempt { job, folder, parameters, tasks, earlier_reports, resumed, .. } = attempt;
     let events = context.events.clone();
@@ -153,7 +154,7 @@ async fn visit_and_deliver(attempt: Attempt, context: Arc<visit::RunContext>, pa
     delivery
 }
 
-/// Lists the files that earlier attempts collected and that stay.
+/// Lists the files that earlier attempts collected and that this one keeps.
 fn earlier_files(attempt: &Attempt) -> impl Iterator<Item = &CollectedFile> {
     let partial = attempt.tasks.iter().filter_map(|(_, task)| match task {
         Task::Collect { earlier, .. } => earlier.as_deref(),
@@ -174,7 +175,7 @@ pub fn max_handshakes(job: &Job) -> usize {
     if job.handshakes > 0 { job.handshakes } else { per_core(HANDSHAKES_PER_CORE) }
 }
 
-/// Returns a number for each processor, times the number of processors.
+/// Multiplies a number by the number of processors.
 pub fn per_core(number: usize) -> usize {
     std::thread::available_parallelism().map_or(1, usize::from) * number
 }

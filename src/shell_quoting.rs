@@ -1,4 +1,5 @@
-//! Makes the command lines that run on a host, as pure functions: quoting, `sudo su`, the supervisor of the script.
+//! Makes the command lines that run on a host, as pure functions: quoting, `sudo su`, and the supervisor, which ends
+//! the script with TERM and then KILL at its time-out or when the connection ends.
 //!
 //! A line passes through the login shell of the login user and, under `sudo su -`, through that of the other user.
 //! Either may be bash, dash, ksh or csh, so our programs reach `sh` as one argument in single quotes that holds
@@ -132,7 +133,7 @@ pub fn random_marker() -> String {
     format!("recolte-{:032x}", rand::random::<u128>())
 }
 
-/// The seconds that a script has from TERM, at its time-out or the order to stop, to KILL.
+/// The seconds that a script has from TERM, at its time-out or the request to stop, to KILL.
 pub const GRACE_SECONDS: u32 = 10;
 
 /// Returns the line that runs `args`, the script, under a supervisor: a small program that ends the script when its

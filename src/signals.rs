@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first requests the run to stop, the second ends the program at once.
+//! SIGINT (Ctrl-C) and SIGTERM: the first requests the run to stop, the second ends the program at once: it cancels
+//! `Signals::second`, for which `run.rs` waits.
 
 use std::sync::{Arc, OnceLock};
 

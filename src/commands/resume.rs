@@ -1,4 +1,5 @@
-//! `recolte resume`: finishes an earlier run. A script that began is not run again unless that is asked for.
+//! `recolte resume`: finishes an earlier run. It never runs a script again that began, unless `--execute-again` is
+//! given: `remaining_task` of `run_dir/earlier_run.rs` decides that.
 
 use jiff::Timestamp;
 

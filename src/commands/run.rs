@@ -1,4 +1,5 @@
-//! `recolte run`: the whole job, from the list of hosts to the mail.
+//! `recolte run`: prepares the first attempt of a run (job, hosts, lock, run folder) and starts it, or prints the
+//! commands of a dry run. The attempt itself is `run.rs`.
 
 use jiff::Timestamp;
 

@@ -11,7 +11,7 @@ use crate::run::Delivery;
 use crate::run_dir::REPORT_JSON;
 
 /// Sends the mail of a run.
-pub async fn send(args: cli::SendArgs) -> CommandResult {
+pub async fn send(args: cli::EarlierRunArgs) -> CommandResult {
     let earlier = read_earlier_run(args)?;
     let job = load_earlier_job(&earlier, None, false)?;
     let path = earlier.folder.path.join(REPORT_JSON);

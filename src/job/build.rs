@@ -1,6 +1,6 @@
-//! Builds a [`Job`] of the job file and the command line.
+//! Builds a [`Job`] from the job file and the command line, and checks its values.
 //!
-//! Every value is checked that this machine can check. Limits: what only a host can tell is not asked here.
+//! Limits: only what can be checked on this machine is; no host is contacted.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,16 @@ use crate::inventory::{Selection, expand_entry};
 use crate::located::Located;
 use crate::message::JobMessage;
 
-/// The most bytes of a job file, and of a script: far beyond any that people write.
+/// The largest job file and the largest script, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 
-/// The most hosts visited at once, unless the job or the command line says.
+/// The maximum number of hosts visited at once, unless the job or the command line sets it.
 const PARALLEL: usize = 32;
 
 /// Reads a job file and builds the job.
 ///
 /// # Errors
-/// The file cannot be read, or the job cannot be done as it is written.
+/// The job file, the script or the register cannot be read, or a value is wrong.
 pub fn load_job(path: &Path, overrides: Overrides) -> Result<Job, Located> {
     let text = read_file(path).and_then(|bytes| {
         String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
@@ -38,7 +38,7 @@ pub fn load_job(path: &Path, overrides: Overrides) -> Result<Job, Located> {
     source.build_job(parsed, overrides)
 }
 
-/// Returns where the runs of a job file live, if it can be read and says so.
+/// Returns the folder that holds the runs, if the job file can be read and has the key `output`.
 pub fn read_output(path: &Path) -> Option<PathBuf> {
     let text = String::from_utf8(read_file(path).ok()?).ok()?;
     let table: toml::Table = toml::from_str(&text).ok()?;
@@ -135,7 +135,8 @@ impl JobSource<'_> {
         })
     }
 
-    /// Builds the script. A `copy` of an earlier run gives the bytes, the job file still gives the name.
+    /// Builds the script. For `resume`, its bytes come from the `copy` in the run folder, its name still from the job
+    /// file.
     fn build_script(&self, script: Script, copy: Option<PathBuf>) -> Result<Script, Located> {
         const KEY: &str = "script.file";
         let file = self.resolve_path(&script.file);
@@ -144,7 +145,7 @@ impl JobSource<'_> {
             None => {
                 self.resolve_readable(KEY, &file)?;
                 read_file(&file).map_err(|error| {
-                    // The cause stands in the message itself.
+                    // The message contains the cause, which is therefore not its source as well.
                     self.error_at(KEY, JobMessage::ScriptUnreadable { error: error.to_string() })
                 })?
             }
@@ -166,7 +167,7 @@ impl JobSource<'_> {
         Ok(collect)
     }
 
-    /// Fails where something is wrong with an item of a list.
+    /// Checks each item of a list. Fails at the first one in which `find_fault` finds a fault.
     fn check_all(
         &self,
         key: &str,
@@ -205,7 +206,7 @@ fn user_fault(user: &str) -> Option<JobMessage> {
     (!fits).then(|| JobMessage::UserInvalid { user: user.to_owned() })
 }
 
-/// Returns where runs live unless the job or the command line says.
+/// Returns the folder that holds the runs unless the job or the command line sets it.
 pub fn default_output() -> PathBuf {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     state.unwrap_or_else(|| home().unwrap_or_default().join(".local/state")).join("recolte")

@@ -65,7 +65,7 @@ messages! {
         MakeRoomHere => "make room where the runs are kept (output)",
         LookAtOutputFolder => "look at the folder where the runs are kept (output)",
 
-        // The order to stop, and hosts that were never visited.
+        // The request to stop, and hosts that were never visited.
         Deadline => "the run's deadline passed",
         Interrupted => "interrupted",
         ResumeFinishes => "recolte resume finishes the run",

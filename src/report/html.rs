@@ -46,7 +46,7 @@ fn escape_text(foreign: &str) -> String {
 
 /// Returns an outcome in words, on a background of its colour.
 fn outcome_badge(outcome: Outcome) -> String {
-    format!("<span class=\"badge {outcome}\">{}</span>", outcome.words())
+    format!("<span class=\"badge {outcome}\">{}</span>", outcome.display_name())
 }
 
 /// Returns a text of less weight.
@@ -112,7 +112,7 @@ fn run_facts(run: &RunReport, zone: &TimeZone) -> Vec<(ReportMessage, String)> {
 fn totals(run: &RunReport) -> String {
     let (mut items, mut shares) = (String::new(), String::new());
     for (outcome, count) in run.totals.0.iter().filter(|(_, count)| **count > 0) {
-        items += &format!("<li class=\"{outcome}\"><b>{count}</b> {}</li>\n", outcome.words());
+        items += &format!("<li class=\"{outcome}\"><b>{count}</b> {}</li>\n", outcome.display_name());
         shares += &format!("<span class=\"{outcome}\" style=\"flex-grow:{count}\"></span>");
     }
     let list = match run.totals.sum() {

@@ -96,7 +96,7 @@ impl Totals {
     pub fn describe(&self) -> String {
         match self.sum() {
             0 => ReportMessage::count_hosts(0),
-            _ => phrases::list_counts(self.0.iter().map(|(outcome, count)| (*count, outcome.words()))),
+            _ => phrases::list_counts(self.0.iter().map(|(outcome, count)| (*count, outcome.display_name()))),
         }
     }
 }

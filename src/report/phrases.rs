@@ -1,6 +1,6 @@
-//! Phrases about a host's end, the same on the terminal, in the files and in the mail.
+//! Phrases about the outcome of hosts, the same on the terminal, in the report files and in the mail.
 //!
-//! Pure. Foreign text is escaped and cut to a length here, before any report shows it.
+//! Pure. Text from hosts and files is escaped and cut to a length here, before any report shows it.
 
 use std::borrow::Borrow;
 use std::fmt::Display;
@@ -29,7 +29,7 @@ pub(crate) fn bounded_message(text: &str) -> String {
     escape_bounded(text, MAX_MESSAGE)
 }
 
-/// Returns a value's text; nothing where there is no value.
+/// Returns a value's text, or an empty text where there is no value.
 pub(crate) fn optional(value: Option<impl Display>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
@@ -39,7 +39,7 @@ pub(crate) fn short_digest(sha256: &str) -> String {
     bounded_path(sha256).chars().take(DIGEST_DIGITS).collect()
 }
 
-/// Returns the counts that are not zero: `10 succeeded, 1 failed`.
+/// Joins the counts that are not zero: `10 succeeded, 1 failed`.
 pub(crate) fn list_counts(counts: impl Iterator<Item = (usize, impl Display)>) -> String {
     let counts = counts.filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     counts.collect::<Vec<_>>().join(", ")
@@ -69,13 +69,13 @@ pub(crate) fn describe_reason(host: &HostReport) -> Option<String> {
     host.message.as_deref().map(bounded_message).or_else(cause)
 }
 
-/// Describes the outcome and the step it came at: `failed at execute`.
+/// Describes the outcome of a host, with the step if it has one: `failed at execute`.
 pub(crate) fn describe_end(host: &HostReport) -> String {
     let at_step = host.step.map(|step| format!(" {}", ReportMessage::AtStep { step: step.to_string() }));
-    format!("{}{}", host.outcome.words(), at_step.unwrap_or_default())
+    format!("{}{}", host.outcome.display_name(), at_step.unwrap_or_default())
 }
 
-/// Describes the end of hosts that all ended as `first` did: `failed at execute: status 3 (2 files brought home)`.
+/// Describes the end of hosts that all ended as `first` did: outcome, step, reason, files collected.
 pub(crate) fn describe_failure(first: &HostReport, hosts: &[impl Borrow<HostReport>]) -> String {
     let mut text = describe_end(first);
     if let Some(reason) = describe_reason(first) {
@@ -87,7 +87,7 @@ pub(crate) fn describe_failure(first: &HostReport, hosts: &[impl Borrow<HostRepo
     text
 }
 
-/// Describes a host's end in one sentence, without the host's name.
+/// Describes the end of one host in a sentence, without the host's name.
 pub(crate) fn describe_host(host: &HostReport) -> String {
     if host.outcome != Outcome::Succeeded {
         let hint = host.hint.as_deref().map(|hint| format!("; {}", bounded_message(hint)));

@@ -1,7 +1,7 @@
-//! Finds an earlier run and reads its journal: its parameters and how far each host came.
+//! Finds an earlier run and reads its journal: its parameters, the hosts whose script began, the reports.
 //!
-//! Decides what `resume` still has to do on a host: a script that began is never run again by itself. Limits: a run
-//! whose journal lost its first line cannot be resumed.
+//! Decides what `resume` still has to do on a host: it never runs a script again that began, unless asked to. Limits:
+//! a run whose journal lost its first line cannot be resumed.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -28,13 +28,13 @@ pub struct EarlierRun {
     pub parameters: RunParameters,
     /// When it was resumed so far.
     pub resumed: Vec<Timestamp>,
-    /// The hosts whose script began, with the host's clock before it.
+    /// The hosts whose script began, with the host's clock before it, in seconds since 1970.
     started_at: HashMap<HostName, i64>,
     /// The last report of each host that ended.
     pub reports: HashMap<HostName, HostReport>,
 }
 
-/// The work that is left to do on a host.
+/// The work that remains on a host.
 #[derive(Debug)]
 pub enum Task {
     /// The whole visit.
@@ -93,7 +93,7 @@ impl EarlierRun {
             match entry {
                 JournalEntry::Started(parameters) => first = first.or(Some(parameters)),
                 JournalEntry::Resumed { at } => resumed.push(at),
-                // A report from before is void once the script begins again.
+                // The script is about to begin: the report of an attempt before no longer holds.
                 JournalEntry::Executing { host, started_at: clock } => {
                     reports.remove(&host);
                     started_at.insert(host, clock);
@@ -109,8 +109,8 @@ impl EarlierRun {
         Ok(Self { folder, parameters, resumed, started_at, reports })
     }
 
-    /// Returns the work that is left on a host; none if it succeeded and its files are here. A script that began is
-    /// not run again unless `execute_again` is set.
+    /// Returns the work that remains on a host; none if it succeeded and its files are intact. A script that began is
+    /// never run again unless `execute_again` is set; one that sudo or su refused did not begin.
     pub fn remaining_task(&self, host: &str, execute_again: bool) -> Option<Task> {
         let recorded = self.reports.get(host);
         let report = recorded.cloned().map(|mut report| {
@@ -126,8 +126,8 @@ impl EarlierRun {
         }
     }
 
-    /// Checks whether a collected file still has its content. Its folder is not synced after the rename, so
-    /// a power cut may have taken a file whose report is in the journal.
+    /// Checks whether a collected file still has its content. Its folder is not synced after the rename, so a power
+    /// cut may have removed a file whose report is in the journal.
     fn is_intact(&self, file: &CollectedFile) -> bool {
         hash_file(&self.folder.path.join(&file.path)).is_ok_and(|sha256| sha256 == file.sha256)
     }

@@ -26,8 +26,8 @@ const OWN_NAMES: [&str; 2] = [MANIFEST, REPORT_TEXT];
 /// The maximum number of names that are tried for one file.
 const MAX_TRIES: usize = 100_000;
 
-/// The paths below the run folder that a report of the run names. Any other file there was left by an attempt that
-/// was killed, and is replaced. Cheap to clone.
+/// The paths below the run folder that reports of the run name, and that no other file may take. A file there that no
+/// report names was left by an attempt that was killed, and is replaced. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct ReservedNames(Arc<Mutex<HashSet<String>>>);
 
@@ -47,11 +47,11 @@ impl ReservedNames {
 /// The folder that the files of one host are collected into.
 #[derive(Debug, Clone)]
 pub struct HostFolder {
-    /// The run folder, which reported paths are relative to.
+    /// The run folder, to which the paths in reports are relative.
     run: PathBuf,
     folder: PathBuf,
     host: String,
-    /// True if the archive puts files of our own into the same folder.
+    /// True if the archive has [`OWN_NAMES`] in the same folder (layout `flat`).
     shared: bool,
     reserved_names: ReservedNames,
 }
@@ -106,7 +106,7 @@ impl HostFolder {
         Err(io::Error::other(RunMessage::NameTakenTooOften { name }))
     }
 
-    /// Removes a file that was renamed, by its path relative to the run folder.
+    /// Removes a collected file, by its path relative to the run folder.
     pub async fn remove_file(&self, relative: &str) {
         // No report names it, so a file that stays does no harm.
         let _ignored = tokio::fs::remove_file(self.run.join(relative)).await;

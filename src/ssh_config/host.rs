@@ -1,4 +1,5 @@
-//! Asks ssh what a visit needs to know of its hosts, and only where the ssh_config may hold any of it.
+//! Asks `ssh -G` for the settings that a visit needs of its hosts: for all hosts, or for the first one only.
+//! `need_to_ask` says when.
 //!
 //! Limits: commands that show hosts to people ask ssh about each of them, by [`resolve`].
 

@@ -1,17 +1,23 @@
 //! Decides whether a visit needs the answer of `ssh -G` for each of its hosts, by the text of the ssh_config alone.
 //!
-//! `ssh -G` costs a process a host. A visit needs four things of it: a control socket of the user's, a jump host, the
-//! keepalive, and which targets are one machine. Limits: a line counts for every host, whatever block it stands in.
+//! `ssh -G` costs one process for each host. A visit needs four things from it: a control socket of the user's, a
+//! jump host, the keepalive, and which targets are one machine. All hosts are asked about if the ssh_config has one
+//! of these, else only the first:
+//! - `Match`, `ProxyJump`, `ServerAlive…`, `Canonical…`, `ControlPath` other than `none` (listed in `line.rs`)
+//! - an `Include` or a `HostName` to be expanded, a `HostName` for several hosts
+//! - the same `HostName` twice, or one that is also a target; two targets that differ in user or case only
+//!
+//! Limits: a line counts for every host, whatever block it stands in.
 
 use std::collections::HashSet;
 
 use crate::hostset::HostName;
 use crate::hostset::pattern::is_pattern;
 
-/// The lines of an ssh_config that make it necessary to ask ssh about every host.
+/// Collects the lines of an ssh_config that make it necessary to ask ssh about every host.
 #[derive(Debug, Default)]
 pub(super) struct AskRule {
-    /// Set by a line whose meaning for a host only ssh knows.
+    /// True once a line was read whose meaning for a host only ssh knows.
     pub(super) left_to_ssh: bool,
     /// The values of `HostName` in blocks for one host.
     addresses: Vec<String>,
@@ -24,7 +30,7 @@ impl AskRule {
         self.left_to_ssh |= patterns.iter().any(|pattern| pattern.contains(['%', '$']));
     }
 
-    /// Adds the values of a `HostName` in the block of some names.
+    /// Adds the values of a `HostName` line; `block` is the names of its `Host` line, none outside any block.
     pub(super) fn add_host_name(&mut self, block: &[String], values: &[String]) {
         match (block, values) {
             ([name], [address, ..]) if !is_pattern(name) && !address.contains('%') => {

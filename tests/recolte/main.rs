@@ -1,4 +1,4 @@
-//! recolte as its users meet it: the built program, against real hosts of `scripts/lab`.
+//! End-to-end tests: the built program, run as its users run it, against real hosts of `scripts/lab`.
 //!
 //! Each test has a lab of its own, so tests run in parallel. Where no lab can be started the tests fail: none is
 //! skipped. After each run it is checked that nothing is left behind on the gateway and on the hosts, except
@@ -21,16 +21,16 @@ mod lab;
 mod cli;
 // `--dry-run`: the commands that it prints, also run by a shell.
 mod dry_run;
-// Which hosts are visited: `--hosts`, `LIST_SERVEUR`, `targets`, duplicates, `recolte hosts`.
+// The choice of hosts: `--hosts`, `LIST_SERVEUR`, `targets`, duplicates, `recolte hosts`.
 mod host_selection;
-// Whatever exits with 2: invalid job files, values and arguments, each with the line and the hint.
+// Exit code 2: invalid job files, values and arguments, each with the line and the hint.
 mod job_errors;
 // The lock of an output folder, exit code 4.
 mod run_lock;
 
 // One visit, step by step
 
-// What a job without faults gives: files, arguments, report, journal, run folder.
+// A job without faults: files, arguments, report, journal, run folder.
 mod whole_job;
 // Hosts that cannot be reached: each cause of step `connect`.
 mod connect_errors;
@@ -74,7 +74,7 @@ mod resume;
 
 // The `tar.gz` and its copy.
 mod archive;
-// The gateway's disk is full, at each moment.
+// The gateway's disk is full, at each step and while the results are delivered.
 mod local_disk_full;
 // Content of a mail; delivery by sendmail, SMTP and into a folder.
 mod mail;
@@ -85,5 +85,5 @@ mod smtp;
 // Stdout and stderr: `--json`, `-q`, `-v`, colours.
 mod terminal_output;
 
-// The script that replaces the old one, as its callers use it.
+// `scripts/Script_$U_VIP_vers_autres_serveurs.sh`, which replaces the old gateway script, as its callers use it.
 mod drop_in_script;

@@ -26,13 +26,13 @@ use crate::mail::transport::{Security, Server, is_host_name};
 use crate::mail::{Delivery, Settings};
 use crate::message::MailMessage;
 
-/// Login mechanisms; both show the password to the server, so that [`Settings::validate`] demands TLS for them.
+/// Login mechanisms. Both send the password in clear, so [`Settings::validate`] demands TLS for them.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
-/// Bytes of the message that are written at once.
+/// The number of bytes of the message that are written at once.
 const CHUNK: usize = 64 * 1024;
-/// The slowest line that a message is sent over, in bytes per second.
+/// The slowest connection that is waited for while a message is sent, in bytes per second.
 const MIN_SPEED: u64 = 64 * 1024;
-/// The wait for an answer that hardly matters: to QUIT, or in the middle of the message.
+/// The longest wait for an answer that changes little: to QUIT, or in the middle of the message.
 const SHORT_WAIT: Duration = Duration::from_secs(2);
 
 /// A session after EHLO, under TLS where the transport demands it.
@@ -55,11 +55,11 @@ impl<'a> Session<'a> {
             let tls = Some(load_certificates(server, limit).await?);
             let address = (server.host.as_str(), server.port);
             let connect = AsyncSmtpConnection::connect_tokio1(address, Some(limit / 3), &name, tls, None);
-            bounded(server, &MailMessage::WhileConnecting, limit, connect).await?
+            with_timeout(server, &MailMessage::WhileConnecting, limit, connect).await?
         } else {
             let stream = Box::new(UnbufferedStream(connect_tcp(server, limit).await?));
             let greet = AsyncSmtpConnection::connect_with_transport(stream, &name);
-            bounded(server, &MailMessage::WhileConnecting, limit, greet).await?
+            with_timeout(server, &MailMessage::WhileConnecting, limit, greet).await?
         };
         let mut session = Self { connection, server, timeouts, size_limit: None };
         if server.security == Security::StartTls {
@@ -70,17 +70,18 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// Sends a message to every recipient that the server accepts; returns the others.
+    /// Sends a message to every recipient that the server accepts. Returns the others in [`Delivery::refused`], those
+    /// that it refuses (5xx) and those that it defers (4xx).
     ///
     /// # Errors
-    /// Nobody got it, or its last byte was sent and no answer came ([`MailMessage::Unconfirmed`]).
+    /// The message was sent to nobody, or its last byte was sent and no answer came ([`MailMessage::Unconfirmed`]).
     pub async fn send(&mut self, settings: &Settings, message: &[u8]) -> Result<Delivery, SmtpError> {
         if let (Some(user), Some(password)) = (&settings.user, &settings.password) {
             self.login(&Credentials::new(user.clone(), password.expose().to_owned())).await?;
         }
         let (from, options) = (settings.from.email.clone(), self.mail_options(settings, message)?);
         self.command(&MailMessage::AtMailFrom, Mail::new(Some(from), options)).await?;
-        let refused = self.name_recipients(settings).await?;
+        let refused = self.send_recipients(settings).await?;
         self.transfer(message).await?;
         Ok(Delivery { refused, ..Delivery::default() })
     }
@@ -97,7 +98,7 @@ impl<'a> Session<'a> {
         }
         let tls = load_certificates(self.server, self.timeouts.answer).await?;
         let upgrade = self.connection.starttls(tls, name);
-        bounded(self.server, &MailMessage::AtStartTls, self.timeouts.answer, upgrade).await
+        with_timeout(self.server, &MailMessage::AtStartTls, self.timeouts.answer, upgrade).await
     }
 
     /// Logs in by a mechanism that the server offers.
@@ -106,7 +107,7 @@ impl<'a> Session<'a> {
             return Err(self.error(&MailMessage::AtLogin, MailMessage::NoLogin));
         }
         let auth = self.connection.auth(&MECHANISMS, login);
-        bounded(self.server, &MailMessage::AtLogin, self.timeouts.answer, auth).await.map(drop)
+        with_timeout(self.server, &MailMessage::AtLogin, self.timeouts.answer, auth).await.map(drop)
     }
 
     /// Returns the parameters of MAIL FROM, or an error where the server lacks what this message needs.
@@ -131,8 +132,9 @@ impl<'a> Session<'a> {
         Ok(options)
     }
 
-    /// Names each recipient to the server; returns those that it refuses, or an error where it refuses all.
-    async fn name_recipients(&mut self, settings: &Settings) -> Result<Vec<String>, SmtpError> {
+    /// Sends RCPT TO for each recipient. Returns those that the server refuses (5xx) or defers (4xx), or an error if
+    /// it accepts none. Only then is a deferred one tried again: else the accepted ones would get the mail twice.
+    async fn send_recipients(&mut self, settings: &Settings) -> Result<Vec<String>, SmtpError> {
         let (mut named, mut refused, mut deferred) = (HashSet::new(), Vec::new(), false);
         for recipient in settings.to.iter().map(|to| &to.email).filter(|email| named.insert(*email)) {
             match self.command(&MailMessage::AtRcptTo, Rcpt::new(recipient.clone(), vec![])).await {
@@ -158,7 +160,7 @@ impl<'a> Session<'a> {
         Err(self.error(&MailMessage::AtRcptTo, kind))
     }
 
-    /// Sends the message to the recipients accepted.
+    /// Sends DATA and the message, for the recipients that were accepted.
     async fn transfer(&mut self, message: &[u8]) -> Result<(), SmtpError> {
         if !self.command(&MailMessage::DuringMessage, Data).await?.has_code(354) {
             let kind = MailMessage::NoSmtpAnswer { stage: &MailMessage::DuringMessage };
@@ -182,7 +184,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads the answer that a server gave before it hung up in the middle of the message, if there is one.
+    /// Reads the answer of a server that closed the connection in the middle of the message, if there is one.
     async fn read_early_answer(&mut self, stage: Stage, error: Error) -> SmtpError {
         let answer = timeout(SHORT_WAIT, self.connection.read_response()).await;
         let answer = answer.ok().and_then(Result::err).filter(|answer| answer.status().is_some());
@@ -191,7 +193,7 @@ impl<'a> Session<'a> {
 
     /// Sends one command and waits for its answer.
     async fn command(&mut self, stage: Stage, command: impl Display) -> Result<Response, SmtpError> {
-        bounded(self.server, stage, self.timeouts.answer, self.connection.command(command)).await
+        with_timeout(self.server, stage, self.timeouts.answer, self.connection.command(command)).await
     }
 
     /// Creates an error of this session.
@@ -200,8 +202,8 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Waits for an action of the mail library, at most for a given time.
-async fn bounded<T>(
+/// Runs an action of the mail library for at most `limit`.
+async fn with_timeout<T>(
     server: &Server,
     stage: Stage,
     limit: Duration,

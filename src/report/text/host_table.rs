@@ -78,8 +78,8 @@ fn columns(groups: &[Group]) -> Vec<Column> {
 /// Returns `succeeded` for one host, `3 unreachable` for several.
 fn outcome_cell(group: &Group) -> String {
     match group.hosts.len() {
-        1 => group.first.outcome.words(),
-        count => format!("{count} {}", group.first.outcome.words()),
+        1 => group.first.outcome.display_name(),
+        count => format!("{count} {}", group.first.outcome.display_name()),
     }
 }
 
