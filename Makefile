@@ -40,7 +40,7 @@ lint:
 doc:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --quiet
 shell:
-	grep -rlZE '^#!/(usr/bin/env |bin/)(ba)?sh|^# shellcheck shell=' scripts .ci | xargs -0 shellcheck -x
+	grep -rlZE '^#!/(usr/bin/env |bin/)(ba)?sh|^# shellcheck shell=' scripts .ci src/remote/sh | xargs -0 shellcheck -x
 rules:
 	scripts/rules
 

@@ -36,7 +36,7 @@ pub enum Command {
     /// Run the job on its hosts
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
-    /// Check that each host is ready; the script is not run and nothing is left behind
+    /// Check that each host is ready: all that a run does, up to the word that lets the script begin
     Check(InspectArgs),
     /// List the hosts that would be visited, as OpenSSH resolves them
     Hosts(InspectArgs),
@@ -51,6 +51,8 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
+    /// Print the exact sudo rule for this job and its arguments as they stand, for visudo
+    Sudoers(SudoersArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -103,6 +105,14 @@ pub struct InspectArgs {
     /// The output.
     #[command(flatten)]
     pub output_options: OutputOptions,
+}
+
+/// Arguments of `recolte sudoers`.
+#[derive(Debug, Args)]
+pub struct SudoersArgs {
+    /// The job and its hosts.
+    #[command(flatten)]
+    pub job_args: JobArgs,
 }
 
 /// Arguments of `recolte resume`.

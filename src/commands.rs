@@ -9,6 +9,7 @@ mod resume;
 mod run;
 mod runs;
 mod send;
+mod sudoers;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -65,6 +66,7 @@ pub fn dispatch(cli: Cli) -> CommandResult {
         Command::Resume(args) => block_on(resume::resume(args)),
         Command::Send(args) => block_on(send::send(args)),
         Command::Runs { output } => runs::runs(&output_folder(output)),
+        Command::Sudoers(args) => block_on(sudoers::sudoers(args)),
         Command::Completions { shell } => Ok(print_generated(&cli::generate_completions(shell))),
         Command::Man => Ok(print_generated(&cli::generate_manual()?)),
     }

@@ -138,6 +138,9 @@ pub struct Script {
     pub mode: String,
     /// The user it runs as; none runs it as the login user.
     pub run_as: Option<String>,
+    /// The longest time from sudo to the launcher's answer.
+    #[serde(default = "file::start_timeout", deserialize_with = "file::duration")]
+    pub start_timeout: Duration,
     /// The longest time that it may run.
     #[serde(default, deserialize_with = "file::some_duration")]
     pub timeout: Option<Duration>,
@@ -157,9 +160,14 @@ impl Script {
         format!("{}/.{}", self.staging.trim_end_matches('/'), derive_name(run_secret, host, "staged"))
     }
 
-    /// Returns the marker of the supervisor on a host. It is as hard to guess; a resume finds it in the process list.
-    pub fn marker(run_secret: &str, host: &str) -> String {
-        derive_name(run_secret, host, "mark")
+    /// Returns the path of a temporary file in the install folder: as hard to guess, and found again by a resume.
+    pub fn temporary_path(&self, run_secret: &str, host: &str) -> String {
+        format!("{}/.{}", self.install.trim_end_matches('/'), derive_name(run_secret, host, "installed"))
+    }
+
+    /// Returns the path of the launcher, beside the script.
+    pub fn launcher_path(&self) -> String {
+        format!("{}/.recolte-run-1", self.install.trim_end_matches('/'))
     }
 
     /// Returns the command: the script and its arguments.
@@ -180,6 +188,9 @@ fn derive_name(run_secret: &str, host: &str, purpose: &str) -> String {
 pub struct Collect {
     /// Globs, expanded on each host.
     pub files: Vec<String>,
+    /// The user who reads the files; left out: the one who ran the script.
+    #[serde(rename = "as")]
+    pub read_as: Option<ReadAs>,
     /// The layout of the files in the archive.
     #[serde(default)]
     pub layout: Layout,
@@ -195,6 +206,24 @@ pub struct Collect {
     /// The most bytes of all files of a host.
     #[serde(default = "file::bytes::<{ 4 * bytesize::GIB }>", deserialize_with = "file::size")]
     pub max_host: u64,
+}
+
+/// The user who reads the files to collect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadAs {
+    /// The user who ran the script, in that user's session.
+    RunAs,
+    /// The login user.
+    Login,
+}
+
+impl Job {
+    /// Returns the user who reads the files to collect: without the launcher only the login user can.
+    pub fn read_as(&self) -> ReadAs {
+        let default = if self.script.supervise { ReadAs::RunAs } else { ReadAs::Login };
+        self.collect.read_as.unwrap_or(default)
+    }
 }
 
 /// The layout of collected files below the job's folder.

@@ -3,6 +3,7 @@
 //! Plain data. A host's outcome (`Cause::outcome`) and the exit code (`ExitStatus::of_run`) are pure functions of it.
 
 mod cause;
+mod file_states;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::hostset::HostName;
 use crate::message::{Lang, Message, VisitMessage};
 
 pub use cause::Cause;
+pub use file_states::{Change, FileState, FileStates};
 
 /// A step of the job on one host, in order. Displayed by its name in `report.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, VariantArray)]
@@ -116,6 +118,9 @@ pub struct HostReport {
     pub host: HostName,
     /// The outcome.
     pub outcome: Outcome,
+    /// Set if the script began, false if it did not; none where a bare command leaves it open.
+    #[serde(default)]
+    pub began: Option<bool>,
     /// The step that failed; none when it succeeded or never started.
     pub step: Option<Step>,
     /// The cause, for machines.
@@ -144,6 +149,7 @@ impl HostReport {
         Self {
             host: host.into(),
             outcome: Outcome::NotStarted,
+            began: Some(false),
             step: None,
             cause: None,
             message: None,
@@ -155,12 +161,6 @@ impl HostReport {
             files: Vec::new(),
             skipped: Vec::new(),
         }
-    }
-
-    /// Checks whether sudo or su refused to run the script: it did not begin, although the journal says that it was
-    /// about to.
-    pub fn script_refused(&self) -> bool {
-        matches!(self.cause, Some(Cause::SudoDenied | Cause::NoSuchUser))
     }
 
     /// Ends the report: succeeded without a failure, else as the failure says.

@@ -1,23 +1,25 @@
 //! One host, reached through one ssh master. Only the files of this module name `openssh` and `openssh_sftp_client`.
 //!
 //! The connection: `master` makes it or adopts the user's own, `socket` names its control socket, `ssh_args` calls
-//! ssh, `diagnose` reads what ssh says. On it: `command` runs one command a channel; `shell` keeps one `sh` for our
-//! small programs; `script` runs the supplied script in it, and `stream_filter` takes the supervisor's messages out
-//! of its output; `sftp` is the SFTP channel. Files: `upload` to the host, `list` what is there, `fetch` one file
-//! into a `file_writer`. Limits: the host is Linux or another Unix with a POSIX `sh`.
+//! ssh, `diagnose` reads what ssh says. On it: `command` runs one command a channel; `channel` is one shell and its
+//! streams, `protocol` what is said there, `shell` runs our programs in it; `launcher` starts the shell as the user
+//! who runs the script, `script` runs it there; `sftp` is the SFTP channel. Files: `upload` to the host, `list` what
+//! is there, `fetch` files into a `file_writer`. Limits: the host is Linux or another Unix with a POSIX `sh`.
 
+mod channel;
 mod command;
 mod diagnose;
 mod fetch;
 mod file_writer;
+mod launcher;
 mod list;
 mod master;
+mod protocol;
 mod script;
 mod sftp;
 mod shell;
 mod socket;
 mod ssh_args;
-mod stream_filter;
 mod upload;
 
 use std::error::Error;
@@ -31,13 +33,15 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
 
-pub use diagnose::{ConnectError, parse_stderr};
-pub use fetch::ReadAs;
+pub use diagnose::{ConnectError, parse_login_failure, parse_stderr};
+pub use fetch::{LARGE, fetch_by_sftp};
 pub use file_writer::{FileWriter, Written};
-pub use list::{RemoteFile, list_program};
+pub use launcher::{LastWords, LauncherCommand, LauncherShell, Live, NotReady};
+pub use list::{Listing, RemoteFile};
 pub use master::end_all;
-pub use script::{ScriptCommand, ScriptEnd};
-pub use shell::PendingAnswer;
+pub use protocol::{INSTALL, LAUNCHER, LAUNCHER_NUMBER, LOOK_AT_INSTALL, Message, WAIT_FOR_END};
+pub use script::{ScriptEnd, Writers};
+pub use shell::Shell;
 pub use socket::{ControlSockets, PersistentMasters};
 pub use ssh_args::{SshArgs, launch_line};
 
@@ -50,16 +54,11 @@ pub const STALL: Duration = Duration::from_secs(60);
 pub struct Remote {
     session: Arc<openssh::Session>,
     master: master::Master,
-    /// Random text that begins each answer of the host, so that text of others is noticed.
-    marker: String,
     sftp: Mutex<sftp::SftpState>,
-    prefetched: fetch::PrefetchedContent,
-    /// Held by the one large file that is fetched.
-    large_file: Mutex<()>,
     /// The shell for our small programs, while it is open and nobody uses it.
-    shell: Mutex<Option<shell::RemoteShell>>,
+    shell: Mutex<Option<Shell>>,
     /// Set when a channel was left open, so that the master must be told to exit at once.
-    channel_left_open: AtomicBool,
+    channel_left_open: Arc<AtomicBool>,
     /// The user's control socket for this host, if no master listens there.
     pub stale_socket: Option<PathBuf>,
 }
@@ -79,6 +78,9 @@ pub enum RemoteError {
     /// The login shell, or a process left behind, prints into an answer.
     #[error("{}", VisitMessage::NoisyShell)]
     NoisyShell,
+    /// The shell of the user who runs the script ended before its answer.
+    #[error("{}", VisitMessage::ShellEnded)]
+    ShellEnded,
     /// The host denies access.
     #[error("{}", VisitMessage::PermissionDenied)]
     PermissionDenied,
@@ -120,7 +122,7 @@ impl Remote {
     /// The master first stops listening, then loses its channels and ends with the last: nobody waits for the host.
     pub async fn end(self) {
         let Self { session, master, sftp, shell, channel_left_open, .. } = self;
-        master.end(session, channel_left_open.into_inner()).await;
+        master.end(session, channel_left_open.load(Ordering::Relaxed)).await;
         drop((sftp, shell));
     }
 

@@ -1,14 +1,15 @@
 //! The steps on one host, in order: the body of the old script's loop.
 //!
-//! [`visit`] reads like that loop, one function a line. What a step needs is in `visit/`: one file a step where it is
-//! more than a few lines, and `failure`, which says what an error means there. A visit never fails: it ends in one
-//! [`HostReport`]. Limits: it emits events and never prints.
+//! [`visit`] reads like that loop, one function a line; the numbers are its lines (docs/old-script.md). What a step
+//! needs is in `visit/`: one file a step where it is more than a few lines, and `failure`, which says what an error
+//! means there. A visit never fails: it ends in one [`HostReport`]. Limits: it emits events and never prints.
 
 mod collect;
 mod connect;
 mod connect_limiter;
 mod execute;
 mod failure;
+mod install;
 mod preflight;
 
 use std::sync::Arc;
@@ -19,17 +20,18 @@ use tokio::time::timeout;
 
 pub use connect::ssh_args;
 pub use connect_limiter::ConnectLimiter;
-pub use execute::script_line;
+pub use install::{bare_command, launcher_command, su_command};
 pub use preflight::{CHECKS, CheckContext, CheckResult, HostCheck, preflight};
 
 use crate::event::{Event, Events, Stop};
-use crate::job::{Job, Script};
+use crate::job::{Job, ReadAs, Script};
 use crate::message::VisitMessage;
-use crate::outcome::{Failure, HostReport, Step, StepTime};
-use crate::remote::{ControlSockets, PendingAnswer, Remote, RemoteError};
+use crate::outcome::{Cause, Failure, FileStates, HostReport, Step, StepTime};
+use crate::remote::{ControlSockets, LauncherShell, Remote, WAIT_FOR_END};
 use crate::run_dir::{HostFolder, Journal, JournalEntry, ReservedNames, RunFolder, Task};
-use crate::shell_quoting;
 use crate::ssh_config::Host;
+use collect::{CollectResult, Collector};
+use install::Purpose;
 
 /// The longest time that the removal of the staged copy may take.
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,13 +50,13 @@ pub struct RunContext {
     pub run_secret: String,
     /// Set if an earlier attempt of the run may have left something on the hosts.
     pub resuming: bool,
-    /// The places of our control sockets.
+    /// The paths of our control sockets.
     pub sockets: ControlSockets,
     /// Limits how many connections are made at once.
     pub connect_limiter: ConnectLimiter,
     /// Takes the events of the run.
     pub events: Events,
-    /// The order to stop.
+    /// The request to stop.
     pub stop: Stop,
 }
 
@@ -75,13 +77,11 @@ pub async fn visit(run: Arc<RunContext>, host: Host, number: usize, task: Task) 
     let failure = match visit.connect(&host, number).await {
         Ok(remote) => {
             if visit.run.resuming && visit.run.job.script.supervise {
-                visit.wait_for_orphan(&remote).await;
+                visit.wait_for_earlier_script(&remote).await;
             }
             let result = match task {
-                Task::Whole => visit.job(&remote).await,
-                Task::Collect { started_at, earlier } => {
-                    visit.collect_only(&remote, started_at, earlier).await
-                }
+                Task::Whole => visit.do_job(&remote).await,
+                Task::Collect { before, earlier } => visit.collect_only(&remote, before, earlier).await,
             };
             remote.end().await;
             result.err()
@@ -101,68 +101,60 @@ pub async fn visit(run: Arc<RunContext>, host: Host, number: usize, task: Task) 
 }
 
 impl Visit {
-    /// Does what the old loop did on a host that it could reach, line by line.
-    async fn job(&mut self, remote: &Remote) -> Result<(), Failure> {
-        let started_at = match self.upload_and_install(remote).await {
-            Ok(started_at) => started_at,
-            Err(failure) => {
-                remove_staged(remote, &self.run.events, &self.report.host, &self.staged).await;
-                return Err(failure);
-            }
-        };
+    /// Does the whole job on a host that could be reached: what the old loop did, line by line.
+    async fn do_job(&mut self, remote: &Remote) -> Result<(), Failure> {
+        if let Err(failure) = self.upload_and_install(remote).await {
+            remove_staged(remote, &self.run.events, &self.report.host, &self.staged).await;
+            return Err(failure);
+        }
         // 19: sudo su - User_DollarU -c 'Fichier_fourni.sh SOC_PRODUCTION'
-        let (executed, listing) = self.execute(remote, started_at).await;
+        let (executed, before, shell) = self.execute(remote).await;
+        if self.report.began == Some(false) {
+            return executed;
+        }
         // 21: scp $SERVEUR:/tmp/fichier_*log.txt /tmp/JGE. A script that fails still has its files collected.
-        let collected = self.collect(remote, started_at, listing).await;
+        let collected = self.collect(remote, &before, shell).await;
         executed.and(collected)
     }
 
-    /// Uploads and installs the script. Returns the host's clock before it runs, in seconds since 1970.
-    async fn upload_and_install(&mut self, remote: &Remote) -> Result<i64, Failure> {
+    /// Uploads and installs the script, and the launcher beside it.
+    async fn upload_and_install(&mut self, remote: &Remote) -> Result<(), Failure> {
         let (run, staged) = (Arc::clone(&self.run), self.staged.clone());
+        let script = &run.job.script;
         // 13: scp Fichier_fourni.sh $SERVEUR:/tmp
-        self.step(Step::Upload, upload(remote, &run.job.script, &staged, run.resuming)).await?;
+        self.step(Step::Upload, upload(remote, script, &staged, run.resuming)).await?;
         // 15, 17: cp -P /tmp/Fichier_fourni.sh /home/User_VIP/script; chmod 775 …
-        self.step(Step::Install, install(remote, &run.job.script, &staged)).await
+        let temporary = script.temporary_path(&run.run_secret, &self.report.host);
+        self.step(Step::Install, install::install(remote, script, &staged, temporary, Purpose::Run)).await
     }
 
-    /// Runs the script, and removes its staged copy, which nothing needs any more. Returns how the script ended, and
-    /// the listing that the host made right after it, where that can still be read.
-    async fn execute(
+    /// Runs the script. Returns how it ended, the files that were there before it, and the launcher's shell, whose
+    /// listing is on its way, where it still lives.
+    async fn execute<'a>(
         &mut self,
-        remote: &Remote,
-        started_at: i64,
-    ) -> (Result<(), Failure>, Option<PendingAnswer>) {
-        let (run, host, staged) = (Arc::clone(&self.run), self.report.host.clone(), self.staged.clone());
-        let removed = remove_staged(remote, &run.events, &host, &staged);
-        let executed = execute::execute(remote, &run, &host, started_at);
-        let executed = self.timed(Step::Execute, async {
-            // By SFTP at the same time; a command would need the shell that the script runs in.
-            if remote.sftp_if_open().await.is_some() {
-                return tokio::join!(executed, removed).0;
-            }
-            removed.await;
-            executed.await
-        });
-        let executed = executed.await;
+        remote: &'a Remote,
+    ) -> (Result<(), Failure>, FileStates, Option<LauncherShell<'a>>) {
+        let (run, host) = (Arc::clone(&self.run), self.report.host.clone());
+        let executed = self.timed(Step::Execute, execute::execute(remote, &run, &host)).await;
+        self.report.began = executed.began;
         self.report.exit_status = executed.exit_status;
         self.report.skipped.extend(executed.skipped);
-        (executed.result, executed.listing)
+        (executed.result, executed.before, executed.shell)
     }
 
-    /// Collects what matches the globs, and records it, whether or not it is all that should have come.
+    /// Collects what matches the globs, and records it, also where something is missing.
     async fn collect(
         &mut self,
         remote: &Remote,
-        started_at: i64,
-        listing: Option<PendingAnswer>,
+        before: &FileStates,
+        shell: Option<LauncherShell<'_>>,
     ) -> Result<(), Failure> {
         let run = Arc::clone(&self.run);
         let folder =
             HostFolder::new(&run.folder, &self.report.host, run.job.collect.layout, &run.reserved_names);
-        let known = self.report.files.clone();
-        let collected = collect::collect(remote, &run.job, started_at, &folder, &known, listing);
-        let collected = self.step(Step::Collect, collected).await?;
+        let known = &self.report.files.clone();
+        let collector = Collector { remote, job: &run.job, before, folder: &folder, known };
+        let collected = self.step(Step::Collect, collect_as(&collector, shell)).await?;
         self.report.files.extend(collected.files);
         self.report.skipped.extend(collected.skipped);
         collected.failure.map_or(Ok(()), Err)
@@ -172,32 +164,37 @@ impl Visit {
     async fn collect_only(
         &mut self,
         remote: &Remote,
-        started_at: i64,
+        before: FileStates,
         earlier: Option<Box<HostReport>>,
     ) -> Result<(), Failure> {
         let executed = failure::from_earlier_report(earlier.as_deref());
-        self.restore_earlier(Task::Collect { started_at, earlier });
-        let collected = self.collect(remote, started_at, None).await;
-        // The earlier attempt may have ended before it removed the copy.
-        remove_staged(remote, &self.run.events, &self.report.host, &self.staged).await;
+        self.restore_earlier(Task::Collect { before: before.clone(), earlier });
+        let collected = self.collect(remote, &before, None).await;
         executed.map_or(collected, Err)
     }
 
     /// Waits for the end of a script that an earlier attempt of the run began, if it still runs: with that attempt
-    /// its lifeline ended, and its supervisor is ending it.
-    async fn wait_for_orphan(&self, remote: &Remote) {
-        let program =
-            shell_quoting::wait_for_orphan(&Script::marker(&self.run.run_secret, &self.report.host));
+    /// its channel ended, and the watcher beside the script is ending it.
+    async fn wait_for_earlier_script(&self, remote: &Remote) {
+        let script = self.run.job.script.installed_path();
+        let variables = [("s", script.as_bytes())];
         tokio::select! {
-            // The next step reports the order to stop.
+            // The next step reports the request to stop.
             _ = self.run.stop.wait() => {}
-            _ = remote.run_in_shell(&program, 0) => {}
+            _ = remote.run_in_shell(&variables, WAIT_FOR_END, 0) => {}
         }
     }
 
     /// Restores what an earlier attempt recorded of the host.
     fn restore_earlier(&mut self, task: Task) {
-        if let Task::Collect { earlier: Some(earlier), .. } = task {
+        let Task::Collect { earlier, .. } = task else { return };
+        // The journal says that it was about to begin. A bare command leaves open whether it did.
+        self.report.began = self.run.job.script.supervise.then_some(true);
+        if let Some(earlier) = earlier {
+            // An attempt in between may have ended before it came to the script.
+            if earlier.began != Some(false) {
+                self.report.began = earlier.began;
+            }
             self.report.exit_status = earlier.exit_status;
             self.report.files = earlier.files;
             // What it skipped of the script's output; which files are skipped is decided again.
@@ -206,7 +203,7 @@ impl Visit {
         }
     }
 
-    /// Begins a step, times it, and ends it at once when the order to stop comes.
+    /// Begins a step, times it, and ends it at once when the request to stop comes.
     async fn step<T>(
         &mut self,
         step: Step,
@@ -252,32 +249,27 @@ async fn remove_staged(remote: &Remote, events: &Events, host: &str, staged: &st
     }
 }
 
-/// Copies the script to the install folder, makes it executable, and reads back what will run. Returns the host's
-/// clock before it runs, in seconds since 1970.
-async fn install(remote: &Remote, script: &Script, staged: &str) -> Result<i64, Failure> {
-    let failed = |error| failure::from_error(Step::Install, &script.install, error);
-    let max = script.bytes.len() + 64;
-    let output = remote.run_in_shell(&install_program(script, staged), max).await.map_err(failed)?;
-    if output.status != Some(0) {
-        return Err(failure::install_failed(script, &output.stderr));
+/// Collects in the launcher's shell; in another one where that ended, or where a process that the script left behind
+/// prints into its answers; or as the login user, where the job says so.
+async fn collect_as(
+    collector: &Collector<'_>,
+    shell: Option<LauncherShell<'_>>,
+) -> Result<CollectResult, Failure> {
+    if collector.job.read_as() == ReadAs::Login {
+        if let Some(shell) = shell {
+            shell.end().await;
+        }
+        return collector.collect(None, false).await;
     }
-    // A line with the clock, then the installed script.
-    let clock_end = output.stdout.iter().position(|b| *b == b'\n').unwrap_or(output.stdout.len());
-    let (clock, installed) = output.stdout.split_at(clock_end);
-    let started_at = std::str::from_utf8(clock).ok().and_then(|text| text.parse().ok());
-    match (started_at, installed.get(1..) == Some(&*script.bytes)) {
-        (Some(started_at), true) => Ok(started_at),
-        (Some(_), false) => Err(failure::tampered(script)),
-        (None, _) => Err(failed(RemoteError::NoisyShell)),
+    if let Some(mut shell) = shell {
+        match collector.collect(Some(&mut shell), true).await {
+            Err(failure) if matches!(failure.cause, Cause::NoisyShell | Cause::LoginFailed) => {
+                shell.end().await;
+            }
+            collected => return collector.hint_at_login_user(collected?, shell).await,
+        }
     }
-}
-
-/// Returns the program of [`install`].
-pub fn install_program(script: &Script, staged: &str) -> String {
-    let (from, to) = (shell_quoting::quote(staged), shell_quoting::quote(&script.installed_path()));
-    let mode = &script.mode;
-    format!(
-        "if [ -h {to} ]; then echo {to} is a link, nothing is written through it >&2; false; else \
-         LC_ALL=C cp -P -- {from} {to} && LC_ALL=C chmod {mode} -- {to} && date +%s && cat -- {to}; fi"
-    )
+    let mut shell = execute::start(collector.remote, &collector.job.script, Step::Collect).await?;
+    let collected = collector.collect(Some(&mut shell), false).await?;
+    collector.hint_at_login_user(collected, shell).await
 }

@@ -1,5 +1,9 @@
-//! `recolte check`: a table of hosts and checks that shows which hosts are ready for the job. Nothing is run or left.
+//! `recolte check`: a table of hosts and checks that shows which hosts are ready for the job.
+//!
+//! Nothing is run; only the launcher's file stays on a host.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::{CommandResult, load_job, print_answer, print_json, print_notes, resolve_hosts};
@@ -7,12 +11,16 @@ use crate::cli;
 use crate::event::Stop;
 use crate::fleet::{self, Limits};
 use crate::inventory::{self, Selected};
+use crate::message::VisitMessage;
 use crate::outcome::{ExitStatus, Outcome};
 use crate::report::check_table::{CheckRow, check_table};
 use crate::report::style::TextFormat;
 use crate::run::{ControlDirectory, fit_parallel, max_handshakes};
 use crate::signals::Signals;
 use crate::visit::{CHECKS, CheckContext, CheckResult, ConnectLimiter, HostCheck, preflight};
+
+/// The place of the install folder's check among [`CHECKS`].
+const INSTALL: usize = 4;
 
 /// Checks every host.
 pub async fn check(args: cli::InspectArgs) -> CommandResult {
@@ -32,7 +40,8 @@ pub async fn check(args: cli::InspectArgs) -> CommandResult {
         let context = Arc::clone(&context);
         async move { preflight(&context, host, number).await }
     };
-    let checks: Vec<HostCheck> = fleet::visit_all(hosts, limits, &stop, check_host, |_| {}).await;
+    let mut checks: Vec<HostCheck> = fleet::visit_all(hosts, limits, &stop, check_host, |_| {}).await;
+    note_shared_folders(&mut checks);
     if !args.output_options.quiet {
         print_notes(&notes);
         print_notes(&note);
@@ -48,6 +57,23 @@ pub async fn check(args: cli::InspectArgs) -> CommandResult {
         None if checks.iter().all(is_ready) => ExitStatus::Success,
         None => ExitStatus::HostsFailed,
     })
+}
+
+/// Notes the install folders that several hosts seem to share: what one run writes there, all of them run.
+fn note_shared_folders(checks: &mut [HostCheck]) {
+    let mut first_hosts = HashMap::new();
+    for check in checks {
+        let Some(folder) = check.install_folder.clone().filter(|folder| !folder.is_empty()) else { continue };
+        match first_hosts.entry(folder) {
+            Entry::Vacant(entry) => drop(entry.insert(check.report.host.to_string())),
+            Entry::Occupied(entry) => {
+                let note = VisitMessage::SharedInstallFolder { host: entry.get().clone() };
+                if let Some(result @ CheckResult::Passed) = check.results.get_mut(INSTALL) {
+                    *result = CheckResult::Noted(note);
+                }
+            }
+        }
+    }
 }
 
 fn is_ready(check: &HostCheck) -> bool {

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::file::JobFile;
 use super::source::{JobSource, absolute, home, not_regular};
-use super::{Collect, Job, Overrides, Script, Ssh};
+use super::{Collect, Job, Overrides, ReadAs, Script, Ssh};
 use crate::disk;
 use crate::escape::hex;
 use crate::inventory::{Selection, expand_entry};
@@ -66,6 +66,10 @@ fn unreadable_job(path: &Path, error: io::Error) -> Located {
     Located::with_source(path.display().to_string(), JobMessage::JobFileUnreadable, error)
 }
 
+/// The most bytes that the arguments may take once they are quoted: Linux takes 128 KiB for one argument, and all of
+/// them are one for su.
+const MAX_ARGUMENTS: usize = 120 * 1024;
+
 impl JobSource<'_> {
     fn build_job(&self, file: JobFile, over: Overrides) -> Result<Job, Located> {
         let parallel = over.parallel.or(file.parallel).unwrap_or(PARALLEL);
@@ -85,8 +89,8 @@ impl JobSource<'_> {
             canary: file.canary,
             targets: self.build_targets(file.targets, ssh.config.clone(), &over)?,
             ssh,
+            collect: self.check_collect(file.collect, file.script.supervise)?,
             script: self.build_script(file.script, over.script)?,
-            collect: self.check_collect(file.collect)?,
             copy_to: file.archive.copy_to.map(|path| self.resolve_path(&path)),
             mail: file.mail.filter(|_| !over.no_mail).map(|mail| self.build_mail(mail)).transpose()?,
         })
@@ -156,14 +160,18 @@ impl JobSource<'_> {
         self.check("script.staging", path_fault("script.staging", &script.staging))?;
         self.check("script.install", path_fault("script.install", &script.install))?;
         self.check("script.mode", mode_fault(&script.mode))?;
+        let length: usize = script.args.iter().map(|argument| 2 * argument.len() + 1).sum();
+        self.check("script.args", (length > MAX_ARGUMENTS).then_some(JobMessage::ArgumentsTooLong))?;
         self.check("script.run_as", script.run_as.as_deref().and_then(user_fault))?;
         Ok(Script { name, sha256: hex(&Sha256::digest(&bytes)), bytes: Arc::from(bytes), file, ..script })
     }
 
-    fn check_collect(&self, collect: Collect) -> Result<Collect, Located> {
+    fn check_collect(&self, collect: Collect, supervise: bool) -> Result<Collect, Located> {
         const KEY: &str = "collect.files";
         self.check(KEY, collect.files.is_empty().then_some(JobMessage::CollectEmpty))?;
-        self.check_all(KEY, &collect.files, |glob| path_fault(KEY, glob))?;
+        self.check_all(KEY, &collect.files, |glob| path_fault(KEY, glob).or_else(|| glob_fault(glob)))?;
+        let no_session = collect.read_as == Some(ReadAs::RunAs) && !supervise;
+        self.check("collect.as", no_session.then_some(JobMessage::NoSessionToReadIn))?;
         Ok(collect)
     }
 
@@ -187,6 +195,14 @@ fn entry_fault(entry: &str) -> Option<JobMessage> {
 /// Finds what is wrong with an argument of the script.
 fn argument_fault(text: &str) -> Option<JobMessage> {
     text.contains('\0').then(|| JobMessage::ArgumentHasNul { key: "script.args".to_owned() })
+}
+
+/// Finds what a shell would expand in a glob, and what recolte does not.
+fn glob_fault(glob: &str) -> Option<JobMessage> {
+    let braces = glob.find('{').is_some_and(|at| glob.get(at..).is_some_and(|rest| rest.contains('}')));
+    let found =
+        if braces { Some("{…}") } else { ["$(", "`", "${"].into_iter().find(|text| glob.contains(text)) };
+    found.map(|text| JobMessage::GlobNotExpanded { glob: glob.to_owned(), text: text.to_owned() })
 }
 
 /// Finds what is wrong with a path on the hosts: two users with two home folders use it, so it must be absolute.

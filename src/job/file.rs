@@ -70,6 +70,10 @@ pub(super) fn mode() -> String {
     "775".to_owned()
 }
 
+pub(super) fn start_timeout() -> Duration {
+    Duration::from_secs(60)
+}
+
 pub(super) fn yes() -> bool {
     true
 }

@@ -12,7 +12,6 @@ messages! {
         DryRunCopy => "collect: bring it home",
         DryRunDisconnect => "disconnect",
         DryRunList => "collect: what is there",
-        DryRunRemoveStaged => "install: the staged copy goes",
         DuplicateHosts { groups } => "{groups}: these names lead to the same machine; exclude all but one, or say --allow-duplicates",
         FewerHostsAtOnce { max: usize, parallel: usize, limit: u64 } => "{max} hosts at a time instead of {parallel}: only {limit} files may be open here; raise the hard limit (ulimit -Hn)",
         FileLeftOut { path, bytes: u64, sha256 } => "  {path}\n    {bytes} bytes, sha256 {sha256}",

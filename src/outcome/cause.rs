@@ -40,13 +40,23 @@ pub enum Cause {
     SudoDenied,
     /// The user to run as does not exist.
     NoSuchUser,
+    /// The password of the user to run as has expired.
+    PasswordExpired,
+    /// The account of the user to run as is locked or has expired.
+    AccountLocked,
+    /// The login of the user to run as waits for something.
+    LoginStuck,
+    /// The login of the user to run as ended before the script, for any other reason.
+    LoginFailed,
+    /// The user to run as may not execute the script.
+    NotExecutable,
     /// The script ended with a status other than 0.
     ScriptFailed,
     /// The script ran longer than `script.timeout`.
     ScriptTimeout,
     /// No file of this run was found.
     NoFile,
-    /// A file could be read neither as the login user nor as `run_as`.
+    /// A file may not be read by the user who collects.
     Unreadable,
     /// A file is beyond `max_file` or `max_host`.
     TooLarge,

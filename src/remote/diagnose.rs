@@ -88,6 +88,67 @@ fn clean_message(stderr: &[u8]) -> VisitMessage {
     if text.is_empty() { SshSilent } else { Quoted { text: text.to_owned() } }
 }
 
+/// A rule: a piece of a login's words, the cause, the hint for a user.
+type LoginRule = (&'static str, Cause, fn(String) -> VisitMessage);
+
+/// The words of PAM, su, a shell or sudo, in lower case, when a login ended before the launcher was ready, with the
+/// cause and the way out. In English and in French: they speak the host's language. The first that fits counts.
+const LOGIN_RULES: [LoginRule; 26] = [
+    ("must have a tty", Cause::SudoDenied, |_| NoRequiretty),
+    ("avoir un tty", Cause::SudoDenied, |_| NoRequiretty),
+    ("avoir un terminal tty", Cause::SudoDenied, |_| NoRequiretty),
+    ("password has expired", Cause::PasswordExpired, |user| RenewPassword { user }),
+    ("password expired", Cause::PasswordExpired, |user| RenewPassword { user }),
+    ("required to change your password", Cause::PasswordExpired, |user| RenewPassword { user }),
+    ("current password:", Cause::PasswordExpired, |user| RenewPassword { user }),
+    ("mot de passe a expir", Cause::PasswordExpired, |user| RenewPassword { user }),
+    ("changer votre mot de passe", Cause::PasswordExpired, |user| RenewPassword { user }),
+    ("mot de passe actuel", Cause::PasswordExpired, |user| RenewPassword { user }),
+    ("account has expired", Cause::AccountLocked, |user| UnlockAccount { user }),
+    ("account expired", Cause::AccountLocked, |user| UnlockAccount { user }),
+    ("account is locked", Cause::AccountLocked, |user| UnlockAccount { user }),
+    ("account is currently not available", Cause::AccountLocked, |user| UnlockAccount { user }),
+    ("compte a expir", Cause::AccountLocked, |user| UnlockAccount { user }),
+    ("compte est actuellement indisponible", Cause::AccountLocked, |user| UnlockAccount { user }),
+    ("compte n'est pas disponible", Cause::AccountLocked, |user| UnlockAccount { user }),
+    ("su: failed to execute", Cause::SudoDenied, |_| PermitExec),
+    ("su: \u{e9}chec d'ex\u{e9}cution", Cause::SudoDenied, |_| PermitExec),
+    ("sudo: not found", Cause::SudoDenied, |_| InstallSudo),
+    ("sudo: command not found", Cause::SudoDenied, |_| InstallSudo),
+    ("sudo : commande introuvable", Cause::SudoDenied, |_| InstallSudo),
+    ("sorry, user", Cause::SudoDenied, |user| PermitLauncher { user }),
+    ("sudoers", Cause::SudoDenied, |user| PermitLauncher { user }),
+    ("not allowed to", Cause::SudoDenied, |user| PermitLauncher { user }),
+    ("d\u{e9}sol\u{e9}, l'utilisateur", Cause::SudoDenied, |user| PermitLauncher { user }),
+];
+
+/// Reads what was printed by a login as `user` that ended, with `status`, before the launcher was ready.
+pub fn parse_login_failure(user: &str, status: Option<i32>, text: &[u8]) -> (Cause, VisitMessage) {
+    let text = String::from_utf8_lossy(text).to_lowercase();
+    let user = user.to_owned();
+    let lines = || text.lines().map(str::trim_start);
+    let unknown = ["does not exist", "unknown user", "n'existe pas", "no passwd entry", "no such user"];
+    let from_su = |line: &str| line.starts_with("su:") || line.starts_with("id:");
+    if lines().any(|line| from_su(line) && unknown.iter().any(|needle| line.contains(needle))) {
+        return (Cause::NoSuchUser, CreateUser { user });
+    }
+    if let Some((_, cause, hint)) = LOGIN_RULES.iter().find(|(needle, ..)| text.contains(needle)) {
+        return (*cause, hint(user));
+    }
+    // A warning, behind which sudo goes on.
+    let warning =
+        |line: &str| line.contains("unable to resolve host") || line.contains("impossible de r\u{e9}soudre");
+    if lines().any(|line| line.starts_with("sudo:") && !warning(line)) {
+        return (Cause::SudoDenied, PermitLauncher { user });
+    }
+    let not_run =
+        matches!(status, Some(126 | 127)) && text.contains("/.recolte-run-") && !text.contains("restrict");
+    if not_run {
+        return (Cause::NotExecutable, PermitExecution { user });
+    }
+    (Cause::LoginFailed, MendProfile { user })
+}
+
 /// Reads what a program on the host printed on stderr. Its locale is C.
 pub fn parse_stderr(stderr: &[u8]) -> RemoteError {
     let text = String::from_utf8_lossy(stderr);

@@ -1,23 +1,19 @@
 //! Lists the files on a host: its own shell expands the globs, and each name is described without following links.
 //!
-//! One program does both, and the small files among the first come with the listing, which spares round trips. What
-//! it did not describe is asked for by SFTP, or by `stat` where a name is no UTF-8 (the SFTP client cannot send one)
-//! or the host has no SFTP. No folder is listed by SFTP: one name there that is no UTF-8 would break the channel.
-//! Limits: `stat` is that of GNU or busybox.
+//! What tells whether a file is of this run is compared as text, as the host gives it: no clock is compared with
+//! another. Limits: without a `stat` of GNU or busybox the host tells times by the minute (`ls`), and a name that
+//! holds a newline cannot be told there.
 
-use std::collections::HashSet;
-use std::sync::PoisonError;
+use std::collections::{HashMap, HashSet};
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use openssh_sftp_client::Sftp;
+use bytes::Bytes;
 use openssh_sftp_client::metadata::MetaData;
 
-use super::command::{CommandOutput, find_bytes};
-use super::sftp::request;
-use super::{PendingAnswer, Remote, RemoteError};
+use super::protocol::{FactsKind, Item, Message};
+use super::{RemoteError, Shell};
 use crate::escape::escape_tail;
 use crate::message::VisitMessage;
-use crate::shell_quoting;
+use crate::outcome::{FileState, FileStates};
 
 /// A file on the host, described without following links.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,189 +24,205 @@ pub struct RemoteFile {
     pub not_regular: Option<VisitMessage>,
     /// The length in bytes.
     pub bytes: u64,
-    /// The time of its last change, in seconds since 1970 by the host's clock.
-    pub modified: i64,
+    /// The time of its last change, in seconds since 1970 by the host's clock, where the host tells it so.
+    pub modified: Option<i64>,
+    /// The number of its owner.
+    pub owner: u32,
+    /// Its state, to be compared with another listing of the same host.
+    pub state: FileState,
+}
+
+/// The answer of a listing.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The files, each once, in the order of the host's shell.
+    pub files: Vec<RemoteFile>,
+    /// The beginnings of the first files: of a small one, all of it.
+    pub contents: HashMap<Vec<u8>, Bytes>,
 }
 
 /// The most bytes of a listing.
 const LISTING_MAX: usize = 16 * 1024 * 1024;
 
-/// The most requests for descriptions that are under way at once.
-const REQUESTS: usize = 64;
-
-/// The most regular files that the listing itself describes; each costs the host a process.
-const DESCRIBED: usize = 4;
-
-/// The most bytes of a file whose content comes with the listing.
-const PREFETCH_MAX: u64 = 32 * 1024;
-
-impl Remote {
-    /// Lists the files that the globs match on the host, each once, in the order of the host's shell. `pending` is
-    /// the answer of [`Remote::list_program`] where it was asked for ahead.
-    ///
-    /// # Errors
-    /// The connection broke, the login shell is noisy, or the listing is longer than 16 MiB.
-    pub async fn list(
-        &self,
-        globs: &[String],
-        pending: Option<PendingAnswer>,
-    ) -> Result<Vec<RemoteFile>, RemoteError> {
-        let parse = |output: CommandOutput| parse_listing(&output.stdout, &self.marker);
-        let program = self.list_program(globs);
-        let mut entries = self.run_and_parse(&program, pending, LISTING_MAX, parse).await?;
-        let contents =
-            entries.iter_mut().filter_map(|entry| Some((entry.name.clone(), entry.content.take()?)));
-        self.prefetched.lock().unwrap_or_else(PoisonError::into_inner).extend(contents);
-        self.describe_entries(entries).await
+impl Listing {
+    /// Returns the state of the files.
+    pub fn states(&self) -> FileStates {
+        self.files.iter().map(|file| (&*file.name, file.state.clone())).collect()
     }
 
-    /// Returns the program whose answer [`Remote::list`] parses.
-    pub fn list_program(&self, globs: &[String]) -> String {
-        list_program(globs, &self.marker)
-    }
-
-    /// Describes the files of a listing. Leaves out those that went away meanwhile.
-    async fn describe_entries(&self, entries: Vec<ListedFile>) -> Result<Vec<RemoteFile>, RemoteError> {
-        let all_described = entries.iter().all(|entry| entry.file.is_some());
-        let sftp = if all_described { None } else { self.sftp().await? };
-        let sftp = sftp.as_deref();
-        let describe = |entry: ListedFile| async move {
-            match entry.file {
-                Some(file) => Ok(Some(file)),
-                None => match self.describe(sftp, &entry.name).await {
-                    Err(RemoteError::NotFound) => Ok(None),
-                    described => described.map(Some),
-                },
+    /// Makes a listing of what a shell answered.
+    pub(super) fn parse(items: Vec<Item>) -> Result<Self, RemoteError> {
+        let (mut names, mut facts, mut kind) = (Vec::new(), Vec::new(), None);
+        let mut contents: Vec<(usize, Vec<u8>)> = Vec::new();
+        let mut last = None;
+        for item in items {
+            match (item, last) {
+                (Item::Message(message), _) => {
+                    last = Some(message);
+                    match message {
+                        Message::Facts(told) => kind = Some(told),
+                        Message::File(number, _) => contents.push((number, Vec::new())),
+                        _ => {}
+                    }
+                }
+                (Item::Data(data), Some(Message::Names(_))) => names.extend_from_slice(&data),
+                (Item::Data(data), _) => {
+                    contents.last_mut().into_iter().for_each(|(_, content)| content.extend_from_slice(&data));
+                }
+                (Item::Text(text), Some(Message::Facts(_))) => facts.extend_from_slice(&text),
+                // Text where none can be: somebody else writes into the answer.
+                (Item::Text(_), _) => return Err(RemoteError::NoisyShell),
+                // A small file is shorter than the length that is named: the newline behind it came with it.
+                (Item::DataCutShort, Some(Message::File(..))) => {
+                    if let Some((_, content)) = contents.last_mut() {
+                        content.pop();
+                    }
+                }
+                _ => return Err(RemoteError::NoisyShell),
             }
-        };
-        // SFTP answers many requests at once; programs run one after the other.
-        let files: Vec<Option<RemoteFile>> = futures_util::stream::iter(entries)
-            .map(describe)
-            .buffered(if sftp.is_some() { REQUESTS } else { 1 })
-            .try_collect()
-            .await?;
-        Ok(files.into_iter().flatten().collect())
+        }
+        let names: Vec<&[u8]> = names.split(|b| *b == 0).filter(|name| !name.is_empty()).collect();
+        let files = parse_lines(kind, &names, &facts)?;
+        let named =
+            |(number, content): (usize, Vec<u8>)| Some((names.get(number)?.to_vec(), Bytes::from(content)));
+        Ok(Self { files, contents: contents.into_iter().filter_map(named).collect() })
     }
+}
 
-    /// Describes a file, by SFTP where that is given.
-    pub(super) async fn describe(&self, sftp: Option<&Sftp>, name: &[u8]) -> Result<RemoteFile, RemoteError> {
-        match (sftp, std::str::from_utf8(name)) {
-            (Some(sftp), Ok(path)) => {
-                request(sftp.fs().symlink_metadata(path)).await.map(|meta| from_metadata(name, &meta))
-            }
-            _ => self.stat(name).await,
+/// Parses the facts that follow files which were sent.
+pub(super) fn parse_facts(names: &[&[u8]], items: Vec<Item>) -> Result<Vec<RemoteFile>, RemoteError> {
+    let (mut kind, mut facts) = (None, Vec::new());
+    for item in items {
+        match item {
+            Item::Message(Message::Facts(told)) if kind.is_none() => kind = Some(told),
+            Item::Text(text) if kind.is_some() => facts.extend_from_slice(&text),
+            // The file before was a byte too short: its reader has noticed that by its length.
+            Item::DataCutShort => return Err(RemoteError::FileChanged),
+            _ => return Err(RemoteError::NoisyShell),
         }
     }
+    parse_lines(kind, names, &facts)
+}
 
-    /// Describes a file as it is now.
+fn parse_lines(
+    kind: Option<FactsKind>,
+    names: &[&[u8]],
+    facts: &[u8],
+) -> Result<Vec<RemoteFile>, RemoteError> {
+    match kind {
+        Some(FactsKind::Stat) => parse_stat(names, facts),
+        Some(FactsKind::Ls) => parse_ls(names, facts),
+        None => Ok(Vec::new()),
+    }
+}
+
+impl Shell {
+    /// Lists the files that the globs match, with up to `small_files` small ones themselves.
     ///
     /// # Errors
-    /// It went away, or the connection broke.
-    pub async fn describe_again(&self, file: &RemoteFile) -> Result<RemoteFile, RemoteError> {
-        let sftp = self.sftp().await.ok().flatten();
-        self.describe(sftp.as_deref(), &file.name).await
+    /// The connection broke, somebody prints into the answer, or the listing is longer than 16 MiB.
+    pub async fn list(&mut self, globs: &[String], small_files: usize) -> Result<Listing, RemoteError> {
+        let program = self.channel.marker.list(self.answers, globs, small_files);
+        self.channel.send(&program).await?;
+        self.read_listing().await
     }
 
-    /// Describes a file without SFTP.
-    async fn stat(&self, name: &[u8]) -> Result<RemoteFile, RemoteError> {
-        let (marker, quoted) = (&self.marker, shell_quoting::quote_bytes(name));
-        let program = format!("LC_ALL=C stat -c '{marker}{STAT_FORMAT}' -- {quoted}");
-        let parse = |output: CommandOutput| {
-            let stdout = output.into_stdout()?;
-            parse_stat(name, stdout.strip_prefix(marker.as_bytes()).ok_or(RemoteError::NoisyShell)?)
-        };
-        self.run_and_parse(&program, None, 1024, parse).await
+    /// Reads the answer of a listing that was asked for.
+    pub(super) async fn read_listing(&mut self) -> Result<Listing, RemoteError> {
+        Listing::parse(self.read_answer(LISTING_MAX).await?)
     }
 }
 
-/// Returns the program that lets the host expand the globs.
-///
-/// It prints records that begin with `marker`, so that text of others is noticed, and end with NUL: for each name `f`
-/// (a regular file) or `-`, and the name; behind each of the first regular files `:` and what `stat` says; behind
-/// each small one of these its content, closed by an empty record `.`.
-pub fn list_program(globs: &[String], marker: &str) -> String {
-    let globs: Vec<String> = globs.iter().map(|glob| shell_quoting::quote_glob(glob)).collect();
-    // A glob that matches nothing stays as it is, and is skipped since no such file exists; `-h` finds dangling
-    // links.
-    format!(
-        "n=0; for f in {}; do if [ -h \"$f\" ]; then k=-; elif [ -f \"$f\" ]; then k=f; elif [ -e \"$f\" ]; then k=-; \
-         else continue; fi; printf \"{marker}$k%s\\\\0\" \"$f\"; [ $k = f ] && [ $n -lt {DESCRIBED} ] || continue; n=$((n+1)); \
-         s=$(LC_ALL=C stat -c '{STAT_FORMAT}' -- \"$f\" 2>/dev/null) || continue; printf \"{marker}:$s\\\\0\"; \
-         s=${{s#* }}; s=${{s% *}}; [ $s -le {PREFETCH_MAX} ] || continue; head -c $s -- \"$f\" 2>/dev/null; printf \"{marker}.\\\\0\"; done",
-        globs.join(" ")
-    )
-}
-
-/// The format of `stat`: kind and rights in hexadecimal, bytes, time of change.
-const STAT_FORMAT: &str = "%f %s %Y";
-
-/// An entry of a listing.
-#[derive(Debug, PartialEq, Eq)]
-struct ListedFile {
-    name: Vec<u8>,
-    /// Its description, where that came with the listing.
-    file: Option<RemoteFile>,
-    /// Its content, where that came with the listing.
-    content: Option<Vec<u8>>,
-}
-
-/// Parses what [`list_program`] printed. Returns each name once, even if several globs match it.
-fn parse_listing(stdout: &[u8], marker: &str) -> Result<Vec<ListedFile>, RemoteError> {
-    if stdout.len() >= LISTING_MAX {
-        return Err(RemoteError::UnexpectedAnswer(VisitMessage::ListingTooLong.to_string()));
-    }
-    let (mut entries, mut known, mut rest) = (Vec::new(), HashSet::new(), stdout);
-    while !rest.is_empty() {
-        let entry;
-        (entry, rest) = parse_entry(rest, marker)?;
-        if known.insert(entry.name.clone()) {
-            entries.push(entry);
+/// Parses lines of `stat`. A name whose line is missing is not there: a glob that matches nothing, or a file that
+/// went away. Since names are known, one that holds a newline does no harm.
+fn parse_stat(names: &[&[u8]], facts: &[u8]) -> Result<Vec<RemoteFile>, RemoteError> {
+    let (mut files, mut seen, mut rest) = (Vec::new(), HashSet::new(), facts);
+    for name in names {
+        let Some((fields, after)) = split_fields(rest, name) else { continue };
+        rest = after;
+        // Several globs may match one file.
+        if seen.insert(name) {
+            files.push(parse_fields(name, fields).ok_or_else(|| unexpected(facts))?);
         }
     }
-    Ok(entries)
+    if rest.is_empty() { Ok(files) } else { Err(RemoteError::NoisyShell) }
 }
 
-/// Parses the first entry of a listing. Returns it, and what follows it.
-fn parse_entry<'a>(listing: &'a [u8], marker: &str) -> Result<(ListedFile, &'a [u8]), RemoteError> {
-    let (name, rest) = parse_record(listing, marker).ok_or(RemoteError::NoisyShell)?;
-    let mut entry =
-        ListedFile { name: name.get(1..).unwrap_or_default().to_vec(), file: None, content: None };
-    let Some((stat, after)) = parse_record(rest, marker).filter(|(text, _)| text.starts_with(b":")) else {
-        return Ok((entry, rest));
-    };
-    let file = parse_stat(&entry.name, stat.get(1..).unwrap_or_default())?;
-    let is_small = file.bytes <= PREFETCH_MAX;
-    entry.file = Some(file);
-    if !is_small {
-        return Ok((entry, after));
+/// Splits the facts of one name from those of the next ones; none if they begin with those of another.
+fn split_fields<'a>(facts: &'a [u8], name: &[u8]) -> Option<(&'a str, &'a [u8])> {
+    let mut bars = facts.iter().enumerate().filter(|(_, byte)| **byte == b'|').map(|(at, _)| at);
+    let end = bars.nth(5)?;
+    let fields = std::str::from_utf8(facts.get(..end)?).ok().filter(|fields| !fields.contains('\n'))?;
+    let after = facts.get(end + 1..)?.strip_prefix(name)?.strip_prefix(b"\n")?;
+    Some((fields, after))
+}
+
+/// Parses `mode|bytes|seconds|owner|device inode mtime|ctime`.
+fn parse_fields(name: &[u8], fields: &str) -> Option<RemoteFile> {
+    let fields: Vec<&str> = fields.split('|').collect();
+    let &[mode, bytes, modified, owner, content, changed] = fields.as_slice() else { return None };
+    Some(RemoteFile {
+        name: name.to_vec(),
+        not_regular: not_regular(u32::from_str_radix(mode, 16).ok()?),
+        bytes: bytes.parse().ok()?,
+        modified: modified.parse().ok(),
+        owner: owner.parse().ok()?,
+        state: FileState { content: format!("{content} {bytes}"), rest: format!("{mode} {changed}") },
+    })
+}
+
+/// Parses lines of `ls -dilns`: inode, blocks, mode, links, owner, group, length, three words of time, name.
+fn parse_ls(names: &[&[u8]], facts: &[u8]) -> Result<Vec<RemoteFile>, RemoteError> {
+    let mut files = Vec::new();
+    let known: HashSet<&[u8]> = names.iter().copied().collect();
+    for line in facts.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+        let file = parse_ls_line(line, &known).ok_or_else(|| unexpected(line))?;
+        files.push(file);
     }
-    // The content may hold NUL, and fewer bytes than `stat` said if the file shrank since: its end is searched.
-    let end = format!("{marker}.\0");
-    let at = find_bytes(after, end.as_bytes()).ok_or(RemoteError::NoisyShell)?;
-    entry.content = after.get(..at).map(<[u8]>::to_vec);
-    Ok((entry, after.get(at + end.len()..).unwrap_or_default()))
+    Ok(files)
 }
 
-/// Returns the text between `marker` and NUL, and what follows.
-fn parse_record<'a>(listing: &'a [u8], marker: &str) -> Option<(&'a [u8], &'a [u8])> {
-    let text = listing.strip_prefix(marker.as_bytes())?;
-    let end = text.iter().position(|b| *b == 0)?;
-    Some((text.get(..end)?, text.get(end + 1..)?))
-}
-
-/// Parses what `stat` printed for a name.
-fn parse_stat(name: &[u8], line: &[u8]) -> Result<RemoteFile, RemoteError> {
-    let text = String::from_utf8_lossy(line);
-    let mut fields = text.split_whitespace();
-    let mut parse = || {
-        Some(RemoteFile {
-            name: name.to_owned(),
-            not_regular: not_regular(u32::from_str_radix(fields.next()?, 16).ok()?),
-            bytes: fields.next()?.parse().ok()?,
-            modified: fields.next()?.parse().ok()?,
-        })
+fn parse_ls_line(line: &[u8], names: &HashSet<&[u8]>) -> Option<RemoteFile> {
+    let mut rest = line;
+    let mut words = Vec::new();
+    for _ in 0..10 {
+        let start = rest.iter().position(|b| *b != b' ')?;
+        rest = rest.get(start..)?;
+        let end = rest.iter().position(|b| *b == b' ')?;
+        words.push(std::str::from_utf8(rest.get(..end)?).ok()?);
+        rest = rest.get(end..)?;
+    }
+    let name = rest.strip_prefix(b" ")?;
+    let target = super::command::find_bytes(name, b" -> ").and_then(|at| name.get(..at));
+    let name = Some(name).filter(|name| names.contains(name)).or(target)?;
+    let &[inode, _blocks, mode, links, owner, group, bytes, month, day, time] = words.as_slice() else {
+        return None;
     };
-    parse().ok_or_else(|| RemoteError::UnexpectedAnswer(escape_tail(line, 200)))
+    let not_regular = match mode.chars().next()? {
+        '-' => None,
+        'l' => Some(VisitMessage::IsSymlink),
+        'd' => Some(VisitMessage::IsFolder),
+        'p' => Some(VisitMessage::IsFifo),
+        'b' | 'c' => Some(VisitMessage::IsDevice),
+        _ => Some(VisitMessage::IsNotRegular),
+    };
+    let state = FileState {
+        content: format!("{inode} {bytes} {month} {day} {time}"),
+        rest: format!("{mode} {links} {owner} {group}"),
+    };
+    let owner = owner.parse().ok()?;
+    Some(RemoteFile {
+        name: name.to_vec(),
+        not_regular,
+        bytes: bytes.parse().unwrap_or(0),
+        modified: None,
+        owner,
+        state,
+    })
+}
+
+fn unexpected(text: &[u8]) -> RemoteError {
+    RemoteError::UnexpectedAnswer(escape_tail(text, 200))
 }
 
 /// Returns what a file with this Unix mode is, unless it is a regular one.
@@ -225,53 +237,14 @@ fn not_regular(mode: u32) -> Option<VisitMessage> {
     }
 }
 
-/// Makes the description of a file from its SFTP metadata.
-pub(super) fn from_metadata(name: &[u8], meta: &MetaData) -> RemoteFile {
-    let not_regular = match meta.file_type() {
-        Some(kind) if kind.is_file() => None,
-        Some(kind) if kind.is_symlink() => Some(VisitMessage::IsSymlink),
-        Some(kind) if kind.is_dir() => Some(VisitMessage::IsFolder),
-        Some(kind) if kind.is_fifo() => Some(VisitMessage::IsFifo),
-        Some(kind) if kind.is_block_device() || kind.is_char_device() => Some(VisitMessage::IsDevice),
-        _ => Some(VisitMessage::IsNotRegular),
-    };
-    let modified = meta.modified().map_or(0, |time| i64::from(time.into_raw()));
-    RemoteFile { name: name.to_owned(), not_regular, bytes: meta.len().unwrap_or(0), modified }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::process::Command;
-
-    #[test]
-    fn a_listing_is_parsed_as_the_program_prints_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        for (name, bytes) in [("a.txt", &b"one\0W-x\0two"[..]), ("b c.txt", b""), ("d.txt", &[7; 40_000])] {
-            std::fs::write(at(name), bytes).unwrap();
-        }
-        std::os::unix::fs::symlink("a.txt", at("link.txt")).unwrap();
-        let globs = [at("*.txt"), at("a*")].map(|path| path.to_string_lossy().into_owned());
-        for shell in ["sh", "bash", "ksh"] {
-            let printed =
-                Command::new(shell).args(["-c", &list_program(&globs, "WORD")]).output().unwrap().stdout;
-            let listing = parse_listing(&printed, "WORD").unwrap();
-            let parsed = listing.iter().map(|entry| {
-                let bytes = entry.file.as_ref().map(|file| file.bytes);
-                (entry.name.rsplit(|b| *b == b'/').next().unwrap(), bytes, entry.content.as_deref())
-            });
-            let parsed: Vec<_> = parsed.collect();
-            let expected = [
-                (&b"a.txt"[..], Some(11), Some(&b"one\0W-x\0two"[..])),
-                (b"b c.txt", Some(0), Some(b"")),
-                (b"d.txt", Some(40_000), None),
-                (b"link.txt", None, None),
-            ];
-            assert_eq!(parsed, expected, "{shell}");
-            for noisy in [[b"daemon", &printed[..]].concat(), [&printed[..], b"daemon"].concat()] {
-                assert!(matches!(parse_listing(&noisy, "WORD"), Err(RemoteError::NoisyShell)));
-            }
-        }
-    }
+/// Checks that a file that SFTP opened is still the one that was listed: it may only have grown. SFTP tells no inode:
+/// a file that was put in its place is known by its owner, its length or its time.
+pub(super) fn is_same_by_sftp(listed: &RemoteFile, meta: &MetaData) -> bool {
+    let modified = meta.modified().map(|time| i64::from(time.into_raw()));
+    let owner = meta.uid();
+    let regular = meta.file_type().is_some_and(|kind| kind.is_file());
+    regular
+        && owner == Some(listed.owner)
+        && meta.len().unwrap_or(0) >= listed.bytes
+        && modified >= listed.modified
 }

@@ -19,14 +19,13 @@ use openssh::Session;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::Remote;
 use super::diagnose::{ConnectError, parse_ssh_error};
 use super::socket::MasterLock;
 use super::ssh_args::SshArgs;
-use super::{Remote, fetch};
 use crate::disk::run_blocking;
 use crate::message::VisitMessage;
 use crate::outcome::Cause;
-use crate::shell_quoting;
 
 /// The longest time that a master may take to answer on its control socket, or to end.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -95,7 +94,7 @@ impl Remote {
             let remote = Self::adopt(session);
             // The master answers by itself, even where its link is dead: only an answer of the host counts. What the
             // visit needs anyway is opened for that.
-            let answered = async { tokio::join!(remote.run_in_shell(":", 0), remote.sftp()).0 };
+            let answered = async { tokio::join!(remote.run_in_shell(&[], ":", 0), remote.sftp()).0 };
             if let Ok(Ok(_)) = timeout(args.connect_timeout, answered).await {
                 return Some(remote);
             }
@@ -110,12 +109,9 @@ impl Remote {
         Self {
             session: Arc::new(session),
             master: Master::Adopted,
-            marker: shell_quoting::random_marker(),
             sftp: Default::default(),
-            prefetched: fetch::PrefetchedContent::default(),
-            large_file: Default::default(),
             shell: Default::default(),
-            channel_left_open: false.into(),
+            channel_left_open: Arc::default(),
             stale_socket: None,
         }
     }

@@ -19,9 +19,16 @@ impl Remote {
     /// # Errors
     /// The folder cannot be written, the disk is full, or the connection broke.
     pub async fn upload(&self, path: &str, bytes: &[u8]) -> Result<(), RemoteError> {
-        match self.sftp().await? {
-            Some(sftp) => self.upload_by_sftp(&sftp, path, bytes).await,
-            None => self.upload_by_command(path, bytes).await,
+        let Some(sftp) = self.sftp().await? else { return self.upload_by_command(path, bytes).await };
+        let uploaded = self.upload_by_sftp(&sftp, path, bytes).await;
+        // Let go of first: where the host allows one session, it is closed for the command.
+        drop(sftp);
+        match uploaded {
+            // A server of SFTP may be read-only where the user is not.
+            Err(RemoteError::PermissionDenied) => {
+                self.upload_by_command(path, bytes).await.map_err(|_by_command| RemoteError::PermissionDenied)
+            }
+            uploaded => uploaded,
         }
     }
 
@@ -70,18 +77,18 @@ impl Remote {
     /// # Errors
     /// It is still there, or the connection broke.
     pub async fn remove(&self, path: &str) -> Result<(), RemoteError> {
-        let removed = match self.sftp_if_open().await {
-            Some(sftp) => request(sftp.fs().remove_file(path)).await,
-            None => {
-                let output = self
-                    .run_in_shell(&format!("rm -f {}", shell_quoting::quote_bytes(path.as_bytes())), 0)
-                    .await?;
-                if output.status == Some(0) { Ok(()) } else { Err(parse_stderr(&output.stderr)) }
+        if let Some(sftp) = self.sftp_if_open().await {
+            let removed = request(sftp.fs().remove_file(path)).await;
+            drop(sftp);
+            match removed {
+                Err(RemoteError::NotFound) => return Ok(()),
+                // A server of SFTP may be read-only where the user is not.
+                Err(RemoteError::PermissionDenied) => {}
+                removed => return removed,
             }
-        };
-        match removed {
-            Err(RemoteError::NotFound) => Ok(()),
-            other => other,
         }
+        let body = "LC_ALL=C rm -f -- \"$f\"";
+        let output = self.run_in_shell(&[("f", path.as_bytes())], body, 0).await?;
+        if output.status == Some(0) { Ok(()) } else { Err(parse_stderr(&output.stderr)) }
     }
 }

@@ -143,6 +143,7 @@ mod tests {
     {
       "host": "exemple1",
       "outcome": "succeeded",
+      "began": false,
       "step": null,
       "cause": null,
       "message": null,
@@ -169,6 +170,7 @@ mod tests {
     {
       "host": "test1",
       "outcome": "failed",
+      "began": false,
       "step": "execute",
       "cause": "script_failed",
       "message": "the script ended with status 3",

@@ -1,18 +1,20 @@
 //! `recolte run --dry-run`: the exact commands of each step on each host, ready to paste. Changes nothing.
 //!
-//! They are made by the functions that the visit itself uses. SFTP requests are shown as commands for `sftp`.
+//! The lines for ssh and sudo are made by the functions that the visit itself uses; SFTP requests are shown as
+//! commands for `sftp`, and what is said to a shell on the host as a line on its input. Limits: nothing here stops a
+//! script.
 
 use std::fmt::{Display, Write as _};
 use std::io;
 
 use super::control_dir::persistent_masters;
-use crate::job::Job;
+use crate::job::{Job, ReadAs, Script};
 use crate::message::RunMessage;
 use crate::outcome::Step;
-use crate::remote::{ControlSockets, SshArgs, launch_line, list_program};
+use crate::remote::{ControlSockets, LAUNCHER, SshArgs, launch_line};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
-use crate::visit::{install_program, script_line, ssh_args};
+use crate::visit::{bare_command, launcher_command, ssh_args};
 
 /// Returns the commands of all hosts.
 ///
@@ -39,15 +41,10 @@ fn host_commands(job: &Job, host: &Host, sockets: &ControlSockets, number: usize
     let plan = persistent.unwrap_or(plan);
     let script = &job.script;
     let staged = script.staged_path(&shell_quoting::random_marker(), &host.alias);
-    let mark = script.supervise.then(shell_quoting::random_marker);
     let local = shell_quoting::quote(&script.file.to_string_lossy());
     let folder = format!("{}/{}", job.name, host.alias);
     let remote = |line: &str| shell_quoting::quote_all(plan.run(line));
-    let program = |text: &str| remote(&shell_quoting::in_sh(text));
     let put = format!("put {local} {staged}\nchmod 700 {staged}\n");
-    let get: Vec<String> =
-        job.collect.files.iter().map(|glob| format!("get -p {glob} {folder}/\n")).collect();
-    let get = pipe_to_sftp(&get.concat(), &plan);
     let mut text = format!("\n## {}\n", host.alias);
     let mut add = |step: &dyn Display, line: String| {
         // Writing to a String cannot fail.
@@ -55,11 +52,28 @@ fn host_commands(job: &Job, host: &Host, sockets: &ControlSockets, number: usize
     };
     add(&Step::Connect, launch_line(&plan));
     add(&Step::Upload, pipe_to_sftp(&put, &plan));
-    add(&Step::Install, program(&install_program(script, &staged)));
-    add(&RunMessage::DryRunRemoveStaged, pipe_to_sftp(&format!("rm {staged}\n"), &plan));
-    add(&Step::Execute, with_stdin(&remote(&script_line(script, mark.as_deref())), mark.is_some()));
-    add(&RunMessage::DryRunList, program(&list_program(&job.collect.files, "")));
-    add(&RunMessage::DryRunCopy, format!("install -d {}\n{get}", shell_quoting::quote(&folder)));
+    add(&Step::Install, remote(&shell_quoting::in_sh(&install_program(script, &staged))));
+    let globs =
+        job.collect.files.iter().map(|glob| shell_quoting::quote_glob(glob)).collect::<Vec<_>>().join(" ");
+    let folder = shell_quoting::quote(&folder);
+    add(&Step::Execute, execute_line(script, &remote));
+    match (job.read_as(), script.supervise) {
+        (ReadAs::RunAs, true) => {
+            // The launcher's first line comes before the answer.
+            let say = |line: String| say_to_launcher(script, &line, &remote) + " 2>/dev/null | tail -n +2";
+            add(&RunMessage::DryRunList, say(format!("ls -dilns -- {globs}")));
+            let unpack = format!("tar -xf - --transform='s,.*/,,' -C {folder}");
+            let copy = format!("{} | {unpack}", say(format!("tar -chf - -- {globs}")));
+            add(&RunMessage::DryRunCopy, format!("install -d {folder}\n{copy}"));
+        }
+        _ => {
+            add(&RunMessage::DryRunList, remote(&shell_quoting::in_sh(&format!("ls -dilns -- {globs}"))));
+            let get: Vec<String> =
+                job.collect.files.iter().map(|glob| format!("get -p {glob} {folder}/\n")).collect();
+            let get = pipe_to_sftp(&get.concat(), &plan);
+            add(&RunMessage::DryRunCopy, format!("install -d {folder}\n{get}"));
+        }
+    }
     if ends {
         add(&RunMessage::DryRunDisconnect, shell_quoting::quote_all(plan.control("exit")));
     }
@@ -73,8 +87,29 @@ fn pipe_to_sftp(commands: &str, plan: &SshArgs) -> String {
     format!("printf '%s\\n' {commands} | {sftp}")
 }
 
-/// Adds the stdin that the script needs. A supervised script is ended when its stdin is closed, so it gets one that
-/// stays open as long as the terminal.
-fn with_stdin(line: &str, supervised: bool) -> String {
-    if supervised { format!("tail -f /dev/null | {line}") } else { format!("{line} </dev/null") }
+/// Returns the program that installs the script and the launcher, and removes the staged copy.
+fn install_program(script: &Script, staged: &str) -> String {
+    let quote = |path: &str| shell_quoting::quote_bytes(path.as_bytes());
+    let (staged, to, launcher) =
+        (quote(staged), quote(&script.installed_path()), quote(&script.launcher_path()));
+    let mut program = format!("cp -P -- {staged} {to} && chmod {} -- {to} && rm -f -- {staged}", script.mode);
+    if script.supervise {
+        let text = quote(LAUNCHER.trim_end());
+        program.push_str(&format!(" && echo {text} > {launcher} && chmod 755 -- {launcher}"));
+    }
+    program
+}
+
+/// Returns the line that runs the script with an empty input.
+fn execute_line(script: &Script, remote: &impl Fn(&str) -> String) -> String {
+    if script.supervise {
+        say_to_launcher(script, "\"$@\" </dev/null", remote)
+    } else {
+        format!("{} </dev/null", remote(&bare_command(script)))
+    }
+}
+
+/// Returns the line that starts the launcher and says one line to it.
+fn say_to_launcher(script: &Script, line: &str, remote: &impl Fn(&str) -> String) -> String {
+    format!("echo {} | {}", shell_quoting::quote(line), remote(&launcher_command(script).line))
 }

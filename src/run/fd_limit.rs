@@ -6,9 +6,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::message::RunMessage;
 
-/// The maximum number of files that one visit has open: two channels, two output files, and eight files being
-/// collected, each over a channel of its own where the login user may not read them. A channel needs seven while it
-/// opens.
+/// The maximum number of files that one visit has open: three channels, each of which needs seven while it opens, two
+/// output files, up to eight files being collected, what ssh itself needs, and as much again.
 const FILES_PER_VISIT: u64 = 80;
 
 /// The number of files that everything else has open.

@@ -17,7 +17,7 @@ use crate::escape::hex;
 use crate::hostset::HostName;
 use crate::located::Located;
 use crate::message::RunMessage;
-use crate::outcome::{CollectedFile, HostReport, Outcome};
+use crate::outcome::{CollectedFile, FileStates, HostReport, Outcome};
 
 /// An earlier run.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub struct EarlierRun {
     pub parameters: RunParameters,
     /// When it was resumed so far.
     pub resumed: Vec<Timestamp>,
-    /// The hosts whose script began, with the host's clock before it, in seconds since 1970.
-    started_at: HashMap<HostName, i64>,
+    /// The hosts whose script began, with the files that were there before it.
+    before: HashMap<HostName, FileStates>,
     /// The last report of each host that ended.
     pub reports: HashMap<HostName, HostReport>,
 }
@@ -41,8 +41,8 @@ pub enum Task {
     Whole,
     /// The script began in an earlier attempt: only its files are collected.
     Collect {
-        /// The host's clock before the script, in seconds since 1970.
-        started_at: i64,
+        /// The files that were there before the script.
+        before: FileStates,
         /// The host's report, if it ended.
         earlier: Option<Box<HostReport>>,
     },
@@ -88,17 +88,27 @@ impl EarlierRun {
         let entries = journal::read_entries(&journal)
             .map_err(|error| Located::with_source(&shown, RunMessage::JournalUnreadable, error))?;
         let mut first: Option<RunParameters> = None;
-        let (mut resumed, mut started_at, mut reports) = (Vec::new(), HashMap::new(), HashMap::new());
+        let (mut resumed, mut before, mut reports) = (Vec::new(), HashMap::new(), HashMap::new());
+        // The files before an earlier attempt's script, while an attempt is about to run it once more.
+        let mut replaced: HashMap<HostName, Option<FileStates>> = HashMap::new();
         for entry in entries {
             match entry {
                 JournalEntry::Started(parameters) => first = first.or(Some(parameters)),
-                JournalEntry::Resumed { at } => resumed.push(at),
-                // The script is about to begin: the report of an attempt before no longer holds.
-                JournalEntry::Executing { host, started_at: clock } => {
+                JournalEntry::Resumed { at } => {
+                    resumed.push(at);
+                    replaced.clear();
+                }
+                // A report from before is void once the script begins again.
+                JournalEntry::Executing { host, before: files } => {
                     reports.remove(&host);
-                    started_at.insert(host, clock);
+                    replaced.insert(host.clone(), before.insert(host, files));
                 }
                 JournalEntry::Ended(report) => {
+                    // The host answered that nothing ran: what an earlier attempt did still counts.
+                    if let (Some(false), Some(earlier)) = (report.began, replaced.remove(&report.host)) {
+                        before.remove(&report.host);
+                        before.extend(earlier.map(|files| (report.host.clone(), files)));
+                    }
                     reports.insert(report.host.clone(), *report);
                 }
             }
@@ -106,22 +116,23 @@ impl EarlierRun {
         let parameters = first.ok_or_else(|| Located::new(shown, RunMessage::JournalWithoutStart))?;
         let (id, name) = (parameters.run.clone(), parameters.name.clone());
         let folder = RunFolder { path: path.to_owned(), id, name };
-        Ok(Self { folder, parameters, resumed, started_at, reports })
+        Ok(Self { folder, parameters, resumed, before, reports })
     }
 
     /// Returns the work that remains on a host; none if it succeeded and its files are intact. A script that began is
-    /// never run again unless `execute_again` is set; one that sudo or su refused did not begin.
+    /// never run again unless `execute_again` is set; one whose host answered that nothing ran did not begin.
     pub fn remaining_task(&self, host: &str, execute_again: bool) -> Option<Task> {
         let recorded = self.reports.get(host);
         let report = recorded.cloned().map(|mut report| {
             report.files.retain(|file| self.is_intact(file));
             Box::new(report)
         });
-        match (report, self.started_at.get(host)) {
+        match (report, self.before.get(host)) {
             // A report that lost a file differs from the recorded one.
             (Some(report), _) if report.outcome == Outcome::Succeeded && recorded == Some(&*report) => None,
-            (Some(report), _) if report.script_refused() => Some(Task::Whole),
-            (earlier, Some(&started_at)) if !execute_again => Some(Task::Collect { started_at, earlier }),
+            (earlier, Some(before)) if !execute_again => {
+                Some(Task::Collect { before: before.clone(), earlier })
+            }
             _ => Some(Task::Whole),
         }
     }
@@ -142,5 +153,56 @@ fn hash_file(path: &Path) -> io::Result<String> {
             return Ok(hex(&hash.finalize()));
         }
         hash.update(buffer.get(..read).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the task that a journal with these lines leaves on a host.
+    fn task_after(lines: &[&str]) -> Option<Task> {
+        let folder = tempfile::tempdir().unwrap();
+        let started = JournalEntry::Started(RunParameters {
+            run: "r".to_owned(),
+            name: "JGE".to_owned(),
+            job_file: "/j".into(),
+            config: None,
+            no_mail: false,
+            hosts: vec!["h".into()],
+            run_secret: "s".to_owned(),
+            started: Timestamp::UNIX_EPOCH,
+        });
+        let started = serde_json::to_string(&started).unwrap();
+        fs::write(folder.path().join(JOURNAL), format!("{started}\n{}\n", lines.join("\n"))).unwrap();
+        EarlierRun::read(folder.path()).unwrap().remaining_task("h", false)
+    }
+
+    const EXECUTING: &str =
+        r#"{"event":"executing","host":"h","before":[["/tmp/a",{"content":"1","rest":"2"}]]}"#;
+    const RESUMED: &str = r#"{"event":"resumed","at":"2026-01-01T00:00:00Z"}"#;
+
+    fn ended(began: Option<bool>) -> String {
+        let mut report = HostReport::new("h");
+        report.outcome = Outcome::Failed;
+        report.began = began;
+        serde_json::to_string(&JournalEntry::Ended(Box::new(report))).unwrap()
+    }
+
+    #[test]
+    fn a_script_that_may_have_begun_is_never_run_again() {
+        let (nothing_ran, began) = (ended(Some(false)), ended(Some(true)));
+        let whole = |lines: &[&str]| matches!(task_after(lines), Some(Task::Whole));
+        assert!(whole(&[]));
+        assert!(whole(&[&nothing_ran]));
+        assert!(whole(&[EXECUTING, &nothing_ran]), "the host answered that nothing ran");
+        assert!(!whole(&[EXECUTING]));
+        assert!(!whole(&[EXECUTING, &began]));
+        assert!(!whole(&[EXECUTING, &ended(None)]));
+        assert!(!whole(&[r#"{"event":"executing","host":"h","since":1700000000}"#]), "of an earlier version");
+        // A second attempt was asked for, and did not come to it.
+        assert!(!whole(&[EXECUTING, &began, RESUMED, &nothing_ran]));
+        assert!(!whole(&[EXECUTING, &began, RESUMED, EXECUTING, &nothing_ran]));
+        assert!(!whole(&[EXECUTING, RESUMED, &nothing_ran]));
     }
 }

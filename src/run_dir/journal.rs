@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::hostset::HostName;
 use crate::message::RunMessage;
-use crate::outcome::HostReport;
+use crate::outcome::{FileStates, HostReport};
 
 /// One line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,9 +32,10 @@ pub enum JournalEntry {
     Executing {
         /// The host.
         host: HostName,
-        /// The host's clock before the script, in seconds since 1970.
-        #[serde(rename = "since")]
-        started_at: i64,
+        /// The files that the globs matched before it. An entry of an earlier version has none: its script counts as
+        /// begun too.
+        #[serde(default)]
+        before: FileStates,
     },
     /// A host ended.
     Ended(Box<HostReport>),

@@ -1,26 +1,36 @@
 //! The collect step: this run's regular files, each whole or not at all.
 //!
-//! A stale file is skipped: one that was last changed before this run began, by the host's own clock. Each file is
-//! copied to a temporary file, compared, and renamed into place (`run_dir`). Limits: a file that changes while it is
-//! copied is copied again a few times, then reported.
+//! A stale file is skipped: one that was there before the script began and is as it was. Each file is copied to a
+//! temporary file, compared, and renamed into place (`run_dir`). The user who ran the script reads them, in the
+//! launcher's shell; or, where the job says so, the login user. Limits: a file that changes while it is copied is
+//! copied again a few times, then reported.
+
+mod choose;
 
 use futures_util::{StreamExt as _, stream};
-use jiff::Timestamp;
+use tempfile::TempPath;
 
+use super::execute::SMALL_FILES;
 use super::failure;
 use crate::disk::run_blocking;
 use crate::escape::escape;
-use crate::job::{Collect, Job};
+use crate::job::Job;
 use crate::message::VisitMessage;
-use crate::outcome::{Cause, CollectedFile, Failure, SkippedFile, Step};
-use crate::remote::{FileWriter, PendingAnswer, ReadAs, Remote, RemoteError, RemoteFile, Written};
+use crate::outcome::{Cause, Change, CollectedFile, Failure, FileStates, SkippedFile, Step};
+use crate::remote::{
+    FileWriter, LARGE, LauncherShell, Listing, Remote, RemoteError, RemoteFile, Written, fetch_by_sftp,
+};
 use crate::run_dir::HostFolder;
+use choose::choose;
 
-/// The most files of one host that are copied at once.
-const FILES: usize = 8;
+/// The most files of one host that are copied at once by SFTP.
+const FILES_AT_ONCE: usize = 8;
 
 /// The most attempts to copy a file that changes meanwhile.
-const COPIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
+
+/// The result of a copy.
+type Copied = (RemoteFile, Result<CollectedFile, RemoteError>);
 
 /// The result of the collect step.
 #[derive(Default)]
@@ -44,160 +54,186 @@ impl CollectResult {
     }
 }
 
-/// Collects what matches the job's globs and is of this run, which began at `started_at` by the host's clock. Files
-/// that an earlier attempt collected (`known`) and that did not change since are left out. `listing` is the pending
-/// listing, where the script's run asked for it.
-pub async fn collect(
-    remote: &Remote,
-    job: &Job,
-    started_at: i64,
-    folder: &HostFolder,
-    known: &[CollectedFile],
-    listing: Option<PendingAnswer>,
-) -> Result<CollectResult, Failure> {
-    let globs = job.collect.files.join(" ");
-    let listed = remote.list(&job.collect.files, listing).await;
-    let listed = listed.map_err(|error| failure::from_error(Step::Collect, &globs, error))?;
-    let mut result = CollectResult::default();
-    let chosen = choose(listed, &job.collect, started_at, &mut result);
-    let run_as = job.script.run_as.as_deref();
-    let copies = chosen.into_iter().map(|file| copy(remote, file, run_as, folder));
-    let mut copies = stream::iter(copies).buffered(FILES);
-    while let Some((file, copied)) = copies.next().await {
-        let failed = |error| failure::from_error(Step::Collect, &escape(&file.name), error);
-        match copied {
-            Ok(copied) if known.iter().any(|k| k.remote == copied.remote && k.sha256 == copied.sha256) => {
-                folder.remove_file(&copied.path).await;
+/// The means to collect the files of a host.
+pub struct Collector<'a> {
+    /// The connection.
+    pub remote: &'a Remote,
+    /// The job.
+    pub job: &'a Job,
+    /// The files that were there before the script.
+    pub before: &'a FileStates,
+    /// The local folder of the host's files.
+    pub folder: &'a HostFolder,
+    /// The files that an earlier attempt collected; those that did not change since are left out.
+    pub known: &'a [CollectedFile],
+}
+
+impl Collector<'_> {
+    /// Collects the files of this run: in the launcher's shell, else as the login user. A `listing` was asked for
+    /// with the script.
+    pub async fn collect(
+        &self,
+        mut shell: Option<&mut LauncherShell<'_>>,
+        listing_pending: bool,
+    ) -> Result<CollectResult, Failure> {
+        let globs = self.job.collect.files.join(" ");
+        let listed = match &mut shell {
+            Some(shell) if listing_pending => shell.read_listing().await,
+            Some(shell) => shell.shell.list(&self.job.collect.files, SMALL_FILES).await,
+            // The login user's shell cannot tell whether what it opened is what it listed; SFTP can.
+            None => self.remote.list(&self.job.collect.files, 0).await,
+        };
+        let listed = listed.map_err(|error| failure::from_error(Step::Collect, &globs, error))?;
+        let mut result = CollectResult::default();
+        let Listing { files, mut contents, .. } = listed;
+        let mut copied = Vec::new();
+        let mut chosen = Vec::new();
+        for file in choose(files, &self.job.collect, self.before, &mut result) {
+            match contents.remove(&file.name).filter(|content| content.len() as u64 == file.bytes) {
+                Some(content) => {
+                    let stored = self.store(&file, content.to_vec()).await;
+                    copied.push((file, stored));
+                }
+                None => chosen.push(file),
             }
-            Ok(copied) => result.files.push(copied),
-            Err(error @ RemoteError::ConnectionLost(_)) => return Err(failed(error)),
-            Err(RemoteError::NotFound) => result.skip(&file, VisitMessage::WentAway),
-            Err(error) => result.fail(&file, failed(error)),
         }
+        copied.extend(self.copy_all(shell, chosen).await);
+        self.record(copied, &mut result).await?;
+        Ok(result)
     }
-    if result.files.is_empty() && known.is_empty() && result.failure.is_none() && job.collect.required {
-        result.failure = Some(no_file(globs, result.skipped.len()));
-    }
-    Ok(result)
-}
 
-/// Returns the files to copy; records in `result` why the others are not.
-fn choose(
-    listed: Vec<RemoteFile>,
-    collect: &Collect,
-    started_at: i64,
-    result: &mut CollectResult,
-) -> Vec<RemoteFile> {
-    let mut remaining = collect.max_host;
-    let mut chosen = Vec::new();
-    for file in listed {
-        if let Some(kind) = &file.not_regular {
-            result.skip(&file, kind);
-        } else if collect.fresh && file.modified < started_at {
-            // Stale. Both times are by the host's clock: the gateway's may differ by minutes.
-            result.skip(&file, VisitMessage::StaleFile { time: format_time(file.modified) });
-        } else if file.bytes > collect.max_file {
-            result.fail(&file, too_large(&file, "max_file", collect.max_file));
-        } else if file.bytes > remaining {
-            result.fail(&file, too_large(&file, "max_host", collect.max_host));
-        } else {
-            remaining -= file.bytes;
-            chosen.push(file);
+    /// Records what was copied and what was not.
+    async fn record(&self, copied: Vec<Copied>, result: &mut CollectResult) -> Result<(), Failure> {
+        for (file, copied) in copied {
+            let failed = |error| failure::from_error(Step::Collect, &escape(&file.name), error);
+            let is_known = |copied: &CollectedFile| {
+                self.known.iter().any(|k| k.remote == copied.remote && k.sha256 == copied.sha256)
+            };
+            match copied {
+                Ok(copied) if is_known(&copied) => self.folder.remove_file(&copied.path).await,
+                Ok(copied) => result.files.push(copied),
+                Err(error @ RemoteError::ConnectionLost(_)) => return Err(failed(error)),
+                Err(RemoteError::NotFound) => result.skip(&file, VisitMessage::WentAway),
+                Err(error) => result.fail(&file, failed(error)),
+            }
         }
-    }
-    chosen
-}
-
-/// Copies one file, again if it changes meanwhile.
-async fn copy(
-    remote: &Remote,
-    file: RemoteFile,
-    run_as: Option<&str>,
-    folder: &HostFolder,
-) -> (RemoteFile, Result<CollectedFile, RemoteError>) {
-    let mut now = file.clone();
-    for _ in 1..COPIES {
-        match copy_once(remote, &now, run_as, folder).await {
-            Err(RemoteError::FileChanged) => {}
-            copied => return (file, copied),
+        let nothing = result.files.is_empty() && self.known.is_empty() && result.failure.is_none();
+        if nothing && self.job.collect.required {
+            result.failure = Some(no_file(self.job.collect.files.join(" "), result.skipped.len()));
         }
-        match remote.describe_again(&file).await {
-            // The limits were checked for the length that was listed: one that grew is not copied.
-            Ok(again) if again.not_regular.is_none() && again.bytes <= file.bytes => now = again,
-            Ok(_) => return (file, Err(RemoteError::FileChanged)),
-            Err(error) => return (file, Err(error)),
+        Ok(())
+    }
+
+    /// Says in the hint of a failure how many files the login user would see, where it would see any.
+    pub async fn hint_at_login_user(
+        &self,
+        mut result: CollectResult,
+        shell: LauncherShell<'_>,
+    ) -> Result<CollectResult, Failure> {
+        let Some(failure) = &mut result.failure else { return Ok(result) };
+        if !matches!(failure.cause, Cause::NoFile | Cause::Unreadable) || self.job.script.run_as.is_none() {
+            return Ok(result);
         }
-    }
-    let copied = copy_once(remote, &now, run_as, folder).await;
-    (file, copied)
-}
-
-/// Copies one file into place: as the login user, else as the user who wrote it.
-async fn copy_once(
-    remote: &Remote,
-    file: &RemoteFile,
-    run_as: Option<&str>,
-    folder: &HostFolder,
-) -> Result<CollectedFile, RemoteError> {
-    if let Some(content) = remote.take_prefetched(file) {
-        return store_prefetched(file, content, folder).await;
-    }
-    match (copy_as(remote, file, ReadAs::LoginUser, folder).await, run_as) {
-        (Err(RemoteError::PermissionDenied), Some(user)) => {
-            copy_as(remote, file, ReadAs::User(user), folder).await
+        // The host may allow one session.
+        shell.end().await;
+        let Ok(listing) = self.remote.list(&self.job.collect.files, 0).await else { return Ok(result) };
+        let collect = &self.job.collect;
+        let is_new = |file: &RemoteFile| self.before.compare(&file.name, &file.state) == Change::Content;
+        let files = listing.files.iter().filter(|file| file.not_regular.is_none());
+        let count = files.filter(|file| !collect.fresh || is_new(file)).count();
+        if count > 0 {
+            failure.hint = Some(VisitMessage::LoginUserSeesFiles { count }.into());
         }
-        (copied, _) => copied,
+        Ok(result)
     }
-}
 
-/// Stores a file whose content came with the listing. One blocking task does all of it.
-async fn store_prefetched(
-    file: &RemoteFile,
-    content: Vec<u8>,
-    folder: &HostFolder,
-) -> Result<CollectedFile, RemoteError> {
-    let (folder, name, modified) = (folder.clone(), file.name.clone(), file.modified);
-    let stored = run_blocking(move || {
-        let (opened, temporary) = folder.create_temporary_file()?.into_parts();
-        let written = FileWriter::write_at_once(opened, content, Some(modified))?;
-        Ok((written, folder.rename_from_remote(temporary, &name)?))
-    });
-    let (written, path) = stored.await.map_err(RemoteError::LocalIo)?;
-    Ok(collected(file, path, written))
-}
-
-/// Copies one file to a temporary file, compares, and only then renames it into place.
-async fn copy_as(
-    remote: &Remote,
-    file: &RemoteFile,
-    read_as: ReadAs<'_>,
-    folder: &HostFolder,
-) -> Result<CollectedFile, RemoteError> {
-    let begun = folder.clone();
-    let temporary =
-        run_blocking(move || begun.create_temporary_file()).await.map_err(RemoteError::LocalIo)?;
-    let (opened, temporary) = temporary.into_parts();
-    let mut writer = FileWriter::new(opened, file.bytes);
-    remote.fetch(file, read_as, &mut writer).await?;
-    let written = writer.finish(Some(file.modified)).await.map_err(RemoteError::LocalIo)?;
-    if written.bytes != file.bytes || written.dropped > 0 {
-        return Err(RemoteError::FileChanged);
+    /// Copies files one after the other through the launcher's shell, or as the login user, several at once.
+    async fn copy_all(&self, shell: Option<&mut LauncherShell<'_>>, files: Vec<RemoteFile>) -> Vec<Copied> {
+        let Some(shell) = shell else {
+            let copies = files.into_iter().map(|file| self.copy(None, file));
+            return stream::iter(copies).buffered(FILES_AT_ONCE).collect().await;
+        };
+        let mut all = Vec::new();
+        for file in files {
+            all.push(self.copy(Some(&mut *shell), file).await);
+        }
+        all
     }
-    let (folder, name) = (folder.clone(), file.name.clone());
-    let renamed = run_blocking(move || folder.rename_from_remote(temporary, &name)).await;
-    Ok(collected(file, renamed.map_err(RemoteError::LocalIo)?, written))
+
+    /// Copies one file, again if it changes meanwhile.
+    async fn copy(&self, mut shell: Option<&mut LauncherShell<'_>>, file: RemoteFile) -> Copied {
+        for _ in 1..MAX_ATTEMPTS {
+            match self.copy_once(shell.as_deref_mut(), &file).await {
+                Err(RemoteError::FileChanged) => {}
+                copied => return (file, copied),
+            }
+        }
+        let copied = self.copy_once(shell, &file).await;
+        (file, copied)
+    }
+
+    async fn copy_once(
+        &self,
+        shell: Option<&mut LauncherShell<'_>>,
+        file: &RemoteFile,
+    ) -> Result<CollectedFile, RemoteError> {
+        let (mut writer, temporary) = self.begin(file).await?;
+        match shell {
+            // A large one comes on a channel of its own, where the host has one to give.
+            Some(shell) => {
+                if file.bytes < LARGE || !shell.fetch_apart(file, &mut writer).await? {
+                    shell.shell.fetch(file, &mut writer).await?;
+                }
+            }
+            None => match (std::str::from_utf8(&file.name), self.remote.sftp().await?) {
+                (Ok(path), Some(sftp)) => fetch_by_sftp(&sftp, path, file, &mut writer).await?,
+                _ => self.remote.fetch_by_shell(file, &mut writer).await?,
+            },
+        }
+        self.finish(file, writer, temporary).await
+    }
+
+    /// Opens a temporary file for a copy.
+    async fn begin(&self, file: &RemoteFile) -> Result<(FileWriter, TempPath), RemoteError> {
+        let folder = self.folder.clone();
+        let temporary =
+            run_blocking(move || folder.create_temporary_file()).await.map_err(RemoteError::LocalIo)?;
+        let (opened, temporary) = temporary.into_parts();
+        Ok((FileWriter::new(opened, file.bytes), temporary))
+    }
+
+    /// Compares a copy with its file and only then renames it into place.
+    async fn finish(
+        &self,
+        file: &RemoteFile,
+        writer: FileWriter,
+        temporary: TempPath,
+    ) -> Result<CollectedFile, RemoteError> {
+        let written = writer.finish(file.modified).await.map_err(RemoteError::LocalIo)?;
+        if written.bytes != file.bytes || written.dropped > 0 {
+            return Err(RemoteError::FileChanged);
+        }
+        let (folder, name) = (self.folder.clone(), file.name.clone());
+        let renamed = run_blocking(move || folder.rename_from_remote(temporary, &name)).await;
+        Ok(collected(file, renamed.map_err(RemoteError::LocalIo)?, written))
+    }
+
+    /// Stores a file whose content came with the listing. One blocking task does all of it.
+    async fn store(&self, file: &RemoteFile, content: Vec<u8>) -> Result<CollectedFile, RemoteError> {
+        let (folder, name, modified) = (self.folder.clone(), file.name.clone(), file.modified);
+        let stored = run_blocking(move || {
+            let (opened, temporary) = folder.create_temporary_file()?.into_parts();
+            let written = FileWriter::write_at_once(opened, content, modified)?;
+            Ok((written, folder.rename_from_remote(temporary, &name)?))
+        });
+        let (written, path) = stored.await.map_err(RemoteError::LocalIo)?;
+        Ok(collected(file, path, written))
+    }
 }
 
 /// Makes the record of a file that was copied to `path`.
 fn collected(file: &RemoteFile, path: String, written: Written) -> CollectedFile {
     CollectedFile { remote: escape(&file.name), path, bytes: written.bytes, sha256: written.sha256 }
-}
-
-/// Makes the failure of a file beyond a limit.
-fn too_large(file: &RemoteFile, key: &str, limit: u64) -> Failure {
-    let (name, key, bytes) = (escape(&file.name), key.to_owned(), file.bytes);
-    let message = VisitMessage::FileTooLarge { file: name, bytes, key, limit };
-    Failure::new(Step::Collect, Cause::TooLarge, message, Some(VisitMessage::RaiseLimit))
 }
 
 /// Makes the failure of a host on which no file of this run was found.
@@ -207,9 +243,4 @@ fn no_file(globs: String, skipped: usize) -> Failure {
         skipped => VisitMessage::NoFileButSkipped { globs, skipped },
     };
     Failure::new(Step::Collect, Cause::NoFile, message, Some(VisitMessage::DidItWriteElsewhere))
-}
-
-/// Formats a time, in seconds since 1970, for people.
-fn format_time(seconds: i64) -> String {
-    Timestamp::from_second(seconds).map_or_else(|_| format!("at {seconds} s"), |time| time.to_string())
 }

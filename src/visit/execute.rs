@@ -1,92 +1,210 @@
-//! The execute step: runs the script once, keeps its output on disk as it comes, and says what its end means.
+//! The execute step: starts the launcher, says *go* once, keeps the output on disk as it comes, and says what the end
+//! means.
 //!
-//! Limits: of output beyond `max_file` only the beginning is kept.
+//! *go* is said only when the journal says `executing`: whatever happens then, no later attempt of the run starts the
+//! script a second time unasked. Limits: of output beyond `max_file` only the beginning is kept.
 
 use std::fs::File;
 use std::io;
 
+use super::install::{bare_command, launcher_command};
 use super::{RunContext, failure};
 use crate::disk::run_blocking;
 use crate::hostset::HostName;
-use crate::job;
+use crate::job::{Job, ReadAs, Script};
 use crate::message::VisitMessage;
-use crate::outcome::{Failure, SkippedFile, Step};
-use crate::remote::{FileWriter, PendingAnswer, Remote, RemoteError, ScriptCommand, ScriptEnd, Written};
+use crate::outcome::{Failure, FileStates, SkippedFile, Step};
+use crate::remote::{FileWriter, LauncherShell, Live, Remote, RemoteError, ScriptEnd, Writers, Written};
 use crate::run_dir::JournalEntry;
-use crate::shell_quoting;
+use crate::shell_quoting::quote;
+
+/// The small files that come with a listing, at most: each costs the host two processes, and spares a round trip.
+pub const SMALL_FILES: usize = 4;
 
 /// The result of the execute step.
-pub struct ExecuteResult {
+pub struct ExecuteResult<'a> {
+    /// Set if the script began; none where a bare command leaves it open.
+    pub began: Option<bool>,
     /// The script's exit status, where it ended by itself.
     pub exit_status: Option<i32>,
     /// The parts of its output that were not kept.
     pub skipped: Vec<SkippedFile>,
-    /// The listing that the host began right after the script, where it can still be read.
-    pub listing: Option<PendingAnswer>,
+    /// The files that were there before it began.
+    pub before: FileStates,
+    /// The launcher's shell, where it is still there; the listing after the script is then on its way.
+    pub shell: Option<LauncherShell<'a>>,
     /// The failure of the step, if it failed.
     pub result: Result<(), Failure>,
 }
 
-impl From<Failure> for ExecuteResult {
+impl From<Failure> for ExecuteResult<'_> {
+    /// Makes the result of a script that did not begin.
     fn from(failure: Failure) -> Self {
-        Self { exit_status: None, skipped: Vec::new(), listing: None, result: Err(failure) }
+        let (skipped, before) = (Vec::new(), FileStates::default());
+        Self { began: Some(false), exit_status: None, skipped, before, shell: None, result: Err(failure) }
     }
 }
 
-/// Returns the whole command line that runs the script on a host; with a marker, under the supervisor.
-pub fn script_line(script: &job::Script, marker: Option<&str>) -> String {
-    command_line(script, &script.argv(), marker)
+/// Runs the script on a host.
+pub(super) async fn execute<'a>(remote: &'a Remote, run: &RunContext, host: &HostName) -> ExecuteResult<'a> {
+    if run.job.script.supervise {
+        execute_by_launcher(remote, run, host).await
+    } else {
+        execute_bare(remote, run, host).await
+    }
 }
 
-/// Returns the command line that runs `args` as the script would be run.
-pub(super) fn command_line(script: &job::Script, args: &[String], marker: Option<&str>) -> String {
-    let inner = match marker {
-        Some(marker) => shell_quoting::supervise(args, marker),
-        None => shell_quoting::quote_all(args),
+/// Starts the launcher, which runs nothing by itself.
+pub(super) async fn start<'a>(
+    remote: &'a Remote,
+    script: &Script,
+    step: Step,
+) -> Result<LauncherShell<'a>, Failure> {
+    let started = remote.start_launcher(launcher_command(script)).await;
+    started.map_err(|error| failure::not_ready(step, script, error))
+}
+
+/// Returns the note about a stream that a profile redirects.
+pub(super) fn redirection_note(live: Live) -> Option<VisitMessage> {
+    match live {
+        Live::Both => None,
+        Live::Only(stream) => Some(VisitMessage::ProfileRedirects { stream: stream.other().to_string() }),
+    }
+}
+
+/// Lists the files that the globs match as the user who will collect them.
+pub(super) async fn list_before(
+    remote: &Remote,
+    job: &Job,
+    shell: Option<&mut LauncherShell<'_>>,
+) -> Result<crate::remote::Listing, Failure> {
+    let listing = match shell {
+        Some(shell) => shell.shell.list(&job.collect.files, 0).await,
+        None => remote.list(&job.collect.files, 0).await,
     };
-    match &script.run_as {
-        Some(user) => shell_quoting::run_as(user, &inner),
-        None => inner,
+    listing.map_err(|error| failure::from_error(Step::Execute, &job.collect.files.join(" "), error))
+}
+
+async fn execute_by_launcher<'a>(remote: &'a Remote, run: &RunContext, host: &HostName) -> ExecuteResult<'a> {
+    let job = &run.job;
+    // Until *go* the request to stop only has to cut: nothing runs.
+    let prepared = tokio::select! {
+        biased;
+        why = run.stop.wait() => Err(failure::stopped(Step::Execute, why)),
+        prepared = prepare(remote, run, host) => prepared,
+    };
+    let (mut shell, before, mut writers) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => return failure.into(),
+    };
+    let entry = JournalEntry::Executing { host: host.clone(), before: before.clone() };
+    if let Err(error) = run.journal.write(&entry).await {
+        return local_failure(error).into();
+    }
+    let none = Vec::new();
+    let globs = if job.read_as() == ReadAs::RunAs { &job.collect.files } else { &none };
+    if let Err(error) = shell.go(&run.folder.id, &job.script.argv(), globs, SMALL_FILES).await {
+        let result = Err(failure::from_error(Step::Execute, "", error));
+        return ExecuteResult { began: Some(true), before, ..from_result(result) };
+    }
+    let end = shell.follow(job.script.timeout, &run.stop, &mut writers).await;
+    let shell = end.leaves_shell().then_some(shell);
+    let failure = failure::from_script_end(&job.script, &end);
+    let result = finish(writers, &end, failure).await;
+    ExecuteResult { began: Some(end.refused.is_none()), before, shell, ..result }
+}
+
+/// Does everything up to *go*: the launcher, the files that are there, and the files that take the script's output.
+async fn prepare<'a>(
+    remote: &'a Remote,
+    run: &RunContext,
+    host: &HostName,
+) -> Result<(LauncherShell<'a>, FileStates, Writers), Failure> {
+    let login_reads = run.job.read_as() == ReadAs::Login;
+    let before =
+        if login_reads { list_before(remote, &run.job, None).await?.states() } else { FileStates::default() };
+    let mut shell = start(remote, &run.job.script, Step::Execute).await?;
+    if let Some(note) = redirection_note(shell.live) {
+        run.events.note(format!("{host}: {note}"));
+    }
+    let before =
+        if login_reads { before } else { list_before(remote, &run.job, Some(&mut shell)).await?.states() };
+    let writers = output_writers(run, host).await.map_err(local_failure)?;
+    Ok((shell, before, writers))
+}
+
+/// Runs the script without the launcher: whether it began is known only if it ended well.
+async fn execute_bare<'a>(remote: &'a Remote, run: &RunContext, host: &HostName) -> ExecuteResult<'a> {
+    let script = &run.job.script;
+    let prepared = tokio::select! {
+        biased;
+        why = run.stop.wait() => Err(failure::stopped(Step::Execute, why)),
+        prepared = prepare_bare(remote, run, host) => prepared,
+    };
+    let (before, mut writers, asked) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => return failure.into(),
+    };
+    let entry = JournalEntry::Executing { host: host.clone(), before: before.clone() };
+    if let Err(error) = run.journal.write(&entry).await {
+        return local_failure(error).into();
+    }
+    match remote.run_bare(&bare_command(script), script.timeout, &run.stop, &mut writers).await {
+        Ok(mut end) => {
+            let began = (end.status == Some(0)).then_some(true);
+            // The very words that sudo had for the question: most likely it spoke, and not the script.
+            let sudo_spoke = end.status == Some(1) && !asked.is_empty() && end.stderr_tail == asked;
+            let failure = if sudo_spoke {
+                end.status = None;
+                Some(failure::sudo_spoke(script, &asked))
+            } else {
+                failure::from_script_end(script, &end)
+            };
+            ExecuteResult { began, before, ..finish(writers, &end, failure).await }
+        }
+        Err(error) => {
+            let result = Err(failure::from_error(Step::Execute, "", error));
+            ExecuteResult { began: None, before, ..from_result(result) }
+        }
     }
 }
 
-/// Runs the script on a host. The journal says that it begins before it does: whatever happens then, no later attempt
-/// of the run starts it a second time unasked.
-pub(super) async fn execute(
+async fn prepare_bare(
     remote: &Remote,
     run: &RunContext,
     host: &HostName,
-    started_at: i64,
-) -> ExecuteResult {
+) -> Result<(FileStates, Writers, Vec<u8>), Failure> {
     let script = &run.job.script;
-    if let Some(why) = run.stop.requested() {
-        return failure::stopped(Step::Execute, why).into();
-    }
-    let (stdout, stderr) = match output_writers(run, host).await {
-        Ok(writers) => writers,
-        Err(error) => return local_failure(error).into(),
-    };
-    let marker = job::Script::marker(&run.run_secret, host);
-    let command = ScriptCommand {
-        line: script_line(script, script.supervise.then_some(&marker)),
-        next_program: remote.list_program(&run.job.collect.files),
-        marker,
-        supervised: script.supervise,
-        timeout: script.timeout,
-        stdout,
-        stderr,
-    };
-    if let Err(error) = run.journal.write(&JournalEntry::Executing { host: host.clone(), started_at }).await {
-        return local_failure(error).into();
-    }
-    match remote.execute(command, &run.stop).await {
-        Ok(end) => finish(run, host, end).await,
-        Err(error) => failure::from_error(Step::Execute, "", error).into(),
+    let asked = if script.run_as.is_some() { ask_sudo(remote, script).await? } else { Vec::new() };
+    let before = list_before(remote, &run.job, None).await?.states();
+    Ok((before, output_writers(run, host).await.map_err(local_failure)?, asked))
+}
+
+/// Asks whether the user exists, and sudo whether it permits the bare command. That a password is required for the
+/// question proves nothing: these words are returned.
+pub(super) async fn ask_sudo(remote: &Remote, script: &Script) -> Result<Vec<u8>, Failure> {
+    let command = bare_command(script);
+    let user = quote(script.run_as.as_deref().unwrap_or_default());
+    let command = command.strip_prefix("sudo -n ").unwrap_or(&command);
+    let question = format!("id -- {user} >/dev/null && sudo -n -l {command}");
+    let failed = |error| failure::from_error(Step::Execute, "", error);
+    let output = remote.run_in_shell(&[], &question, 4096).await.map_err(failed)?;
+    let words = String::from_utf8_lossy(&output.stderr).to_lowercase();
+    let proves_nothing = words.contains("password is required") || words.contains("mot de passe");
+    match output.status {
+        Some(0) => Ok(Vec::new()),
+        _ if proves_nothing => Ok(output.stderr),
+        status => Err(failure::sudo_refused(script, &output.stderr, status)),
     }
 }
 
+fn from_result<'a>(result: Result<(), Failure>) -> ExecuteResult<'a> {
+    let (skipped, before) = (Vec::new(), FileStates::default());
+    ExecuteResult { began: None, exit_status: None, skipped, before, shell: None, result }
+}
+
 /// Makes the two files of a host that take the script's output.
-async fn output_writers(run: &RunContext, host: &str) -> io::Result<(FileWriter, FileWriter)> {
+async fn output_writers(run: &RunContext, host: &str) -> io::Result<Writers> {
     let (folder, name) = (run.folder.clone(), host.to_owned());
     let created = run_blocking(move || {
         let folder = folder.create_output_dir(&name)?;
@@ -94,16 +212,12 @@ async fn output_writers(run: &RunContext, host: &str) -> io::Result<(FileWriter,
     });
     let (stdout, stderr) = created.await?;
     let max = run.job.collect.max_file;
-    Ok((FileWriter::new(stdout, max), FileWriter::new(stderr, max)))
+    Ok(Writers { stdout: FileWriter::new(stdout, max), stderr: FileWriter::new(stderr, max) })
 }
 
 /// Finishes the output files and says what the script's end means.
-async fn finish(run: &RunContext, host: &str, end: ScriptEnd) -> ExecuteResult {
-    let failure = failure::from_script_end(&run.job.script, &end);
-    if end.left_process {
-        run.events.note(format!("{host}: {}", VisitMessage::ProcessLeftBehind));
-    }
-    let (stdout, stderr) = tokio::join!(end.stdout.finish(None), end.stderr.finish(None));
+async fn finish<'a>(writers: Writers, end: &ScriptEnd, failure: Option<Failure>) -> ExecuteResult<'a> {
+    let (stdout, stderr) = tokio::join!(writers.stdout.finish(None), writers.stderr.finish(None));
     let mut skipped = Vec::new();
     let mut not_kept = None;
     for (name, written) in [("stdout", stdout), ("stderr", stderr)] {
@@ -116,14 +230,9 @@ async fn finish(run: &RunContext, host: &str, end: ScriptEnd) -> ExecuteResult {
             }
         }
     }
-    // The status of a sudo or su that refused is not the script's.
-    let began = failure.as_ref().is_none_or(|failure| !failure::is_refusal(failure));
-    ExecuteResult {
-        exit_status: end.status.filter(|_| began),
-        skipped,
-        listing: end.pending,
-        result: failure.or(not_kept).map_or(Ok(()), Err),
-    }
+    let result = failure.or(not_kept).map_or(Ok(()), Err);
+    let exit_status = end.status.filter(|_| end.stopped_by.is_none());
+    ExecuteResult { exit_status, skipped, ..from_result(result) }
 }
 
 /// Records how much of a stream was beyond `max_file`.

@@ -8,7 +8,9 @@ use crate::escape::escape_tail;
 use crate::job::Script;
 use crate::message::VisitMessage::{self, *};
 use crate::outcome::{Cause, Failure, HostReport, Step};
-use crate::remote::{RemoteError, ScriptEnd, parse_stderr};
+use crate::remote::{
+    LAUNCHER_NUMBER, LastWords, Message, NotReady, RemoteError, ScriptEnd, parse_login_failure, parse_stderr,
+};
 
 /// The most bytes of a host's own text that reach a message.
 const SHOWN_MAX: usize = 300;
@@ -19,7 +21,9 @@ pub fn from_error(step: Step, subject: &str, error: RemoteError) -> Failure {
         RemoteError::ConnectionLost(_) => (Cause::ConnectionLost, Some(ResumeOnceHostIsUp)),
         RemoteError::Stalled(_) => (Cause::Stalled, Some(IsHostHanging)),
         RemoteError::SessionRefused => (Cause::Other, Some(RaiseMaxSessions)),
+        RemoteError::NoisyShell if step == Step::Collect => (Cause::NoisyShell, Some(SilenceLeftBehind)),
         RemoteError::NoisyShell => (Cause::NoisyShell, Some(SilenceProfile)),
+        RemoteError::ShellEnded => (Cause::LoginFailed, Some(ShellEndsEarly)),
         RemoteError::DiskFull => (Cause::DiskFull, Some(MakeRoomOnHost)),
         RemoteError::FileChanged => (Cause::Changed, Some(WaitForWriter)),
         RemoteError::LocalIo(error) => from_local_error(error),
@@ -53,7 +57,7 @@ fn from_local_error(error: &io::Error) -> (Cause, Option<VisitMessage>) {
     }
 }
 
-/// Makes the failure of a step during which the order to stop came.
+/// Makes the failure of a step during which the request to stop came.
 pub fn stopped(step: Step, why: Cause) -> Failure {
     let message = match why {
         Cause::Deadline => Deadline,
@@ -93,6 +97,7 @@ pub fn from_earlier_report(earlier: Option<&HostReport>) -> Option<Failure> {
 /// Makes the failure of `cp` or `chmod` from what they printed.
 pub fn install_failed(script: &Script, stderr: &[u8]) -> Failure {
     let (cause, hint) = match parse_stderr(stderr) {
+        RemoteError::ShellEnded => (Cause::LoginFailed, Some(ShellEndsEarly)),
         RemoteError::DiskFull => (Cause::DiskFull, Some(MakeRoomOnHost)),
         _ => denied(Step::Install),
     };
@@ -108,32 +113,44 @@ pub fn tampered(script: &Script) -> Failure {
 
 /// Returns what the end of the script's run means; none if it went well.
 pub fn from_script_end(script: &Script, end: &ScriptEnd) -> Option<Failure> {
+    if let Some(why) = end.refused {
+        return Some(refused(script, why));
+    }
     if let Some(cause) = end.stopped_by {
         return Some(script_stopped(script, end, cause));
     }
-    // A bare command does not say that it began: there the text decides whether sudo or the script spoke.
-    let refused = end.began.is_none() && end.status != Some(0) && is_from_sudo(&end.stderr_tail);
-    if end.began == Some(false) || refused {
-        return Some(refusal(script, &end.stderr_tail, None));
+    if end.connection_lost {
+        let lost = RemoteError::ConnectionLost(io::ErrorKind::UnexpectedEof.into());
+        return Some(from_error(Step::Execute, "", lost));
     }
-    let message = match end.status {
+    let (message, hint) = match end.status {
         Some(0) => return None,
-        Some(status @ 129..=159) => ScriptExitedLikeSignal { status, signal: status - 128 },
-        Some(status) => ScriptExited { status },
-        None => ScriptKilled,
-    };
-    let hint = match end.status {
-        Some(126) => IsInterpreterThere,
-        Some(127) => IsCommandThere,
-        _ => ReadItsOutput,
+        Some(status @ 129..=159) => (ScriptExitedLikeSignal { status, signal: status - 128 }, ReadItsOutput),
+        Some(status @ 126) => (ScriptExited { status }, IsInterpreterThere),
+        Some(status @ 127) => (ScriptExited { status }, IsCommandThere),
+        Some(status) => (ScriptExited { status }, ReadItsOutput),
+        None => (ShellEndedWithScript, DoesItKillAll),
     };
     let message = about(message.to_string(), escape_tail(&end.stderr_tail, SHOWN_MAX));
     Some(Failure::new(Step::Execute, Cause::ScriptFailed, message, Some(hint)))
 }
 
+/// Makes the failure of a script that the launcher's shell did not begin.
+fn refused(script: &Script, why: Message) -> Failure {
+    let user = run_as(script);
+    let (cause, message, hint) = match why {
+        Message::RefusedExecutable => {
+            let path = script.installed_path();
+            (Cause::NotExecutable, CannotExecute { path }, PermitExecution { user })
+        }
+        _ => (Cause::LoginFailed, ArgumentsChanged, UseOtherShell { user }),
+    };
+    Failure::new(Step::Execute, cause, message, Some(hint))
+}
+
 /// Makes the failure of a script that was stopped: by its time-out, the run's deadline or an interruption.
 fn script_stopped(script: &Script, stopped: &ScriptEnd, cause: Cause) -> Failure {
-    let (end, hint) = match (script.supervise, stopped.end_seen) {
+    let (end, hint) = match (script.supervise, stopped.is_seen()) {
         (true, true) if cause == Cause::ScriptTimeout => (ScriptWasEnded, AllowMoreTime),
         (true, true) => (ScriptWasEnded, ResumeCollects),
         (true, false) => (ScriptMayStillRun, LookWhetherItRuns),
@@ -150,44 +167,72 @@ fn script_stopped(script: &Script, stopped: &ScriptEnd, cause: Cause) -> Failure
     Failure::new(Step::Execute, cause, message, Some(hint))
 }
 
-/// Checks whether a failure of the execute step means that the script did not begin.
-pub fn is_refusal(failure: &Failure) -> bool {
-    matches!(failure.cause, Cause::SudoDenied | Cause::NoSuchUser | Cause::Other)
-}
-
-/// Checks whether sudo or su, or the shell that found no sudo, printed this, and not the script.
-fn is_from_sudo(stderr: &[u8]) -> bool {
-    let first = stderr.trim_ascii_start();
-    let line = first.split(|b| *b == b'\n').next().unwrap_or_default().to_ascii_lowercase();
-    if line.windows(5).any(|w| w == b"sudo:") && line.windows(9).any(|w| w == b"not found") {
-        return true;
-    }
-    first.starts_with(b"sudo:") || first.starts_with(b"su:") || stderr.windows(6).any(|w| w == b"\nsudo:")
-}
-
-/// Makes the failure of a script that sudo or su refused, or whose login shell ended early.
-pub fn refusal(script: &Script, stderr: &[u8], status: Option<i32>) -> Failure {
-    let user = script.run_as.as_deref().unwrap_or("the login user").to_owned();
-    let text = String::from_utf8_lossy(stderr);
-    let from_su = text.lines().any(|line| line.starts_with("su:") || line.starts_with("id:"));
-    let unknown = ["does not exist", "unknown user", "n'existe pas", "No passwd entry", "no such user"];
-    let (cause, hint) = if from_su && unknown.iter().any(|needle| text.contains(needle)) {
-        (Cause::NoSuchUser, CreateUser { user })
-    } else if text.contains("tty") {
-        (Cause::SudoDenied, NoRequiretty)
-    } else if script.run_as.is_none() {
-        (Cause::Other, ShellEndsEarly)
-    } else if script.supervise {
-        (Cause::SudoDenied, PermitSupervisedCommand { user })
-    } else {
-        (Cause::SudoDenied, PermitBareCommand { user })
+/// Makes the failure of a launcher that did not become ready: in the execute step the script did not begin.
+pub fn not_ready(step: Step, script: &Script, error: NotReady) -> Failure {
+    let user = run_as(script);
+    let (cause, message, hint) = match error {
+        NotReady::Remote(error) => return from_error(step, "", error),
+        NotReady::OtherNumber(theirs) => {
+            let (ours, path) = (LAUNCHER_NUMBER, script.launcher_path());
+            (Cause::LoginFailed, OtherLauncher { theirs, ours }, RemoveLauncher { path })
+        }
+        NotReady::Waits(words) => {
+            let text = join_words(&words);
+            let said = summary_or(&text, NothingSaid);
+            // Where no rule fits, all that is known is that it waits.
+            let message =
+                if step == Step::Collect { LoginWaitsToCollect { said } } else { LoginWaits { said } };
+            match parse_login_failure(&user, None, &text) {
+                (cause @ (Cause::PasswordExpired | Cause::AccountLocked), hint) => (cause, message, hint),
+                _ => (Cause::LoginStuck, message, SilenceLogin { user }),
+            }
+        }
+        NotReady::Ended(status, words) => {
+            let text = join_words(&words);
+            let (cause, hint) = parse_login_failure(&user, Some(status), &text);
+            let message = match step {
+                Step::Collect => NotCollected { said: summary_or(&text, NothingSaid) },
+                _ => not_begun(Some(status), &text),
+            };
+            (cause, message, hint)
+        }
     };
-    let said = summary_or(stderr, NothingSaid);
-    let message = match status {
+    Failure::new(step, cause, message, Some(hint))
+}
+
+/// Makes the failure of a bare command that sudo does not permit.
+pub fn sudo_refused(script: &Script, stderr: &[u8], status: Option<i32>) -> Failure {
+    let user = run_as(script);
+    let (cause, hint) = match parse_login_failure(&user, status, stderr) {
+        (Cause::SudoDenied, PermitLauncher { user }) => (Cause::SudoDenied, PermitBareCommand { user }),
+        // sudo -l says nothing of what it does not permit.
+        (Cause::LoginFailed, MendProfile { user }) => (Cause::SudoDenied, PermitBareCommand { user }),
+        other => other,
+    };
+    Failure::new(Step::Execute, cause, not_begun(status, stderr), Some(hint))
+}
+
+/// Makes the failure of a bare command whose only words are those that sudo had for the question before.
+pub fn sudo_spoke(script: &Script, words: &[u8]) -> Failure {
+    let message = Quoted { text: summary_or(words, NothingSaid) };
+    Failure::new(Step::Execute, Cause::SudoDenied, message, Some(PermitBareCommand { user: run_as(script) }))
+}
+
+fn not_begun(status: Option<i32>, text: &[u8]) -> VisitMessage {
+    let said = summary_or(text, NothingSaid);
+    match status {
         Some(status) => ScriptNotBegunStatus { status, said },
         None => ScriptNotBegun { said },
-    };
-    Failure::new(Step::Execute, cause, message, Some(hint))
+    }
+}
+
+fn run_as(script: &Script) -> String {
+    script.run_as.as_deref().unwrap_or("the login user").to_owned()
+}
+
+/// Joins what both streams said; the shown end is that of stderr.
+fn join_words(words: &LastWords) -> Vec<u8> {
+    [words.stdout.trim_ascii_end(), words.stderr.trim_ascii_end()].join(&b'\n').trim_ascii().to_vec()
 }
 
 /// Makes a message of what it is about and a text, either of which may be empty.

@@ -122,9 +122,9 @@ fn no_file_is_a_failure_unless_none_is_required() {
     let run = lab.run_checked(&lab.job().script("#!/bin/sh\n").set("collect.required", false));
     run.assert_succeeded();
     assert_eq!(run.host("h1").remote_files().len(), 0);
-    // A file of yesterday does not count for this run.
-    let old = "#!/bin/sh\necho x >/tmp/fichier_log.txt; touch -d yesterday /tmp/fichier_log.txt\n";
-    let run = lab.run_checked(&lab.job().script(old));
+    // A file that was there before does not count for this run.
+    lab.host_sh("h1", "echo x >/tmp/fichier_log.txt; touch -d yesterday /tmp/fichier_log.txt");
+    let run = lab.run_checked(&lab.job().script("#!/bin/sh\n"));
     run.assert_exit_code(1);
     run.host("h1").assert_ended("failed", "collect", "no_file").assert_message("1 were left");
 }
@@ -230,12 +230,36 @@ fn a_file_that_matches_two_globs_is_collected_once() {
 }
 
 #[test]
-fn a_glob_that_holds_shell_text_runs_nothing() {
+fn a_glob_that_holds_shell_text_is_refused_or_means_itself() {
     let lab = Lab::with(&["h1"]);
-    let script = "#!/bin/sh\necho x >'/tmp/$(touch ran).txt'; echo x >'/tmp/`id`;.txt'\n";
-    let globs = ["/tmp/$(touch ran).txt", "/tmp/`id`;*", "/tmp/'\"*", "/tmp/~*", "/tmp/{a,b}", "/tmp/!(x)"];
+    for (glob, text) in [
+        ("/tmp/$(touch ran).txt", "$("),
+        ("/tmp/`touch ran`;*", "`"),
+        ("/tmp/${HOME}*", "${"),
+        ("/tmp/{a,b}", "{…}"),
+    ] {
+        let run = lab.start(&lab.job().set("collect.files", &[glob])).wait();
+        run.assert_exit_code(2);
+        assert!(run.stderr.contains("collect.files") && run.stderr.contains(text), "{glob}: {run}");
+        assert!(run.stderr.contains("a glob of its own"), "no way out: {run}");
+    }
+    lab.assert_not_contacted("h1");
+    let script = "#!/bin/sh\ncd /tmp; for name in 'a b;c' \"it's\" 'say\"so' '$HOME' '~x' '!(x)' '&touch ran' 'back\\slash'; do\n\
+                  echo x >\"$name.txt\"; done\n";
+    let globs = [
+        "/tmp/[!b-z] b;*",
+        "/tmp/it's*",
+        "/tmp/say\"*",
+        "/tmp/$HOME*",
+        "/tmp/~*",
+        "/tmp/!(x)*",
+        "/tmp/&touch ran.txt",
+        "/tmp/back\\slash.txt",
+        "/tmp/'\"*",
+    ];
     let run = lab.run_checked(&lab.job().script(script).set("collect.files", &globs));
     run.assert_succeeded();
-    assert_eq!(run.host("h1").remote_files(), ["/tmp/$(touch ran).txt", "/tmp/`id`;.txt"]);
+    let names = ["a b;c", "it's", "say\"so", "$HOME", "~x", "!(x)", "&touch ran", "back\\slash"];
+    assert_eq!(run.host("h1").remote_files(), names.map(|name| format!("/tmp/{name}.txt")));
     assert_eq!(lab.host_sh("h1", "find / -xdev -name ran"), "");
 }

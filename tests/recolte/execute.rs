@@ -135,7 +135,7 @@ fn control_characters_of_a_script_are_escaped_in_all_reports() {
 }
 
 #[test]
-fn output_that_imitates_the_supervisor_is_kept_as_output() {
+fn output_that_imitates_our_messages_is_kept_as_output() {
     let lab = Lab::with(&["h1"]);
     let script = script_with_end("echo 'recolte-0123456789abcdef0123456789abcdef=0;' >&2; exit 3");
     let run = lab.run_checked(&lab.job().script(script));

@@ -84,35 +84,43 @@ fn control_characters_in_file_names_are_escaped() {
 
 #[test]
 fn a_remote_path_with_dot_dot_stays_inside_the_run_folder() {
-    // A login shell that answers the listing with paths of its own choice, as a hostile host could.
+    // A login shell that answers the listing with paths of its own choice, as a hostile host could. All of them are
+    // regular files, it says.
     let setup = r#"cat >/usr/local/bin/evil <<'E'
 #!/bin/bash
 [ "$2" = 'exec sh' ] || exec /bin/bash "$@"
+names=(/tmp/fichier_log.txt /tmp/../../../etc/hostname /tmp/.. /tmp/x/ relative ../../up)
+program=
 while IFS= read -r line; do
-    case $line in
-    *"for f in"*)
-        eval "$(printf %s "$line" | sed 's/ printf recolte-[0-9a-f]*:;.*//')"
-        mark=$(printf %s "$line" | sed 's/.* printf \(recolte-[0-9a-f]*\):;.*/\1/')
-        word=$(printf %s "$line" | sed 's/.*printf "\(recolte-[0-9a-f]*\)$k%s.*/\1/')
-        printf '%s:' "$mark"
-        printf "${word}f%s\\0" /tmp/fichier_log.txt /tmp/../../../etc/hostname /tmp/.. /tmp/x/ relative ../../up
-        printf '%s=0;' "$mark"
-        printf '%s=0;' "$mark" >&2 ;;
-    *) eval "$line" ;;
+    program+=$line$'\n'
+    # The end of a program, unless it is that of a part of it.
+    [ "$line" = '}' ] && bash -n <<<"$program" 2>/dev/null || continue
+    case $program in
+    *'$m:names:'*)
+        marker=$(sed -n '/^m=/{s///p;q}' <<<"$program")
+        echo "$marker:names:$(printf '%s\0' "${names[@]}" | wc -c)"
+        printf '%s\0' "${names[@]}"
+        printf '\n%s:facts:stat\n' "$marker"
+        stat -c '81a4|%s|%Y|%u|%d %i %y|%z|%n' -- "${names[@]}" 2>/dev/null
+        echo "$marker:end:0" ;;
+    *) eval "$program" ;;
     esac
+    program=
 done
 E
 chmod 755 /usr/local/bin/evil
+mkdir /tmp/x; echo x >/home/User_VIP/relative; echo x >/up
 sed -i 's|^\(User_VIP:.*:\)/bin/bash$|\1/usr/local/bin/evil|' /etc/passwd; echo /usr/local/bin/evil >>/etc/shells"#;
     let lab = Lab::builder(&["evil", "h2"]).setup("evil", setup).up();
     for layout in ["by-host", "flat"] {
         let job = lab.job().set("collect.layout", layout).set("collect.fresh", false);
+        let job = job.set("collect.as", "login");
         let run = lab.run_checked(&job);
         let seen = run.collected_files();
-        assert!(
-            seen.iter().any(|name| name.ends_with("hostname")),
-            "the listing was the evil one: {seen:?} {run}"
-        );
+        assert!(!seen.iter().any(|name| name.ends_with("hostname")), "{seen:?} {run}");
+        let evil = run.host("evil");
+        let why = evil.skip_reason("/tmp/../../../etc/hostname");
+        assert!(why.contains("fits no glob"), "the listing was the evil one: {why} {run}");
         run.host("h2").assert_succeeded();
         let top = files(&job.output());
         let id = run.path("").file_name().unwrap().to_str().unwrap().to_owned();

@@ -20,39 +20,40 @@ fn a_file_of_an_earlier_run_is_skipped_and_reported() {
 }
 
 #[test]
-fn the_hosts_clock_decides_and_the_second_of_the_start_counts() {
-    // A clock that stands still, years away from the gateway's.
-    let setup = "printf '#!/bin/sh\\necho 2000000000\\n' >/usr/local/bin/date; chmod 755 /usr/local/bin/date";
-    let lab = Lab::builder(&["h1"]).setup_all(setup).up();
-    let script = "#!/bin/sh\ncd /tmp; for t in 1999999999 2000000000 2000000001; do\n\
+fn no_clock_decides_what_is_of_this_run() {
+    let clock = |body: &str| {
+        format!("printf '#!/bin/sh\\n%s\\n' '{body}' >/usr/local/bin/date; chmod 755 /usr/local/bin/date")
+    };
+    // Files that were there before: changed long ago, just now, and in the future.
+    let before = "cd /tmp; for t in 1000000000 $(date +%s) 2000000000; do\n\
+                  echo old >fichier_old${t}_log.txt; touch -d @$t fichier_old${t}_log.txt; done";
+    let lab = Lab::builder(&["early", "late", "still", "right"])
+        .setup_all(before)
+        .setup("early", &clock("exec /bin/date -d \"1 day ago\" \"$@\""))
+        .setup("late", &clock("exec /bin/date -d \"1 day\" \"$@\""))
+        .setup("still", &clock("echo 2000000000"))
+        .up();
+    // The files get times from the host's own clock, and times of other years.
+    let script = "#!/bin/sh\ncd /tmp; now=$(/usr/local/bin/date +%s 2>/dev/null || date +%s)\n\
+                  echo new >fichier_new_log.txt; touch -d @$now fichier_new_log.txt\n\
+                  for t in 1000000000 2000000000 2000000001; do\n\
                   echo $t >fichier_${t}_log.txt; touch -d @$t fichier_${t}_log.txt; done\n";
     let run = lab.run_checked(&lab.job().script(script));
     run.assert_succeeded();
-    assert_eq!(run.collected_files(), ["h1/fichier_2000000000_log.txt", "h1/fichier_2000000001_log.txt"]);
-    assert!(run.host("h1").skip_reason("/tmp/fichier_1999999999_log.txt").contains("earlier run"));
-    let here = fs::metadata(run.path("JGE/h1/fichier_2000000001_log.txt")).unwrap().mtime();
-    assert_eq!(here, 2_000_000_001);
-}
-
-#[test]
-fn a_clock_that_is_a_day_off_loses_no_file_and_collects_no_older_one() {
-    let off = |days: &str| {
-        let shift = format!("exec /bin/date -d \"{days}\" \"$@\"");
-        format!("printf '#!/bin/sh\\n%s\\n' '{shift}' >/usr/local/bin/date; chmod 755 /usr/local/bin/date")
-    };
-    let lab = Lab::builder(&["early", "late", "right"])
-        .setup("early", &off("1 day ago"))
-        .setup("late", &off("1 day"))
-        .up();
-    // The files get times from the host's own clock.
-    let script = "#!/bin/sh\ncd /tmp; now=$(/usr/local/bin/date +%s 2>/dev/null || date +%s)\n\
-                  echo new >fichier_new_log.txt; touch -d @$now fichier_new_log.txt\n\
-                  echo old >fichier_old_log.txt; touch -d @$((now - 60)) fichier_old_log.txt\n";
-    let run = lab.run_checked(&lab.job().script(script));
-    run.assert_succeeded();
-    for host in ["early", "late", "right"] {
+    for host in ["early", "late", "still", "right"] {
         assert_eq!(run.read_collected(host, "fichier_new_log.txt"), b"new\n");
-        assert!(run.host(host).skip_reason("/tmp/fichier_old_log.txt").contains("earlier run"));
+        for time in [1_000_000_000, 2_000_000_000, 2_000_000_001] {
+            let name = format!("fichier_{time}_log.txt");
+            assert_eq!(run.read_collected(host, &name), format!("{time}\n").as_bytes(), "{host}");
+            let here = fs::metadata(run.path(&format!("JGE/{host}/{name}"))).unwrap().mtime();
+            assert_eq!(here, time, "{host}");
+        }
+        let skipped = run.host(host).0["skipped"].as_array().unwrap().clone();
+        assert_eq!(skipped.len(), 3, "{skipped:?}");
+        for file in skipped {
+            assert!(file["remote"].as_str().unwrap().starts_with("/tmp/fichier_old"), "{file}");
+            assert!(file["why"].as_str().unwrap().contains("earlier run"), "{file}");
+        }
     }
-    assert_eq!(run.collected_files().len(), 3, "{run}");
+    assert_eq!(run.collected_files().len(), 16, "{run}");
 }

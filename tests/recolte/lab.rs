@@ -10,6 +10,8 @@ mod gateway;
 mod job;
 // The SMTP server of the tests, and messages as their reader sees them.
 mod mail;
+// `recolte resume`, and how often a script ran.
+mod resume;
 // A run while it lasts, its result, and what its report says of a host.
 mod run;
 // A host that stops responding in a given step of its visit.

@@ -44,14 +44,26 @@ mod upload_and_install;
 mod run_as;
 // Exit statuses, signals, output and background processes of the script.
 mod execute;
-// `[script] supervise`, through each login shell and each setting of sudo.
-mod supervisor;
+// Scripts that print our protocol, close their streams, kill their group or user, or leave a daemon.
+mod hostile_scripts;
+// Logins that refuse, wait or redirect: whether the script began, and how often it ran after `recolte resume`.
+mod script_begins;
+// A run that is cut before *go* and while the script runs, followed by `recolte resume`.
+mod script_cut_off;
+// The launcher, through each login shell and each setting of sudo; `supervise = false`.
+mod launcher;
+// `recolte sudoers`: the printed rule, and what sudo permits and refuses under it.
+mod sudoers;
 // Step `collect`: kinds of files, permissions, limits, globs.
 mod collect;
+// Who reads the files: `run_as` in its own session, or the login user; links, globs, read-only SFTP, noise.
+mod collect_as_run_as;
 // Names of remote files that are odd or hostile.
 mod file_names;
-// `[collect] fresh`: files of an earlier run, clocks that are wrong.
+// `[collect] fresh`: files of an earlier run, whatever the clocks say.
 mod fresh_files;
+// What is of this run, by comparison with the listing before; on GNU, busybox and POSIX hosts; `resume`.
+mod fresh_by_comparison;
 // Other login shells, shells that print, no SFTP, one session.
 mod unusual_hosts;
 // `recolte check`.

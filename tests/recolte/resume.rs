@@ -16,11 +16,6 @@ fn lab(hosts: &[&str], stay: &[&str]) -> Lab {
     stay.iter().fold(Lab::builder(hosts), |lab, host| lab.setup(host, ": >/tmp/stay")).up()
 }
 
-/// Counts how often the script ran on a host.
-fn count_script_runs(lab: &Lab, host: &str) -> usize {
-    fs::read_to_string(lab.host_path(host, "/tmp/count")).unwrap_or_default().lines().count()
-}
-
 /// Starts a run, and waits until the script sleeps on some hosts and others have succeeded.
 fn start_and_wait(lab: &Lab, job: &Job, stay: &[&str], done: &[&str]) -> Running {
     let running = lab.start(job);
@@ -37,28 +32,6 @@ fn kill(lab: &Lab, running: Running, stay: &[&str]) -> Run {
     for host in stay {
         let gone = || !lab.host_processes(host).iter().any(|line| line.contains("sleep 1000"));
         wait::until("the end of the script", || gone().then_some(()));
-    }
-    run
-}
-
-/// Returns the command `recolte resume` for the runs of a job, with more arguments.
-fn resume_command(lab: &Lab, job: &Job, args: &[&str]) -> Job {
-    let output = job.output();
-    let mut all = vec!["resume", "--output", output.to_str().unwrap()];
-    all.extend(args);
-    lab.job_for(&[]).set("output", output.as_path()).raw_args(&all)
-}
-
-/// Runs `recolte resume`, and checks that it leaves nothing on the hosts.
-///
-/// Connections of a killed run may be left: their masters end after a minute.
-#[track_caller]
-fn resume(lab: &Lab, job: &Job, args: &[&str]) -> Run {
-    let run = lab.start(&resume_command(lab, job, args)).wait();
-    for host in lab.hosts() {
-        lab.assert_nothing_staged(host, &run);
-        let left = || lab.host_processes(host).into_iter().find(|line| !line.starts_with("sshd"));
-        wait::until("no process of ours", || left().is_none().then_some(()));
     }
     run
 }
@@ -98,22 +71,22 @@ fn after_an_interruption_the_remaining_hosts_are_visited_and_the_reports_cover_b
     assert_eq!(files(&mails).len(), 1);
 
     lab.host_sh("stay", "rm /tmp/stay");
-    let second = resume(&lab, &job, &[]);
+    let second = lab.resume(&job, &[]);
     second.assert_exit_code(1);
     assert_eq!(second.path(""), first.path(""), "the same run");
     assert_eq!(second.host("done").0, done, "left alone");
     second.host("late").assert_succeeded();
     second.host("stay").assert_ended("cancelled", "execute", "interrupted").assert_hint("--execute-again");
-    assert_eq!(["done", "stay", "late"].map(|host| count_script_runs(&lab, host)), [1, 1, 1]);
+    assert_eq!(["done", "stay", "late"].map(|host| lab.count_script_runs(host)), [1, 1, 1]);
     assert_archived(&second, &["done", "stay", "late"]);
     assert_eq!(count_attempts(&second), 1);
     assert!(second.text("report.txt").contains("resumed"), "{}", second.text("report.txt"));
     assert_eq!(files(&mails).len(), 2, "the mail goes again, with all of it");
 
-    let third = resume(&lab, &job, &["--execute-again"]);
+    let third = lab.resume(&job, &["--execute-again"]);
     third.assert_succeeded();
     assert_eq!(third.host("done").0, done);
-    assert_eq!(["done", "stay", "late"].map(|host| count_script_runs(&lab, host)), [1, 2, 1]);
+    assert_eq!(["done", "stay", "late"].map(|host| lab.count_script_runs(host)), [1, 2, 1]);
     assert_archived(&third, &["done", "stay", "late"]);
     assert_eq!((count_attempts(&third), files(&mails).len()), (2, 3));
 }
@@ -132,20 +105,20 @@ fn after_sigkill_a_script_that_began_is_not_run_again_and_its_files_are_collecte
     let listed = lab.run_args(&["runs", "--output", job.output().to_str().unwrap()]);
     assert!(listed.stdout.contains("broken off: 1 of 3 hosts ended"), "{listed}");
 
-    let second = resume(&lab, &job, &[]);
+    let second = lab.resume(&job, &[]);
     second.assert_exit_code(1);
     second.host("done").assert_succeeded();
     second.host("late").assert_succeeded();
     second.host("stay").assert_ended("cancelled", "execute", "interrupted").assert_hint("--execute-again");
-    assert_eq!(["done", "stay", "late"].map(|host| count_script_runs(&lab, host)), [1, 1, 1]);
+    assert_eq!(["done", "stay", "late"].map(|host| lab.count_script_runs(host)), [1, 1, 1]);
     assert_archived(&second, &["done", "stay", "late"]);
     assert_eq!(second.collected_files().len(), 3);
 
     // The script runs again if asked for; here the run is named by its folder.
     lab.host_sh("stay", "rm /tmp/stay");
-    let third = resume(&lab, &job, &["--execute-again", second.path("").to_str().unwrap()]);
+    let third = lab.resume(&job, &["--execute-again", second.path("").to_str().unwrap()]);
     third.assert_succeeded();
-    assert_eq!(["done", "stay", "late"].map(|host| count_script_runs(&lab, host)), [1, 2, 1]);
+    assert_eq!(["done", "stay", "late"].map(|host| lab.count_script_runs(host)), [1, 2, 1]);
     assert_archived(&third, &["done", "stay", "late"]);
 }
 
@@ -169,10 +142,10 @@ fn a_host_whose_script_had_not_begun_is_visited_again() {
     for host in hosts {
         lab.host_sh(host, "rm /tmp/stay /tmp/up");
     }
-    let second = resume(&lab, &job, &[]);
+    let second = lab.resume(&job, &[]);
     second.assert_succeeded();
     assert_eq!(second.path(""), first.path(""));
-    assert_eq!(hosts.map(|host| count_script_runs(&lab, host)), [1, 1, 1]);
+    assert_eq!(hosts.map(|host| lab.count_script_runs(host)), [1, 1, 1]);
     assert_archived(&second, &hosts);
 }
 
@@ -193,11 +166,11 @@ fn a_file_or_link_at_the_staged_name_is_neither_opened_nor_run() {
     lab.host_sh("link", "chown User_VIP /home/User_VIP/target");
     lab.host_sh("file", &format!("{staged}; echo 'echo evil >/tmp/fichier_log.txt' >$f; chmod 777 $f"));
     lab.host_sh("good", "rm /tmp/stay /tmp/up");
-    let run = lab.start(&resume_command(&lab, &job, &[])).wait();
+    let run = lab.start(&lab.resume_command(&job, &[])).wait();
     run.assert_exit_code(1);
     for host in ["link", "file"] {
         run.host(host).assert_ended("failed", "upload", "staging_denied").assert_hint("");
-        assert_eq!(count_script_runs(&lab, host), 0);
+        assert_eq!(lab.count_script_runs(host), 0);
         assert!(!lab.host_path(host, "/tmp/fichier_log.txt").exists());
     }
     assert_eq!(lab.host_sh("link", "cat /home/User_VIP/target"), "kept");
@@ -228,7 +201,7 @@ fn a_truncated_journal_line_loses_no_file_and_runs_no_script_twice() {
         assert_eq!(report["hosts"][0]["outcome"], "succeeded");
         // The line that was lost held the exit status of the script.
         assert_eq!(report["hosts"][1]["cause"], "interrupted", "{run}");
-        assert_eq!(["h1", "h2"].map(|host| count_script_runs(&lab, host)), [1, 1]);
+        assert_eq!(["h1", "h2"].map(|host| lab.count_script_runs(host)), [1, 1]);
         assert_archived(&first, &["h1", "h2"]);
         assert_eq!(first.collected_files(), ["h1/fichier_log.txt", "h2/fichier_log.txt"], "each file once");
         let now = fs::read_to_string(&journal).unwrap();
@@ -258,9 +231,9 @@ fn a_collected_file_that_was_removed_or_changed_is_fetched_again_and_nothing_run
     let mut spoiled =
         OpenOptions::new().append(true).open(first.path("JGE/spoiled/fichier_log.txt")).unwrap();
     spoiled.write_all(b"more").unwrap();
-    let second = resume(&lab, &job, &[]);
+    let second = lab.resume(&job, &[]);
     second.assert_succeeded();
-    assert_eq!(["gone", "spoiled", "good"].map(|host| count_script_runs(&lab, host)), [1, 1, 1]);
+    assert_eq!(["gone", "spoiled", "good"].map(|host| lab.count_script_runs(host)), [1, 1, 1]);
     assert_archived(&second, &["gone", "spoiled", "good"]);
     assert_eq!(second.collected_files().len(), 3, "each file once");
     assert_eq!(second.host("good").0, good, "left alone");
@@ -283,7 +256,7 @@ fn runs_are_found_by_id_by_folder_and_as_the_latest_and_an_unknown_one_is_refuse
         lab.run_args(&args).assert_exit_code(0);
         assert_eq!(count_attempts(wanted), before + 1, "{args:?}");
     }
-    assert_eq!(count_script_runs(&lab, "h1"), 2, "two runs, and nothing more");
+    assert_eq!(lab.count_script_runs("h1"), 2, "two runs, and nothing more");
     for args in [vec!["resume", "--output", output, "20200101-000000-JGE"], vec!["resume", "/no/such/run"]] {
         let run = lab.run_args(&args);
         run.assert_exit_code(2);

@@ -77,7 +77,7 @@ fn a_refusal_of_sudo_and_a_missing_user_have_different_causes() {
             .assert_hint("");
         let nologin = run.host("nologin");
         assert_eq!((nologin.field("outcome"), nologin.field("step")), ("failed", "execute"), "{run}");
-        // Without a supervisor, status 1 may be the login's or the script's.
+        // Without the launcher, status 1 may be the login's or the script's.
         let says_not_run = nologin.field("message").contains("not") || !supervise;
         assert!(says_not_run && !nologin.field("hint").is_empty(), "{run}");
         run.assert_others_unharmed(&["good"]);

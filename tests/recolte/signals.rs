@@ -47,6 +47,11 @@ fn a_signal_while_the_script_is_installed() {
 }
 
 #[test]
+fn a_signal_while_files_are_listed_before_the_script_begins() {
+    interrupt_in_step(&stalled_host::LIST_BEFORE);
+}
+
+#[test]
 fn a_signal_while_the_script_runs_ends_it_on_the_host() {
     interrupt_in_step(&stalled_host::EXECUTE);
 }
@@ -78,7 +83,7 @@ fn a_second_signal_ends_recolte_at_once_and_leaves_nothing_behind() {
     run.assert_exit_code(130);
     wait::until("no ssh of ours", || lab.open_connections().is_empty().then_some(()));
     lab.assert_gateway_clean(&run);
-    // Its stdin is closed, so the supervisor ends the script.
+    // Its stdin is closed, so the watcher beside it ends the script.
     wait::until("no script", || lab.host_processes("stubborn").is_empty().then_some(()));
     let partial = files(&run.path("")).into_iter().find(|name| name.contains(".part-"));
     assert_eq!(partial, None, "a partial archive");

@@ -108,8 +108,9 @@ fn folders_that_are_missing_locked_full_or_read_only_are_named() {
         run.host(host).assert_ended("failed", step, cause).assert_message(named).assert_hint("");
         assert_eq!(run.host(host).exit_status(), None);
     }
-    run.host("noexec").assert_ended("failed", "execute", "script_failed").assert_hint("noexec");
-    assert_eq!(run.host("noexec").exit_status(), Some(126));
+    run.host("noexec").assert_ended("failed", "execute", "not_executable").assert_hint("noexec");
+    assert_eq!(run.host("noexec").exit_status(), None);
+    assert_eq!(run.host("noexec").0["began"], false);
     run.assert_others_unharmed(&["good"]);
     let run = lab.run_checked(&lab.job_for(&["good"]).set("script.staging", "/nowhere"));
     run.assert_exit_code(1);

@@ -58,6 +58,7 @@ fn assert_report(lab: &Lab, run: &Run) {
     assert_eq!(sorted_keys(&report["totals"]), totals);
     assert_eq!(report["totals"]["succeeded"], 12);
     let of_host = [
+        "began",
         "cause",
         "ended",
         "exit_status",
@@ -76,7 +77,7 @@ fn assert_report(lab: &Lab, run: &Run) {
     assert_eq!(names, OLD_SCRIPT_HOSTS, "in the order named");
     for host in report["hosts"].as_array().unwrap() {
         assert_eq!(sorted_keys(host), of_host);
-        assert_eq!(host["exit_status"], 0);
+        assert_eq!((&host["exit_status"], &host["began"]), (&Value::from(0), &Value::from(true)));
         let steps = host["steps"].as_array().unwrap();
         let named: Vec<&str> = steps.iter().map(|s| s["step"].as_str().unwrap()).collect();
         assert_eq!(named, ["connect", "upload", "install", "execute", "collect"]);

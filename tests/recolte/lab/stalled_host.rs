@@ -34,15 +34,23 @@ pub const INSTALL: StalledHost = StalledHost {
     setup: "program /usr/local/bin/cp ': >/tmp/stalled; while printf x; do sleep 1; done'",
     script: "",
 };
+/// The listing of the files that are there before the script never ends.
+pub const LIST_BEFORE: StalledHost = StalledHost {
+    step: "execute",
+    setup: "echo old >/tmp/fichier_0_log.txt; rm /usr/bin/stat; program /usr/bin/stat \
+            ': >/tmp/stalled; while pgrep -u User_VIP sshd >/dev/null; do sleep 0.1; done'",
+    script: "",
+};
 pub const EXECUTE: StalledHost = StalledHost {
     step: "execute",
     setup: ":",
     script: "[ $(hostname) = good ] || { sleep 1000 & : >/tmp/stalled; wait; }",
 };
-/// The file can only be read as the user who wrote it, and the program that reads it never ends.
+/// The file can only be read as the user who wrote it, and the program that reads it lasts as long as the connection.
 pub const COLLECT: StalledHost = StalledHost {
     step: "collect",
-    setup: "program /usr/local/bin/head ': >/tmp/stalled; while printf x; do sleep 1; done'",
+    setup: "rm /usr/bin/dd; program /usr/bin/dd \
+            ': >/tmp/stalled; while pgrep -u User_VIP sshd >/dev/null; do sleep 0.1; done'",
     script: "chmod 600 /tmp/fichier_log.txt",
 };
 

@@ -1,4 +1,5 @@
-//! `[script] supervise`: status, output and end of the script through each login shell and each setting of sudo.
+//! The launcher: status, output and end of the script through each login shell and each setting of sudo; and
+//! `supervise = false`, which does without it.
 
 use crate::lab::{Lab, Run, wait};
 
@@ -31,17 +32,19 @@ fn start_shells_lab() -> Lab {
     let login = |shell: &str| format!("sed -i '/^User_/s,[^:]*$,{shell},' /etc/passwd");
     let sudo =
         |line: &str| format!("sed -i /^Defaults/d /etc/sudoers; echo 'Defaults {line}' >>/etc/sudoers.d/vip");
-    Lab::builder(&["dash", "bash", "csh", "ksh", "pty", "nopty"])
+    Lab::builder(&SHELLS)
         .setup("dash", &format!("ln -sf dash /bin/sh; {}", login("/bin/sh")))
         .setup("bash", "ln -sf bash /bin/sh")
         .setup("csh", &login("/bin/csh"))
         .setup("ksh", &format!("ln -sf /bin/ksh93 /bin/sh; {}", login("/bin/ksh93")))
+        .setup("mksh", &format!("ln -sf mksh /bin/sh; {}", login("/bin/mksh")))
+        .setup("busybox", "ln -sf busybox /bin/sh")
         .setup("pty", &sudo("use_pty"))
         .setup("nopty", &sudo("!use_pty, !requiretty"))
         .up()
 }
 
-const SHELLS: [&str; 6] = ["dash", "bash", "csh", "ksh", "pty", "nopty"];
+const SHELLS: [&str; 8] = ["dash", "bash", "csh", "ksh", "mksh", "busybox", "pty", "nopty"];
 
 #[test]
 fn status_and_output_are_unchanged_through_every_shell_and_sudo() {
@@ -136,4 +139,17 @@ fn without_supervise_the_command_is_the_old_one_and_status_and_output_are_unchan
     run.assert_exit_code(1);
     run.host("h1").assert_ended("failed", "execute", "sudo_denied").assert_hint("supervise = false");
     assert_eq!(run.host("h1").exit_status(), None, "sudo's status is not the script's");
+}
+
+#[test]
+fn what_a_profile_prints_is_not_taken_for_output_of_the_script() {
+    let lab = Lab::builder(&["h1"])
+        .setup_all("echo 'echo Bienvenue; echo Attention >&2' >>/home/User_DollarU/.profile")
+        .up();
+    let run = lab.run_checked(&lab.job().script(unusual_output("exit 3")));
+    run.assert_exit_code(1);
+    let report = run.host("h1");
+    report.assert_ended("failed", "execute", "script_failed").assert_message("status 3");
+    assert!(!report.field("message").contains("Attention"), "{:#}", report.0);
+    assert_streams(&run, "h1");
 }
