@@ -34,7 +34,7 @@ messages! {
         ArgumentsTooLong => "script.args are too long for one command line on the hosts; put them into a file",
         GlobNotExpanded { glob, text } => "collect.files {glob:?}: {text} is not expanded; write a glob of its own for each",
         NoSudoNeeded => "script.run_as is left out: the script runs as the login user, without sudo",
-        SudoersTitle => "of recolte sudoers; for a file in /etc/sudoers.d, by visudo -f; where su is not in /usr/bin, correct its path; of several Defaults the last one counts",
+        SudoersTitle => "printed by recolte sudoers, for a file in /etc/sudoers.d (visudo -f). Where su is not in /usr/bin, correct its path. Of several Defaults that fit, the last one counts.",
         NotInSudoers { text } => "script.args: sudoers cannot express a newline, nor a blank at the end: {text:?}",
         NoSessionToReadIn => "collect.as = \"run_as\" needs supervise = true; without it the login user collects",
         CollectEmpty => "collect.files is empty; name what comes back, like \"/tmp/fichier_*log.txt\"",

@@ -9,7 +9,7 @@ messages! {
         CollectOnly { hosts } => "their script began before, only collected from: {hosts}",
         CopyFailed { path, error } => "{path}: the archive could not be put there: {error}",
         DryRun { job } => "dry run of {job}: nothing was touched",
-        DryRunCopy => "collect: bring it home",
+        DryRunCopy => "collect: copy the files",
         DryRunDisconnect => "disconnect",
         DryRunList => "collect: what is there",
         DuplicateHosts { groups } => "{groups}: these names lead to the same machine; exclude all but one, or say --allow-duplicates",

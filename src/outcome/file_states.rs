@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::escape::escape;
+
 /// The state of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileState {
@@ -16,40 +18,15 @@ pub struct FileState {
     pub rest: String,
 }
 
-/// A name, as text where it is UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
-enum FileName {
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-impl From<&[u8]> for FileName {
-    fn from(name: &[u8]) -> Self {
-        String::from_utf8(name.to_vec()).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
-    }
-}
-
-/// The states of the files that the globs match.
+/// The states of the files that the globs match, by name as it is shown: where two names look alike, their inodes
+/// still differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<(FileName, FileState)>", into = "Vec<(FileName, FileState)>")]
-pub struct FileStates(HashMap<FileName, FileState>);
-
-impl From<Vec<(FileName, FileState)>> for FileStates {
-    fn from(states: Vec<(FileName, FileState)>) -> Self {
-        Self(states.into_iter().collect())
-    }
-}
-
-impl From<FileStates> for Vec<(FileName, FileState)> {
-    fn from(states: FileStates) -> Self {
-        states.0.into_iter().collect()
-    }
-}
+#[serde(transparent)]
+pub struct FileStates(HashMap<String, FileState>);
 
 impl<'a> FromIterator<(&'a [u8], FileState)> for FileStates {
     fn from_iter<T: IntoIterator<Item = (&'a [u8], FileState)>>(states: T) -> Self {
-        Self(states.into_iter().map(|(name, state)| (FileName::from(name), state)).collect())
+        Self(states.into_iter().map(|(name, state)| (escape(name), state)).collect())
     }
 }
 
@@ -67,7 +44,7 @@ pub enum Change {
 impl FileStates {
     /// Compares a file with its state among these.
     pub fn compare(&self, name: &[u8], now: &FileState) -> Change {
-        match self.0.get(&FileName::from(name)) {
+        match self.0.get(&escape(name)) {
             Some(before) if before == now => Change::Nothing,
             Some(before) if before.content == now.content => Change::Rest,
             _ => Change::Content,

@@ -179,7 +179,7 @@ mod tests {
     }
 
     const EXECUTING: &str =
-        r#"{"event":"executing","host":"h","before":[["/tmp/a",{"content":"1","rest":"2"}]]}"#;
+        r#"{"event":"executing","host":"h","before":{"/tmp/a":{"content":"1","rest":"2"}}}"#;
     const RESUMED: &str = r#"{"event":"resumed","at":"2026-01-01T00:00:00Z"}"#;
 
     fn ended(began: Option<bool>) -> String {
