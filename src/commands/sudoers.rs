@@ -37,7 +37,7 @@ fn rules(script: &Script, user: &str, login_users: &BTreeSet<String>) -> Result<
     let command = su_command(script);
     let (user, command) = (escape_arguments(user)?, escape_arguments(&command)?);
     let rule = |login: &String| {
-        let login = escape_arguments(login)?;
+        let login = escape_name(login);
         Ok(format!(
             "Defaults:{login} !requiretty\n\
              {login} ALL=(root) NOPASSWD: EXEC: /usr/bin/su - {user} -c {command}\n"
@@ -45,6 +45,16 @@ fn rules(script: &Script, user: &str, login_users: &BTreeSet<String>) -> Result<
     };
     let rules: Result<String, JobMessage> = login_users.iter().map(rule).collect();
     Ok(format!("# {}\n{}", JobMessage::SudoersTitle, rules?))
+}
+
+/// Escapes the name of a user for sudoers.
+fn escape_name(name: &str) -> String {
+    let mut escaped = String::new();
+    for c in name.chars() {
+        escaped.extend(if ",:=\\ #!()\"@%".contains(c) { Some('\\') } else { None });
+        escaped.push(c);
+    }
+    escaped
 }
 
 /// Escapes an argument for sudoers: what sudoers itself reads, and what it would compare as a pattern.

@@ -138,12 +138,15 @@ impl Channel {
     /// # Errors
     /// The streams ended, or nothing came for [`STALL`].
     pub async fn next_of(&mut self, wanted: Stream) -> Result<Item, RemoteError> {
-        loop {
-            let (stream, item) = timeout(STALL, self.next()).await?.ok_or_else(RemoteError::ended_early)?;
-            if stream == wanted {
-                return Ok(item);
+        let next = async {
+            while let Some((stream, item)) = self.next().await {
+                if stream == wanted {
+                    return Ok(item);
+                }
             }
-        }
+            Err(RemoteError::ended_early())
+        };
+        timeout(STALL, next).await?
     }
 
     /// Moves data of stdout to a writer without taking it apart, up to `bytes`. Returns how many bytes came before

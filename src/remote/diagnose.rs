@@ -151,12 +151,13 @@ pub fn parse_login_failure(user: &str, status: Option<i32>, text: &[u8]) -> (Cau
 
 /// Reads what a program on the host printed on stderr. Its locale is C.
 pub fn parse_stderr(stderr: &[u8]) -> RemoteError {
-    let text = String::from_utf8_lossy(stderr);
-    if text.contains("No space left") || text.contains("Disk quota") {
+    // busybox begins its words in lower case.
+    let text = String::from_utf8_lossy(stderr).to_lowercase();
+    if text.contains("no space left") || text.contains("disk quota") {
         RemoteError::DiskFull
-    } else if text.contains("No such file") {
+    } else if text.contains("no such file") {
         RemoteError::NotFound
-    } else if text.contains("Permission denied") || text.contains("Operation not permitted") {
+    } else if text.contains("permission denied") || text.contains("operation not permitted") {
         RemoteError::PermissionDenied
     } else {
         RemoteError::HostError(escape_tail(stderr, 200), None)

@@ -46,7 +46,8 @@ impl Shell {
     /// # Errors
     /// It may not be read, it changed since it was listed, or the connection broke.
     pub async fn fetch(&mut self, file: &RemoteFile, writer: &mut FileWriter) -> Result<(), RemoteError> {
-        let mut remaining = self.begin_fetch(file).await?;
+        self.begin_fetch(file).await?;
+        let mut remaining = file.bytes;
         let mut cut_short = false;
         while remaining > 0 && !cut_short {
             match self.channel.next_of(self.answers).await? {
@@ -62,15 +63,19 @@ impl Shell {
         if cut_short { Err(RemoteError::FileChanged) } else { Ok(()) }
     }
 
-    /// Asks for a file and returns its length in bytes, which follow.
-    async fn begin_fetch(&mut self, file: &RemoteFile) -> Result<u64, RemoteError> {
+    /// Asks for a file, whose bytes then follow.
+    async fn begin_fetch(&mut self, file: &RemoteFile) -> Result<(), RemoteError> {
         let program = self.channel.marker.send_file(self.answers, &file.name, file.bytes);
         self.channel.send(&program).await?;
-        match self.channel.next_of(self.answers).await? {
-            Item::Message(Message::File(_, bytes)) => Ok(bytes),
-            Item::Message(Message::Error(bytes)) => {
-                let items =
-                    self.read_answer(MAX_ANSWER.max(usize::try_from(bytes).unwrap_or(MAX_ANSWER))).await?;
+        let mut next = self.channel.next_of(self.answers).await?;
+        if matches!(next, Item::Text(_)) {
+            // What a login shell printed at its start.
+            next = self.channel.next_of(self.answers).await?;
+        }
+        match next {
+            Item::Message(Message::File(_, bytes)) if bytes == file.bytes => Ok(()),
+            Item::Message(Message::Error(_)) => {
+                let items = self.read_answer(MAX_ANSWER).await?;
                 let words = items.into_iter().filter_map(|item| match item {
                     Item::Data(words) => Some(words),
                     _ => None,
@@ -95,13 +100,13 @@ impl LauncherShell<'_> {
     /// It may not be read, it was cut short meanwhile, or the connection broke.
     pub async fn fetch_apart(&self, file: &RemoteFile, writer: &mut FileWriter) -> Result<bool, RemoteError> {
         let Some(LauncherShell { mut shell, .. }) = self.open_another().await? else { return Ok(false) };
-        let bytes = shell.begin_fetch(file).await?;
+        shell.begin_fetch(file).await?;
         if let Some(pipe) = shell.channel.stdout_pipe() {
             enlarge_pipe(pipe);
         }
         // With no further program to come the shell ends, and with it the stream of a file that was cut short.
         shell.channel.close_input();
-        if shell.channel.copy_data(bytes, writer).await? == bytes {
+        if shell.channel.copy_data(file.bytes, writer).await? == file.bytes {
             shell.finish_fetch(file).await?;
             return Ok(true);
         }
@@ -115,7 +120,8 @@ impl LauncherShell<'_> {
 /// Checks that a file is still the one that was listed: it may only have grown.
 pub(super) fn check_unchanged(listed: &RemoteFile, now: Option<&RemoteFile>) -> Result<(), RemoteError> {
     let grown = |now: &RemoteFile| {
-        let same = now.not_regular.is_none() && now.owner == listed.owner;
+        let same =
+            now.not_regular.is_none() && now.owner == listed.owner && now.identity() == listed.identity();
         same && now.bytes >= listed.bytes && now.modified >= listed.modified
     };
     if now.is_some_and(grown) { Ok(()) } else { Err(RemoteError::FileChanged) }

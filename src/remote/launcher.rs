@@ -127,6 +127,7 @@ async fn wait_until_ready(
         // The second line follows the first at once, but behind all that the profile still has on that stream.
         let patience = if live.is_some() { Instant::now() + OTHER_STREAM } else { deadline };
         let item = tokio::select! {
+            biased;
             item = channel.next() => item,
             () = sleep_until(patience.min(deadline)) => match live {
                 Some(live) => return Ok(live),

@@ -32,6 +32,14 @@ pub struct RemoteFile {
     pub state: FileState,
 }
 
+impl RemoteFile {
+    /// Returns what stays the same as long as the file is not replaced: device and inode, or the inode alone.
+    pub(super) fn identity(&self) -> Vec<&str> {
+        let words = if self.modified.is_some() { 2 } else { 1 };
+        self.state.content.split(' ').take(words).collect()
+    }
+}
+
 /// The answer of a listing.
 #[derive(Debug, Default)]
 pub struct Listing {
@@ -40,6 +48,9 @@ pub struct Listing {
     /// The beginnings of the first files: of a small one, all of it.
     pub contents: HashMap<Vec<u8>, Bytes>,
 }
+
+/// The most bytes of the fields before a name.
+const MAX_FIELDS: usize = 512;
 
 /// The most bytes of a listing.
 const LISTING_MAX: usize = 16 * 1024 * 1024;
@@ -70,6 +81,8 @@ impl Listing {
                     contents.last_mut().into_iter().for_each(|(_, content)| content.extend_from_slice(&data));
                 }
                 (Item::Text(text), Some(Message::Facts(_))) => facts.extend_from_slice(&text),
+                // What a login shell printed at its start.
+                (Item::Text(_), None) => {}
                 // Text where none can be: somebody else writes into the answer.
                 (Item::Text(_), _) => return Err(RemoteError::NoisyShell),
                 // A small file is shorter than the length that is named: the newline behind it came with it.
@@ -150,7 +163,9 @@ fn parse_stat(names: &[&[u8]], facts: &[u8]) -> Result<Vec<RemoteFile>, RemoteEr
 
 /// Splits the facts of one name from those of the next ones; none if they begin with those of another.
 fn split_fields<'a>(facts: &'a [u8], name: &[u8]) -> Option<(&'a str, &'a [u8])> {
-    let mut bars = facts.iter().enumerate().filter(|(_, byte)| **byte == b'|').map(|(at, _)| at);
+    // Fields are short: a host that sends none is not searched to its end for each name.
+    let mut bars =
+        facts.iter().take(MAX_FIELDS).enumerate().filter(|(_, byte)| **byte == b'|').map(|(at, _)| at);
     let end = bars.nth(5)?;
     let fields = std::str::from_utf8(facts.get(..end)?).ok().filter(|fields| !fields.contains('\n'))?;
     let after = facts.get(end + 1..)?.strip_prefix(name)?.strip_prefix(b"\n")?;
@@ -173,12 +188,14 @@ fn parse_fields(name: &[u8], fields: &str) -> Option<RemoteFile> {
 
 /// Parses lines of `ls -dilns`: inode, blocks, mode, links, owner, group, length, three words of time, name.
 fn parse_ls(names: &[&[u8]], facts: &[u8]) -> Result<Vec<RemoteFile>, RemoteError> {
+    let mut remaining: HashSet<&[u8]> = names.iter().copied().collect();
     let mut files = Vec::new();
-    let known: HashSet<&[u8]> = names.iter().copied().collect();
-    for line in facts.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-        let file = parse_ls_line(line, &known).ok_or_else(|| unexpected(line))?;
+    // Lines that fit no name are passed over: a device has a word more, a name may hold a newline.
+    for file in facts.split(|b| *b == b'\n').filter_map(|line| parse_ls_line(line, &remaining)) {
         files.push(file);
     }
+    // Several globs may match one file.
+    files.retain(|file| remaining.remove(&*file.name));
     Ok(files)
 }
 

@@ -48,6 +48,9 @@ pub const LOOK_AT_INSTALL: &str = include_str!("sh/look.sh");
 /// The number of the launcher's protocol: in its name, and in its first line of output.
 pub const LAUNCHER_NUMBER: u32 = 1;
 
+/// The bytes that `sh/send.sh` reads at once.
+const BLOCK: u64 = 65536;
+
 /// A stream of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
@@ -130,8 +133,15 @@ impl Marker {
 
     /// Makes the program that sends a file, up to `bytes` of it, and then its facts.
     pub fn send_file(&self, answers: Stream, name: &[u8], bytes: u64) -> Vec<u8> {
-        let bytes = bytes.to_string();
-        let variables = [answers.variable(), ("f", name), ("b", bytes.as_bytes())];
+        // Divided here: a shell may count with 32 bits.
+        let [whole, blocks, rest] = [bytes, bytes / BLOCK, bytes % BLOCK].map(|number| number.to_string());
+        let variables = [
+            answers.variable(),
+            ("f", name),
+            ("b", whole.as_bytes()),
+            ("k", blocks.as_bytes()),
+            ("r", rest.as_bytes()),
+        ];
         self.program(&variables, &[with_facts(include_str!("sh/send.sh")).as_bytes()])
     }
 }

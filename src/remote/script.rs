@@ -12,7 +12,7 @@ use super::channel::Channel;
 use super::launcher::OTHER_STREAM;
 use super::list::Listing;
 use super::protocol::{Item, Message, Stream};
-use super::{FileWriter, LauncherShell, Remote, RemoteError};
+use super::{FileWriter, LauncherShell, Remote, RemoteError, STALL};
 use crate::event::Stop;
 use crate::outcome::Cause;
 
@@ -36,10 +36,12 @@ pub struct ScriptEnd {
     bare: bool,
     /// Set if the launcher's shell ended without a word on the script.
     shell_ended: bool,
-    /// The streams on which no more is expected.
+    /// The streams whose end must be seen. Another one is read all the same: its launcher may only have been late.
+    awaited: [bool; 2],
+    /// The streams that said the end.
     ended: [bool; 2],
-    /// The moment at which nothing more is waited for.
-    limit: Option<Instant>,
+    /// The moment at which nothing more is waited for, and how far it can be put off by what is still printed.
+    limit: Option<(Instant, Instant)>,
 }
 
 /// The script's two output files.
@@ -77,8 +79,8 @@ impl LauncherShell<'_> {
 
     /// Follows the script to its end, its time-out or the request to stop, whichever is first.
     pub async fn follow(&mut self, time: Option<Duration>, stop: &Stop, writers: &mut Writers) -> ScriptEnd {
-        let ended = [!self.live.has(Stream::Stdout), !self.live.has(Stream::Stderr)];
-        let end = ScriptEnd { ended, ..ScriptEnd::default() };
+        let awaited = [self.live.has(Stream::Stdout), self.live.has(Stream::Stderr)];
+        let end = ScriptEnd { awaited, ..ScriptEnd::default() };
         let end = self.shell.channel.follow(end, time, stop, writers).await;
         if !end.is_seen() {
             // The host ends the script at the end of its input.
@@ -112,7 +114,7 @@ impl Channel {
         self.forget_words();
         let mut timed_out = std::pin::pin!(sleep(time.unwrap_or(Duration::MAX)));
         while !end.is_over() {
-            let limit = end.limit;
+            let limit = end.limit.map(|(limit, _)| limit);
             tokio::select! {
                 biased;
                 why = stop.wait(), if end.can_be_stopped() => self.stop(&mut end, why).await,
@@ -129,8 +131,8 @@ impl Channel {
     /// Stops the script: the watcher beside it sends TERM, and KILL after [`GRACE`]. A bare command goes on.
     async fn stop(&mut self, end: &mut ScriptEnd, why: Cause) {
         end.stopped_by = Some(why);
-        let wait = if end.bare { Duration::ZERO } else { GRACE + Duration::from_secs(10) };
-        end.limit = Some(Instant::now() + wait);
+        let limit = Instant::now() + if end.bare { Duration::ZERO } else { GRACE + Duration::from_secs(10) };
+        end.limit = Some((limit, limit));
         if !end.bare && self.send(b"\n").await.is_err() {
             self.close_input();
         }
@@ -149,7 +151,11 @@ impl ScriptEnd {
     }
 
     fn is_over(&self) -> bool {
-        self.refused.is_some() || self.connection_lost || self.ended == [true; 2]
+        self.refused.is_some() || self.connection_lost || self.awaited_ended()
+    }
+
+    fn awaited_ended(&self) -> bool {
+        self.awaited.iter().zip(&self.ended).all(|(awaited, ended)| *ended || !awaited)
     }
 
     fn can_be_stopped(&self) -> bool {
@@ -172,7 +178,8 @@ impl ScriptEnd {
             Some((stream, Item::Message(Message::Exit(status)))) => self.exit(stream, status),
             Some((stream, Item::Text(bytes))) => {
                 writers.write(stream, &bytes).await;
-                self.limit = self.limit.map(|limit| limit.max(Instant::now() + OTHER_STREAM));
+                let later = Instant::now() + OTHER_STREAM;
+                self.limit = self.limit.map(|(limit, latest)| (limit.max(later).min(latest), latest));
             }
             Some(_) => {}
         }
@@ -186,7 +193,8 @@ impl ScriptEnd {
     /// Notes that one stream said the end. Where a process that goes on has taken the other, its end never comes.
     fn expect_nothing_on(&mut self, stream: Stream) {
         *stream.pick(&mut self.ended) = true;
-        self.limit = Some(Instant::now() + OTHER_STREAM * 4);
+        let now = Instant::now();
+        self.limit = self.limit.or(Some((now + OTHER_STREAM * 4, now + STALL)));
     }
 }
 
@@ -205,7 +213,7 @@ impl Remote {
     ) -> Result<ScriptEnd, RemoteError> {
         let mut channel = self.take_shell().await?.channel;
         channel.send(&channel.marker.execute_line(&format!("{command} </dev/null"))).await?;
-        let end = ScriptEnd { bare: true, ..ScriptEnd::default() };
+        let end = ScriptEnd { bare: true, awaited: [true; 2], ..ScriptEnd::default() };
         Ok(channel.follow(end, time, stop, writers).await)
     }
 }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use openssh::Stdio;
 use tokio::time::timeout;
 
@@ -22,6 +23,9 @@ pub(super) const SHELL: &str = "exec sh";
 
 /// The longest time in which a shell ends that gets no further program.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The bytes that an item takes besides its content.
+const ITEM_BYTES: usize = 64;
 
 /// The most bytes of error output that are kept.
 const MAX_STDERR: usize = 64 * 1024;
@@ -39,13 +43,21 @@ impl Shell {
         let (mut items, mut remaining) = (Vec::new(), max);
         loop {
             let item = self.channel.next_of(self.answers).await?;
+            // Every item counts: a host may send any number of them.
+            let too_long = || RemoteError::UnexpectedAnswer(VisitMessage::ListingTooLong.to_string());
+            remaining = remaining.checked_sub(ITEM_BYTES).ok_or_else(too_long)?;
+            let item = match item {
+                // A copy: a part of a block would keep all of it.
+                Item::Text(bytes) => Item::Text(Bytes::copy_from_slice(&bytes)),
+                Item::Data(bytes) => Item::Data(Bytes::copy_from_slice(&bytes)),
+                item => item,
+            };
             match &item {
                 Item::Message(Message::End(_)) => return Ok(items),
                 Item::Message(Message::Login(_)) => return Err(RemoteError::ShellEnded),
                 // Late, from a stream that was joined with this one.
                 Item::Message(Message::Exit(_)) | Item::Ready(..) => continue,
                 Item::Text(bytes) | Item::Data(bytes) => {
-                    let too_long = || RemoteError::UnexpectedAnswer(VisitMessage::ListingTooLong.to_string());
                     remaining = remaining.checked_sub(bytes.len()).ok_or_else(too_long)?;
                 }
                 _ => {}

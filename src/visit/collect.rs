@@ -112,7 +112,6 @@ impl Collector<'_> {
             match copied {
                 Ok(copied) if is_known(&copied) => self.folder.remove_file(&copied.path).await,
                 Ok(copied) => result.files.push(copied),
-                Err(error @ RemoteError::ConnectionLost(_)) => return Err(failed(error)),
                 Err(RemoteError::NotFound) => result.skip(&file, VisitMessage::WentAway),
                 Err(error) => result.fail(&file, failed(error)),
             }
@@ -154,8 +153,19 @@ impl Collector<'_> {
             return stream::iter(copies).buffered(FILES_AT_ONCE).collect().await;
         };
         let mut all = Vec::new();
+        let mut broken = false;
         for file in files {
-            all.push(self.copy(Some(&mut *shell), file).await);
+            // Its answers no longer fit the questions.
+            let copied = if broken {
+                (file, Err(RemoteError::ShellEnded))
+            } else {
+                self.copy(Some(&mut *shell), file).await
+            };
+            broken |= matches!(
+                copied.1,
+                Err(RemoteError::NoisyShell | RemoteError::Stalled(_) | RemoteError::ShellEnded)
+            );
+            all.push(copied);
         }
         all
     }

@@ -35,16 +35,18 @@ else
             PATH=/usr/bin:/bin:$PATH
             read -r _ <&3
             trap '' USR2
-            kill -TERM "-$p" || kill -TERM "$p"
+            # The process alone where it has no group of its own: without setsid dash and busybox make none.
+            signal() { kill "$1" "-$p" || kill "$1" "$p"; }
+            signal -TERM
             # A stopped process takes TERM only once it goes on.
-            kill -CONT "-$p"
+            signal -CONT
             sleep 0.1
             n=0
-            while [ "$n" -lt 10 ] && kill -0 "-$p"; do
+            while [ "$n" -lt 10 ] && signal -0; do
                 sleep 1
                 n=$((n + 1))
             done
-            kill -KILL "-$p"
+            signal -KILL
         ) >/dev/null 4>&- 5>&- 6>&- &
         w=$!
         read -r r

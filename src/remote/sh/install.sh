@@ -19,7 +19,7 @@ case $r in
 "$s"*) [ -z "$c" ] && cmp -s "$t" "$s" ;;
 *) false ;;
 esac || {
-    cp -P -- "$t" "$n" && chmod "$x" -- "$n" || exit
+    cp -P -- "$t" "$n" && chmod "$x" "$n" || exit
     if [ "$c" ]; then b=$n; else mv -f -- "$n" "$s" || exit; fi
 }
 if [ "$w" ]; then

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Sends the file $f, of which $b bytes are wanted: one that grows is sent to its old end. Then its facts (facts.sh).
-# Set before: m the marker; o the stream of answers; f and b.
+# Set before: m the marker; o the stream of answers; f, b, and b divided by 65536: k, rest r.
 # Answers: file:0:N and N bytes, or error:N and N bytes of the shell's own words; facts:KIND and a line; end:0
 (
     LC_ALL=C
@@ -11,8 +11,8 @@
     elif e=$( (: <"$f") 2>&1); then
         echo "$m:file:0:$b"
         {
-            dd bs=65536 count=$((b / 65536))
-            [ $((b % 65536)) -eq 0 ] || dd bs=$((b % 65536)) count=1
+            dd bs=65536 count="$k"
+            [ "$r" = 0 ] || dd bs="$r" count=1
         } <"$f"
         echo
         e=
