@@ -210,14 +210,7 @@ impl Visit {
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let stop = self.run.stop.clone();
-        self.timed(step, async {
-            tokio::select! {
-                biased;
-                why = stop.wait() => Err(failure::stopped(step, why)),
-                result = work => result,
-            }
-        })
-        .await
+        self.timed(step, until_stopped(&stop, step, work)).await
     }
 
     /// Begins a step and times it.
@@ -228,6 +221,19 @@ impl Visit {
         let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.report.steps.push(StepTime { step, ms });
         result
+    }
+}
+
+/// Does what can be given up at any moment: at the request to stop it ends at once.
+async fn until_stopped<T>(
+    stop: &Stop,
+    step: Step,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        why = stop.wait() => Err(failure::stopped(step, why)),
+        result = work => result,
     }
 }
 
@@ -266,10 +272,10 @@ async fn collect_as(
             Err(failure) if matches!(failure.cause, Cause::NoisyShell | Cause::LoginFailed) => {
                 shell.end().await;
             }
-            collected => return collector.hint_at_login_user(collected?, shell).await,
+            collected => return Ok(collector.hint_at_login_user(collected?, shell).await),
         }
     }
     let mut shell = execute::start(collector.remote, &collector.job.script, Step::Collect).await?;
     let collected = collector.collect(Some(&mut shell), false).await?;
-    collector.hint_at_login_user(collected, shell).await
+    Ok(collector.hint_at_login_user(collected, shell).await)
 }

@@ -1,4 +1,4 @@
-//! What `run` and `resume` have in common: the attempt itself, its progress display, and the printed result.
+//! Makes one attempt of a run, for `run` and `resume`: the attempt itself, its progress display, the printed result.
 
 use std::thread::JoinHandle;
 

@@ -3,8 +3,8 @@
 //! With a shell, files come one after the other, framed by their length; a large one on a channel of its own, where
 //! the host has one to give. As the login user they come by SFTP, with many reads under way. The copy is of exactly
 //! the bytes that were there when the file was listed; a file that shrinks or is replaced meanwhile is an error, one
-//! that grows is copied up to its old end. Limits: the comparison is of length, time of change and kind; the bytes
-//! themselves are protected by ssh's own checks on the way.
+//! that grows is copied up to its old end. Limits: the comparison is of device, inode, owner, length, time of change
+//! and kind (by SFTP without device and inode); the bytes themselves are protected by ssh's own checks on the way.
 
 use std::os::fd::AsFd;
 
@@ -118,7 +118,7 @@ impl LauncherShell<'_> {
 }
 
 /// Checks that a file is still the one that was listed: it may only have grown.
-pub(super) fn check_unchanged(listed: &RemoteFile, now: Option<&RemoteFile>) -> Result<(), RemoteError> {
+fn check_unchanged(listed: &RemoteFile, now: Option<&RemoteFile>) -> Result<(), RemoteError> {
     let grown = |now: &RemoteFile| {
         let same =
             now.not_regular.is_none() && now.owner == listed.owner && now.identity() == listed.identity();

@@ -108,8 +108,7 @@ impl Remote {
     ) -> Result<LauncherShell<'_>, NotReady> {
         channel.await_ready();
         channel.send(&channel.marker.execute_line(&command.line)).await.map_err(NotReady::Remote)?;
-        let live = wait_until_ready(&mut channel, command.arguments, command.limit).await;
-        let live = live?;
+        let live = wait_until_ready(&mut channel, command.arguments, command.limit).await?;
         let answers = if live.has(Stream::Stdout) { Stream::Stdout } else { Stream::Stderr };
         Ok(LauncherShell { shell: Shell { channel, answers }, remote: self, command, live })
     }

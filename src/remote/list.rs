@@ -1,8 +1,8 @@
 //! Lists the files on a host: its own shell expands the globs, and each name is described without following links.
 //!
-//! What tells whether a file is of this run is compared as text, as the host gives it: no clock is compared with
-//! another. Limits: without a `stat` of GNU or busybox the host tells times by the minute (`ls`), and a name that
-//! holds a newline cannot be told there.
+//! A file is of this run if its state changed: states are compared as the host's own text, no clock with another.
+//! Limits: without a `stat` of GNU or busybox the host tells times by the minute (`ls`), and a name that holds a
+//! newline cannot be told there.
 
 use std::collections::{HashMap, HashSet};
 

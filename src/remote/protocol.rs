@@ -1,4 +1,4 @@
-//! What is said on a channel: the programs that are sent to a shell on the host, and the messages that come back.
+//! The protocol of a channel: the programs that are sent to a shell on the host, and the messages that come back.
 //!
 //! # Programs
 //! A program is one compound command, `{ … }`, with all its data inside. dash and busybox read ahead on their input:

@@ -98,12 +98,12 @@ impl Collector<'_> {
             }
         }
         copied.extend(self.copy_all(shell, chosen).await);
-        self.record(copied, &mut result).await?;
+        self.record(copied, &mut result).await;
         Ok(result)
     }
 
     /// Records what was copied and what was not.
-    async fn record(&self, copied: Vec<Copied>, result: &mut CollectResult) -> Result<(), Failure> {
+    async fn record(&self, copied: Vec<Copied>, result: &mut CollectResult) {
         for (file, copied) in copied {
             let failed = |error| failure::from_error(Step::Collect, &escape(&file.name), error);
             let is_known = |copied: &CollectedFile| {
@@ -120,7 +120,6 @@ impl Collector<'_> {
         if nothing && self.job.collect.required {
             result.failure = Some(no_file(self.job.collect.files.join(" "), result.skipped.len()));
         }
-        Ok(())
     }
 
     /// Says in the hint of a failure how many files the login user would see, where it would see any.
@@ -128,14 +127,14 @@ impl Collector<'_> {
         &self,
         mut result: CollectResult,
         shell: LauncherShell<'_>,
-    ) -> Result<CollectResult, Failure> {
-        let Some(failure) = &mut result.failure else { return Ok(result) };
+    ) -> CollectResult {
+        let Some(failure) = &mut result.failure else { return result };
         if !matches!(failure.cause, Cause::NoFile | Cause::Unreadable) || self.job.script.run_as.is_none() {
-            return Ok(result);
+            return result;
         }
         // The host may allow one session.
         shell.end().await;
-        let Ok(listing) = self.remote.list(&self.job.collect.files, 0).await else { return Ok(result) };
+        let Ok(listing) = self.remote.list(&self.job.collect.files, 0).await else { return result };
         let collect = &self.job.collect;
         let is_new = |file: &RemoteFile| self.before.compare(&file.name, &file.state) == Change::Content;
         let files = listing.files.iter().filter(|file| file.not_regular.is_none());
@@ -143,7 +142,7 @@ impl Collector<'_> {
         if count > 0 {
             failure.hint = Some(VisitMessage::LoginUserSeesFiles { count }.into());
         }
-        Ok(result)
+        result
     }
 
     /// Copies files one after the other through the launcher's shell, or as the login user, several at once.

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 
 use super::install::{bare_command, launcher_command};
-use super::{RunContext, failure};
+use super::{RunContext, failure, until_stopped};
 use crate::disk::run_blocking;
 use crate::hostset::HostName;
 use crate::job::{Job, ReadAs, Script};
@@ -40,8 +40,7 @@ pub struct ExecuteResult<'a> {
 impl From<Failure> for ExecuteResult<'_> {
     /// Makes the result of a script that did not begin.
     fn from(failure: Failure) -> Self {
-        let (skipped, before) = (Vec::new(), FileStates::default());
-        Self { began: Some(false), exit_status: None, skipped, before, shell: None, result: Err(failure) }
+        Self { began: Some(false), ..from_result(Err(failure)) }
     }
 }
 
@@ -88,18 +87,13 @@ pub(super) async fn list_before(
 async fn execute_by_launcher<'a>(remote: &'a Remote, run: &RunContext, host: &HostName) -> ExecuteResult<'a> {
     let job = &run.job;
     // Until *go* the request to stop only has to cut: nothing runs.
-    let prepared = tokio::select! {
-        biased;
-        why = run.stop.wait() => Err(failure::stopped(Step::Execute, why)),
-        prepared = prepare(remote, run, host) => prepared,
-    };
+    let prepared = until_stopped(&run.stop, Step::Execute, prepare(remote, run, host)).await;
     let (mut shell, before, mut writers) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => return failure.into(),
     };
-    let entry = JournalEntry::Executing { host: host.clone(), before: before.clone() };
-    if let Err(error) = run.journal.write(&entry).await {
-        return local_failure(error).into();
+    if let Err(failure) = note_executing(run, host, &before).await {
+        return failure.into();
     }
     let none = Vec::new();
     let globs = if job.read_as() == ReadAs::RunAs { &job.collect.files } else { &none };
@@ -133,21 +127,22 @@ async fn prepare<'a>(
     Ok((shell, before, writers))
 }
 
+/// Notes in the journal that the script is about to begin. From here on it counts as begun.
+async fn note_executing(run: &RunContext, host: &HostName, before: &FileStates) -> Result<(), Failure> {
+    let entry = JournalEntry::Executing { host: host.clone(), before: before.clone() };
+    run.journal.write(&entry).await.map_err(local_failure)
+}
+
 /// Runs the script without the launcher: whether it began is known only if it ended well.
 async fn execute_bare<'a>(remote: &'a Remote, run: &RunContext, host: &HostName) -> ExecuteResult<'a> {
     let script = &run.job.script;
-    let prepared = tokio::select! {
-        biased;
-        why = run.stop.wait() => Err(failure::stopped(Step::Execute, why)),
-        prepared = prepare_bare(remote, run, host) => prepared,
-    };
+    let prepared = until_stopped(&run.stop, Step::Execute, prepare_bare(remote, run, host)).await;
     let (before, mut writers, asked) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => return failure.into(),
     };
-    let entry = JournalEntry::Executing { host: host.clone(), before: before.clone() };
-    if let Err(error) = run.journal.write(&entry).await {
-        return local_failure(error).into();
+    if let Err(failure) = note_executing(run, host, &before).await {
+        return failure.into();
     }
     match remote.run_bare(&bare_command(script), script.timeout, &run.stop, &mut writers).await {
         Ok(mut end) => {

@@ -97,7 +97,6 @@ pub fn from_earlier_report(earlier: Option<&HostReport>) -> Option<Failure> {
 /// Makes the failure of `cp` or `chmod` from what they printed.
 pub fn install_failed(script: &Script, stderr: &[u8]) -> Failure {
     let (cause, hint) = match parse_stderr(stderr) {
-        RemoteError::ShellEnded => (Cause::LoginFailed, Some(ShellEndsEarly)),
         RemoteError::DiskFull => (Cause::DiskFull, Some(MakeRoomOnHost)),
         _ => denied(Step::Install),
     };

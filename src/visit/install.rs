@@ -18,26 +18,6 @@ pub enum Purpose {
     Check,
 }
 
-/// Returns the variables of the install program.
-pub fn install_variables<'a>(
-    script: &'a Script,
-    staged: &'a str,
-    paths: &'a [String; 3],
-    purpose: Purpose,
-) -> [(&'static str, &'a [u8]); 7] {
-    let [installed, temporary, launcher] = paths;
-    let check: &[u8] = if purpose == Purpose::Check { b"check" } else { b"" };
-    [
-        ("t", staged.as_bytes()),
-        ("s", installed.as_bytes()),
-        ("n", temporary.as_bytes()),
-        ("x", script.mode.as_bytes()),
-        ("w", launcher.as_bytes()),
-        ("l", LAUNCHER.trim_end().as_bytes()),
-        ("c", check),
-    ]
-}
-
 /// Copies the script to the install folder, makes it executable, and compares what lies there with what was supplied;
 /// puts the launcher beside it. The staged copy is removed.
 pub async fn install(
@@ -49,8 +29,18 @@ pub async fn install(
 ) -> Result<(), Failure> {
     let failed = |error| failure::from_error(Step::Install, &script.install, error);
     let launcher = if script.supervise { script.launcher_path() } else { String::new() };
-    let paths = [script.installed_path(), temporary, launcher];
-    let variables = install_variables(script, staged, &paths, purpose);
+    let installed = script.installed_path();
+    let check = if purpose == Purpose::Check { "check" } else { "" };
+    let variables = [
+        ("t", staged),
+        ("s", &installed),
+        ("n", &temporary),
+        ("x", &script.mode),
+        ("w", &launcher),
+        ("l", LAUNCHER.trim_end()),
+        ("c", check),
+    ];
+    let variables = variables.map(|(name, value)| (name, value.as_bytes()));
     // One byte more than was supplied would show.
     let max = script.bytes.len() + 64;
     let output = remote.run_in_shell(&variables, INSTALL, max).await.map_err(failed)?;
@@ -73,14 +63,19 @@ fn launcher_line(script: &Script) -> String {
     words.map(|word| quote_for_any_shell(&word)).collect::<Vec<_>>().join(" ")
 }
 
+/// Returns the script and its arguments, as a POSIX shell reads them.
+fn bare_line(script: &Script) -> String {
+    quote_all(script.argv())
+}
+
 /// Returns the command that runs the script without the launcher.
 pub fn bare_command(script: &Script) -> String {
-    as_user(script, &quote_all(script.argv()))
+    as_user(script, &bare_line(script))
 }
 
 /// Returns what su is told to run: the launcher, or, without supervision, the script.
 pub fn su_command(script: &Script) -> String {
-    if script.supervise { launcher_line(script) } else { quote_all(script.argv()) }
+    if script.supervise { launcher_line(script) } else { bare_line(script) }
 }
 
 fn as_user(script: &Script, command: &str) -> String {

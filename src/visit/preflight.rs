@@ -9,7 +9,7 @@ use std::borrow::Borrow;
 use super::connect::{connect, stale_socket_note};
 use super::execute::{ask_sudo, list_before, redirection_note, start};
 use super::install::{Purpose, install};
-use super::{ConnectLimiter, failure};
+use super::{ConnectLimiter, failure, until_stopped};
 use crate::event::Stop;
 use crate::job::{Job, ReadAs, Script};
 use crate::message::VisitMessage;
@@ -84,11 +84,8 @@ pub struct CheckContext {
 /// Checks one host.
 pub async fn preflight(context: &CheckContext, host: Host, number: usize) -> HostCheck {
     let (mut results, mut install_folder) = (Vec::new(), None);
-    let failure = tokio::select! {
-        biased;
-        why = context.stop.wait() => Some(failure::stopped(Step::Connect, why)),
-        checked = check_all(context, &host, number, &mut results, &mut install_folder) => checked.err(),
-    };
+    let checks = check_all(context, &host, number, &mut results, &mut install_folder);
+    let failure = until_stopped(&context.stop, Step::Connect, checks).await.err();
     let mut report = HostReport::new(host.alias);
     results.extend(failure.clone().map(CheckResult::Failed));
     report.end(failure);

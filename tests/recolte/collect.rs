@@ -1,4 +1,4 @@
-//! Which files are collected: kinds of files, permissions, limits, sizes, files that change meanwhile, globs.
+//! The files that are collected: kinds of files, permissions, limits, sizes, files that change meanwhile, globs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Who reads the files: the user who ran the script, in that user's session; or, if the job says so, the login user.
+//! The user who reads the files: the one who ran the script, in its session; or, as the job says, the login user.
 
 use crate::lab::{Gateway, Job, Lab, Run};
 

@@ -1,4 +1,4 @@
-//! Which files are of this run: told by comparison with the listing before the script, never by a clock.
+//! The files of this run: told by comparison with the listing before the script, never by a clock.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Which hosts are visited: `--hosts`, `LIST_SERVEUR`, `targets`, duplicates, `recolte hosts`.
+//! The hosts that are visited: `--hosts`, `LIST_SERVEUR`, `targets`, duplicates, `recolte hosts`.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What the tests share: a lab of real hosts for each test, and helpers to run recolte in it and look at the result.
+//! A lab of real hosts for each test, and helpers to run recolte in it and to look at the result.
 //!
 //! A lab lives as long as its value. Assertions that more than one file needs belong here, tests do not.
 

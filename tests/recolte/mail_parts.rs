@@ -5,7 +5,7 @@ use std::fs;
 
 use mailparse::parse_mail;
 
-use crate::lab::{Job, Lab, Mail, files, mails_in, unpack, wait};
+use crate::lab::{Job, Lab, Mail, Run, files, mails_in, unpack, wait};
 use crate::mail::{SUBJECT, header, with_mail};
 
 /// Returns a script that writes random bytes; on the host `big` ten times as many.
@@ -21,6 +21,17 @@ pub fn with_two_recipients(job: Job, transport: &str) -> Job {
     job.set("mail.transport", transport)
         .set("mail.from", "recolte@vip.example.fr")
         .set("mail.to", &["one@example.fr", "two@example.fr"])
+}
+
+/// Runs a job whose host `big` gives more than a part may hold. Returns the run and its mails.
+fn run_with_host_too_large(lab: &Lab) -> (Run, Vec<Mail>) {
+    let folder = lab.path("mails");
+    let job =
+        with_two_recipients(lab.job().script(write_random(100_000)), &format!("file:{}", folder.display()));
+    let run = lab.run_checked(&job.set("mail.max_size", "400KiB"));
+    run.assert_exit_code(3);
+    let mails = mails_in(&folder);
+    (run, mails)
 }
 
 /// Checks that each part is numbered, can be unpacked alone, and that together they hold each host's file once.
@@ -77,12 +88,7 @@ fn an_archive_beyond_max_size_is_sent_in_numbered_parts() {
 #[test]
 fn a_host_too_large_for_any_part_is_named_with_path_size_and_checksum() {
     let lab = Lab::with(&["h1", "big", "h2"]);
-    let folder = lab.path("mails");
-    let job =
-        with_two_recipients(lab.job().script(write_random(100_000)), &format!("file:{}", folder.display()));
-    let run = lab.run_checked(&job.set("mail.max_size", "400KiB"));
-    run.assert_exit_code(3);
-    let mails = mails_in(&folder);
+    let (run, mails) = run_with_host_too_large(&lab);
     assert_parts(&lab, &mails, &["h1", "h2"], 400 * 1024);
     let big = run.path("JGE/big/fichier_log.txt");
     let sum = lab.host_sh("big", "sha256sum </tmp/fichier_log.txt").replace("  -", "");
@@ -100,12 +106,7 @@ fn a_host_too_large_for_any_part_is_named_with_path_size_and_checksum() {
 #[test]
 fn a_single_host_too_large_is_reported_by_a_mail_without_attachment() {
     let lab = Lab::with(&["big"]);
-    let folder = lab.path("mails");
-    let job =
-        with_two_recipients(lab.job().script(write_random(100_000)), &format!("file:{}", folder.display()));
-    let run = lab.run_checked(&job.set("mail.max_size", "400KiB"));
-    run.assert_exit_code(3);
-    let mails = mails_in(&folder);
+    let (_run, mails) = run_with_host_too_large(&lab);
     assert_eq!(mails.len(), 1);
     assert!(mails[0].attachments.is_empty() && mails[0].text.contains("1000000 bytes"), "{}", mails[0].text);
     assert_eq!(mails[0].subject, "Résultat $U du script");

@@ -1,4 +1,4 @@
-//! What goes to stdout and to stderr: `--json`, `-q`, `-v`, colours, a reader that goes away.
+//! The output on stdout and on stderr: `--json`, `-q`, `-v`, colours, a reader that goes away.
 
 use std::path::Path;
 

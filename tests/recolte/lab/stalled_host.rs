@@ -11,8 +11,10 @@ pub struct StalledHost {
     script: &'static str,
 }
 
-/// A shell function for setup scripts: `program PATH BODY` makes an executable script.
-pub const PROGRAM: &str = "program() { printf '#!/bin/sh\\n%s\\n' \"$2\" >$1; chmod 755 $1; }";
+/// Shell functions for setup scripts: `program PATH BODY` makes an executable script; `stall PATH` replaces a program
+/// by one that lasts as long as the connection.
+pub const PROGRAM: &str = "program() { printf '#!/bin/sh\\n%s\\n' \"$2\" >$1; chmod 755 $1; }\n\
+    stall() { rm $1; program $1 ': >/tmp/stalled; while pgrep -u User_VIP sshd >/dev/null; do sleep 0.1; done'; }";
 
 // Each program makes the file /tmp/stalled first, then stalls. Where it can, it ends when nobody reads its output
 // any more: no process of a finished visit may be left on the host.
@@ -37,8 +39,7 @@ pub const INSTALL: StalledHost = StalledHost {
 /// The listing of the files that are there before the script never ends.
 pub const LIST_BEFORE: StalledHost = StalledHost {
     step: "execute",
-    setup: "echo old >/tmp/fichier_0_log.txt; rm /usr/bin/stat; program /usr/bin/stat \
-            ': >/tmp/stalled; while pgrep -u User_VIP sshd >/dev/null; do sleep 0.1; done'",
+    setup: "echo old >/tmp/fichier_0_log.txt; stall /usr/bin/stat",
     script: "",
 };
 pub const EXECUTE: StalledHost = StalledHost {
@@ -47,12 +48,8 @@ pub const EXECUTE: StalledHost = StalledHost {
     script: "[ $(hostname) = good ] || { sleep 1000 & : >/tmp/stalled; wait; }",
 };
 /// The file can only be read as the user who wrote it, and the program that reads it lasts as long as the connection.
-pub const COLLECT: StalledHost = StalledHost {
-    step: "collect",
-    setup: "rm /usr/bin/dd; program /usr/bin/dd \
-            ': >/tmp/stalled; while pgrep -u User_VIP sshd >/dev/null; do sleep 0.1; done'",
-    script: "chmod 600 /tmp/fichier_log.txt",
-};
+pub const COLLECT: StalledHost =
+    StalledHost { step: "collect", setup: "stall /usr/bin/dd", script: "chmod 600 /tmp/fichier_log.txt" };
 
 impl StalledHost {
     /// Starts a lab with the hosts `stalled` and `good`.
