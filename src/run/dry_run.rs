@@ -92,10 +92,10 @@ fn install_program(script: &Script, staged: &str) -> String {
     let quote = |path: &str| shell_quoting::quote_bytes(path.as_bytes());
     let (staged, to, launcher) =
         (quote(staged), quote(&script.installed_path()), quote(&script.launcher_path()));
-    let mut program = format!("cp -P -- {staged} {to} && chmod {} -- {to} && rm -f -- {staged}", script.mode);
+    let mut program = format!("cp -P -- {staged} {to} && chmod {} {to} && rm -f -- {staged}", script.mode);
     if script.supervise {
         let text = quote(LAUNCHER.trim_end());
-        program.push_str(&format!(" && echo {text} > {launcher} && chmod 755 -- {launcher}"));
+        program.push_str(&format!(" && echo {text} > {launcher} && chmod 755 {launcher}"));
     }
     program
 }
