@@ -6,6 +6,10 @@
 LC_ALL=C
 export LC_ALL
 umask 077
+# An earlier attempt of the run may still hang in this program, with the same names: each removes only its own files.
+n=$n.$$
+mv -f -- "$t" "$t.$$" || exit
+t=$t.$$
 trap 'rm -f "$t" "$n" "$n.l"' 0
 if [ -h "$s" ]; then
     echo "$s is a link, nothing is written through it" >&2
