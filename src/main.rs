@@ -28,6 +28,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    // ssh starts this program in place of a shell to run a ProxyJump or a ProxyCommand.
+    if let Some(error) = remote::become_proxy_shell() {
+        return commands::print_error(&error.into()).code().into();
+    }
     let status = commands::dispatch(cli::Cli::parse()).unwrap_or_else(|error| commands::print_error(&error));
     ExitCode::from(status.code())
 }

@@ -1,7 +1,7 @@
 //! One host, reached through one ssh master. Only the files of this module name `openssh` and `openssh_sftp_client`.
 //!
 //! The connection: `master` makes it or adopts the user's own, `socket` names its control socket, `ssh_args` calls
-//! ssh, `diagnose` reads what ssh says. On it: `command` runs one command a channel; `channel` is one shell and its
+//! ssh, `proxy` and `greeting` keep words that ssh would lose, `diagnose` reads what all of them say. On it: `command` runs one command a channel; `channel` is one shell and its
 //! streams, `protocol` what is said there, `shell` runs our programs in it; `launcher` starts the shell as the user
 //! who runs the script, `script` runs it there; `sftp` is the SFTP channel. Files: `upload` to the host, `list` what
 //! is there, `fetch` files into a `file_writer`. Limits: the host is Linux or another Unix with a POSIX `sh`.
@@ -11,10 +11,12 @@ mod command;
 mod diagnose;
 mod fetch;
 mod file_writer;
+mod greeting;
 mod launcher;
 mod list;
 mod master;
 mod protocol;
+mod proxy;
 mod script;
 mod sftp;
 mod shell;
@@ -33,18 +35,20 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
 
-pub use diagnose::{ConnectError, parse_login_failure, parse_stderr};
+pub use diagnose::{ConnectError, Diagnosis, Evidence, diagnose, parse_stderr};
 pub use fetch::{LARGE, fetch_by_sftp};
 pub use file_writer::{FileWriter, Written};
 pub use launcher::{LastWords, LauncherCommand, LauncherShell, Live, NotReady};
 pub use list::{Listing, RemoteFile};
 pub use master::end_all;
 pub use protocol::{INSTALL, LAUNCHER, LAUNCHER_NUMBER, LOOK_AT_INSTALL, Message, WAIT_FOR_END};
+pub use proxy::become_proxy_shell;
 pub use script::{ScriptEnd, Writers};
 pub use shell::Shell;
 pub use socket::{ControlSockets, PersistentMasters};
-pub use ssh_args::{SshArgs, launch_line};
+pub use ssh_args::{SshArgs, SshVersion, launch_line};
 
+use crate::escape::escape_tail;
 use crate::message::VisitMessage;
 
 /// The longest time that a host may leave a request unanswered or a stream silent; then it counts as stalled.
@@ -75,9 +79,12 @@ pub enum RemoteError {
     /// The host allows no further session on this connection (MaxSessions).
     #[error("{}", VisitMessage::SessionRefused)]
     SessionRefused,
-    /// The login shell, or a process left behind, prints into an answer.
-    #[error("{}", VisitMessage::NoisyShell)]
-    NoisyShell,
+    /// The login shell, or a process left behind, prints into an answer: this, where it is known.
+    #[error("{}", noisy_shell(.0))]
+    NoisyShell(String),
+    /// The login user's shell, or what stands in its place, ended with a status before it ran anything.
+    #[error("{}", VisitMessage::ShellEnded)]
+    LoginEnded(Option<i32>, LastWords),
     /// The shell of the user who runs the script ended before its answer.
     #[error("{}", VisitMessage::ShellEnded)]
     ShellEnded,
@@ -104,7 +111,20 @@ pub enum RemoteError {
     LocalIo(#[source] io::Error),
 }
 
+fn noisy_shell(text: &str) -> VisitMessage {
+    if text.is_empty() {
+        VisitMessage::NoisyShell
+    } else {
+        VisitMessage::NoisyShellSaid { text: text.to_owned() }
+    }
+}
+
 impl RemoteError {
+    /// Makes the error of an answer into which somebody prints.
+    fn noisy(text: &[u8]) -> Self {
+        Self::NoisyShell(escape_tail(text, 300))
+    }
+
     /// Wraps the error by which a lost connection was noticed.
     fn lost(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::ConnectionLost(io::Error::other(error))

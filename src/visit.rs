@@ -125,7 +125,8 @@ impl Visit {
         self.step(Step::Upload, upload(remote, script, &staged, run.resuming)).await?;
         // 15, 17: cp -P /tmp/Fichier_fourni.sh /home/User_VIP/script; chmod 775 …
         let temporary = script.temporary_path(&run.run_secret, &self.report.host);
-        self.step(Step::Install, install::install(remote, script, &staged, temporary, Purpose::Run)).await
+        let purpose = if run.resuming { Purpose::RunAgain } else { Purpose::Run };
+        self.step(Step::Install, install::install(remote, script, &staged, temporary, purpose)).await
     }
 
     /// Runs the script. Returns how it ended, the files that were there before it, and the launcher's shell, whose

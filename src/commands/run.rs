@@ -24,7 +24,7 @@ pub async fn run(args: cli::RunArgs) -> CommandResult {
         return Err(RunMessage::DuplicateHosts { groups: groups.join("; ") }.into());
     }
     if args.dry_run {
-        print_answer(&run::dry_run(&job, &hosts)?);
+        print_answer(&run::dry_run(&job, &hosts).await?);
         return Ok(ExitStatus::Success);
     }
     let _lock = take_lock(&job.output, &job.name)?;

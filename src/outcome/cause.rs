@@ -22,10 +22,20 @@ pub enum Cause {
     HostKeyUnknown,
     /// The host's key is not the one in known_hosts.
     HostKeyChanged,
+    /// The host's key is marked as revoked.
+    HostKeyRevoked,
+    /// The host and this machine have no algorithm in common.
+    NoCommonAlgorithm,
+    /// The host refuses this machine for a time, since logins from it failed.
+    SourceBanned,
     /// The host refused the user's key.
     AuthDenied,
+    /// A jump host, or another proxy, let nobody through.
+    JumpFailed,
     /// The connection broke.
     ConnectionLost,
+    /// The host let the login user in, and ran none of its commands.
+    LoginRefused,
     /// The staging folder cannot be written.
     StagingDenied,
     /// The host's disk is full.
@@ -40,9 +50,9 @@ pub enum Cause {
     SudoDenied,
     /// The user to run as does not exist.
     NoSuchUser,
-    /// The password of the user to run as has expired.
+    /// The password of the user to run as, or of the login user, has expired.
     PasswordExpired,
-    /// The account of the user to run as is locked or has expired.
+    /// The account of the user to run as, or of the login user, is locked or has expired.
     AccountLocked,
     /// The login of the user to run as waits for something.
     LoginStuck,

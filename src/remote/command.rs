@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::diagnose::parse_stderr;
-use super::{Remote, RemoteError, STALL};
+use super::{LastWords, Remote, RemoteError, STALL};
 
 /// A running command; it holds its connection.
 pub(super) type RemoteChild = Child<Arc<openssh::Session>>;
@@ -95,6 +95,23 @@ impl Remote {
             Err(elapsed) => {
                 self.note_channel_left_open();
                 Err(elapsed.into())
+            }
+        }
+    }
+
+    /// Checks that the login user's shell runs commands and prints nothing of its own.
+    ///
+    /// # Errors
+    /// It runs none: a forced command, `nologin`, an expired password; it prints; or the connection broke.
+    pub async fn check_login(&self) -> Result<(), RemoteError> {
+        // Counted there: a forced command may well print the command line that it was given.
+        let output = self.run("exec sh -c 'echo $((40 + 2))'", b"", CHUNK).await?;
+        match output.stdout.trim_ascii_end().strip_suffix(b"42") {
+            Some(b"") => Ok(()),
+            Some(noise) => Err(RemoteError::noisy(noise)),
+            None => {
+                let (stdout, stderr) = (output.stdout, output.stderr);
+                Err(RemoteError::LoginEnded(output.status, LastWords { stdout, stderr }))
             }
         }
     }

@@ -1,153 +1,225 @@
-//! Reads what ssh says when a connection fails: host key unknown or changed, key refused, port closed, and so on.
+//! Says what a failure means, from what ssh, sshd, PAM, sudo, su, a shell or `cp` said: the only place where their
+//! texts are read.
 //!
-//! One table of rules, read from the most particular to the most general: where several lines blame several things,
-//! the first rule that fits wins. Texts are OpenSSH's own, which it never translates. Limits: a text that no rule
-//! knows is shown as it is, with the cause `other`.
+//! [`diagnose`] is a pure function. The tables of `rules` are read from the most particular text to the most general:
+//! the first that fits wins. Where none fits, the cause is the general one of the step, the last words are quoted, and
+//! the hint says only what is known. Limits: OpenSSH speaks English alone; sudo, su, PAM and shells are known in
+//! English and French.
+
+mod rules;
+#[cfg(test)]
+mod samples;
 
 use super::RemoteError;
 use crate::escape::escape_tail;
 use crate::message::VisitMessage::{self, *};
 use crate::outcome::{Cause, Failure, Step};
+use crate::shell_quoting::quote;
+use rules::{FORWARD_RULES, LAUNCH_RULES, LOGIN_RULES, SSH_RULES, SshRule};
+
+/// What is known of a step that failed. What nobody said is empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Evidence<'a> {
+    /// The alias of the host.
+    pub host: &'a str,
+    /// The options of `ssh` that lead to it by hand, such as `-F FILE`, with a space behind.
+    pub options: &'a str,
+    /// The jump hosts on the way, if ssh goes through any: `ProxyJump`.
+    pub jump: Option<&'a str>,
+    /// The user whose login failed.
+    pub user: &'a str,
+    /// The exit status.
+    pub status: Option<i32>,
+    /// The standard output of the channel; of a connection, what its port says to anybody.
+    pub stdout: &'a [u8],
+    /// The error output of the channel; of a connection, what the ssh of a `ProxyJump` or a `ProxyCommand` said.
+    pub stderr: &'a [u8],
+    /// What ssh itself said of a connection.
+    pub ssh: &'a [u8],
+}
+
+impl Evidence<'_> {
+    /// Returns the command line that reaches a host by hand.
+    fn by_hand(&self, host: &str) -> String {
+        format!("ssh {}{host} true", self.options)
+    }
+}
+
+/// The meaning of a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// The cause, for machines.
+    pub cause: Cause,
+    /// The words of who knows it best.
+    pub words: VisitMessage,
+    /// The way out.
+    pub hint: VisitMessage,
+    /// Another attempt may succeed. Never so for keys and host keys: repeated attempts get accounts locked.
+    pub transient: bool,
+}
 
 /// A connection that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectError {
     /// The failure of the connect step.
     pub failure: Failure,
-    /// Another attempt may succeed. Never so for keys and host keys: repeated attempts get accounts locked.
+    /// Another attempt may succeed.
     pub transient: bool,
 }
 
-impl ConnectError {
-    /// Makes the error of a connection that failed.
-    pub(super) fn new(cause: Cause, message: VisitMessage, hint: VisitMessage, transient: bool) -> Self {
-        Self { failure: Failure::new(Step::Connect, cause, message, Some(hint)), transient }
+impl From<Diagnosis> for ConnectError {
+    fn from(Diagnosis { cause, words, hint, transient }: Diagnosis) -> Self {
+        Self { failure: Failure::new(Step::Connect, cause, words, Some(hint)), transient }
     }
 }
 
-/// A rule: a piece of ssh's text, the cause, whether that is transient, the hint for a host.
-type Rule = (&'static str, Cause, bool, fn(String) -> VisitMessage);
+/// The most bytes of a text that reach a message.
+const WORDS_MAX: usize = 400;
 
-/// The rules, from the most particular to the most general.
-const RULES: [Rule; 27] = [
-    // Host key changed, host key unknown.
-    ("REMOTE HOST IDENTIFICATION HAS CHANGED", Cause::HostKeyChanged, false, |host| RemoveOldHostKey {
-        host,
-    }),
-    ("host key for", Cause::HostKeyUnknown, false, |host| LearnHostKey { host }),
-    ("key is known for", Cause::HostKeyUnknown, false, |host| LearnHostKey { host }),
-    ("Host key verification failed", Cause::HostKeyUnknown, false, |host| LearnHostKey { host }),
-    // The host refuses the user's key.
-    ("Too many authentication failures", Cause::AuthDenied, false, |_| NameOneKey),
-    ("Permission denied (", Cause::AuthDenied, false, |host| IsKeyAuthorized { host }),
-    // The name has no address.
-    ("Temporary failure in name resolution", Cause::Unresolved, true, |_| IsNameServerUp),
-    ("Could not resolve hostname", Cause::Unresolved, false, |_| CheckHostName),
-    ("Name or service not known", Cause::Unresolved, false, |_| CheckHostName),
-    // The network or the port.
-    ("Connection refused", Cause::Refused, true, |_| IsSshdRunning),
-    ("Connection timed out during banner exchange", Cause::ConnectTimeout, true, |_| IsSshdOverloaded),
-    ("Connection timed out", Cause::ConnectTimeout, true, |_| IsHostUp),
-    ("Operation timed out", Cause::ConnectTimeout, true, |_| IsHostUp),
-    ("No route to host", Cause::Refused, true, |_| IsHostOrNetworkUp),
-    ("Network is unreachable", Cause::Refused, true, |_| IsNetworkUp),
-    // The user's own configuration.
-    ("Bad configuration option", Cause::Other, false, |_| CorrectSshConfig),
-    ("terminating,", Cause::Other, false, |_| CorrectSshConfig),
-    ("Bad owner or permissions", Cause::Other, false, |_| CorrectSshConfigRights),
-    ("too long for Unix domain socket", Cause::Other, false, |_| ShortenSocketPath),
-    ("no matching", Cause::Other, false, |_| AllowOldAlgorithm),
-    // The host, or the jump host, ended the connection (often `MaxStartups`).
-    ("kex_exchange_identification", Cause::ConnectionLost, true, |_| HostHungUp),
-    ("Connection closed by", Cause::ConnectionLost, true, |_| HostHungUp),
-    ("Connection reset by", Cause::ConnectionLost, true, |_| HostHungUp),
-    ("closed by remote host", Cause::ConnectionLost, true, |_| HostHungUp),
-    ("stdio forwarding failed", Cause::Refused, true, |_| JumpHostCannotReach),
-    ("Broken pipe", Cause::ConnectionLost, true, |_| HostHungUp),
-    ("Timeout, server", Cause::ConnectionLost, true, |_| LinkSilent),
-];
-
-/// The most bytes of ssh's text that reach a message.
-const MESSAGE_MAX: usize = 400;
-
-/// Reads what ssh printed when it could not connect to `host`.
-pub fn parse_ssh_error(host: &str, stderr: &[u8]) -> ConnectError {
-    let text = String::from_utf8_lossy(stderr);
-    let rule = RULES.iter().find(|(needle, ..)| text.contains(needle));
-    let (_, cause, transient, hint) =
-        *rule.unwrap_or(&("", Cause::Other, false, |host| RunSshVerbosely { host }));
-    ConnectError::new(cause, clean_message(stderr), hint(host.to_owned()), transient)
+/// Says what the failure of a step means: of connecting, of the login user's shell (upload, install), or of what
+/// starts the launcher (execute, collect).
+pub fn diagnose(step: Step, known: &Evidence<'_>) -> Diagnosis {
+    match step {
+        Step::Connect => diagnose_connection(known),
+        Step::Upload | Step::Install => diagnose_login(known),
+        Step::Execute => diagnose_launch(known, |status, said| match status {
+            Some(status) => ScriptNotBegunStatus { status, said },
+            None => ScriptNotBegun { said },
+        }),
+        Step::Collect => diagnose_launch(known, |_, said| NotCollected { said }),
+    }
 }
 
-/// Returns ssh's text without its banners of `@` and without its warning about a host key that it just learnt.
-fn clean_message(stderr: &[u8]) -> VisitMessage {
-    let noise = |line: &[u8]| line.starts_with(b"@") || line.starts_with(b"Warning: Permanently added");
-    let lines: Vec<&[u8]> = stderr.split(|b| *b == b'\n').filter(|line| !noise(line.trim_ascii())).collect();
-    let text = escape_tail(&lines.join(&b'\n'), MESSAGE_MAX);
-    let text = text.strip_prefix("ssh: ").unwrap_or(&text);
-    if text.is_empty() { SshSilent } else { Quoted { text: text.to_owned() } }
+fn diagnose_connection(known: &Evidence<'_>) -> Diagnosis {
+    let text = String::from_utf8_lossy(known.ssh);
+    let rule = find(&SSH_RULES, &text);
+    // Where the way to the host broke, whoever made that way knows why.
+    let broken_way = rule.is_none_or(|rule| rule.cause == Cause::ConnectionLost);
+    if broken_way && let Some(diagnosis) = diagnose_proxy(known) {
+        return diagnosis;
+    }
+    if let Some(greeting) = diagnose_greeting(known).filter(|_| broken_way) {
+        return greeting;
+    }
+    let said = said_by_host(&text);
+    if broken_way && rule.is_some() && !said.is_empty() {
+        // It came after the key exchange: the host refuses the login.
+        return diagnose_login(&Evidence { stdout: b"", stderr: said.as_bytes(), ..*known });
+    }
+    let (cause, hint, transient) = match rule {
+        Some(rule) => (rule.cause, (rule.hint)(known, known.host, &text), rule.transient),
+        None => (Cause::ConnectionLost, run_verbosely(known), false),
+    };
+    // With words of a proxy that no rule knows.
+    let words = [known.stderr, known.ssh].concat();
+    Diagnosis { cause, words: words_of_ssh(&words), hint, transient }
 }
 
-/// A rule: a piece of a login's words, the cause, the hint for a user.
-type LoginRule = (&'static str, Cause, fn(String) -> VisitMessage);
+/// Reads what a jump host, or another proxy, said.
+fn diagnose_proxy(known: &Evidence<'_>) -> Option<Diagnosis> {
+    let text = String::from_utf8_lossy(known.stderr);
+    let words = words_of_ssh(known.stderr);
+    if let Some(rule) = find(&FORWARD_RULES, &text) {
+        let hint = (rule.hint)(known, known.host, &text);
+        return Some(Diagnosis { cause: rule.cause, words, hint, transient: rule.transient });
+    }
+    let rule = find(&SSH_RULES, &text)?;
+    let jump = known.jump.filter(|jump| !jump.contains(','));
+    let greeting = diagnose_greeting(known);
+    let hint = match (&greeting, jump) {
+        (Some(greeting), _) => greeting.hint.clone(),
+        (None, Some(jump)) => (rule.hint)(known, jump, &text),
+        // Which of several it was, only a person can see.
+        (None, None) => run_verbosely(known),
+    };
+    let text = words.to_string();
+    let words = match known.jump {
+        Some(jump) => JumpHostSaid { jump: jump.to_owned(), text },
+        None => ProxySaid { text },
+    };
+    // A jump host that refuses does so for all hosts behind it, and for each attempt.
+    let transient = rule.transient
+        && matches!(rule.cause, Cause::ConnectionLost | Cause::ConnectTimeout)
+        && greeting.is_none_or(|greeting| greeting.transient);
+    Some(Diagnosis { cause: Cause::JumpFailed, words, hint, transient })
+}
 
-/// The words of PAM, su, a shell or sudo, in lower case, when a login ended before the launcher was ready, with the
-/// cause and the way out. In English and in French: they speak the host's language. The first that fits counts.
-const LOGIN_RULES: [LoginRule; 26] = [
-    ("must have a tty", Cause::SudoDenied, |_| NoRequiretty),
-    ("avoir un tty", Cause::SudoDenied, |_| NoRequiretty),
-    ("avoir un terminal tty", Cause::SudoDenied, |_| NoRequiretty),
-    ("password has expired", Cause::PasswordExpired, |user| RenewPassword { user }),
-    ("password expired", Cause::PasswordExpired, |user| RenewPassword { user }),
-    ("required to change your password", Cause::PasswordExpired, |user| RenewPassword { user }),
-    ("current password:", Cause::PasswordExpired, |user| RenewPassword { user }),
-    ("mot de passe a expir", Cause::PasswordExpired, |user| RenewPassword { user }),
-    ("changer votre mot de passe", Cause::PasswordExpired, |user| RenewPassword { user }),
-    ("mot de passe actuel", Cause::PasswordExpired, |user| RenewPassword { user }),
-    ("account has expired", Cause::AccountLocked, |user| UnlockAccount { user }),
-    ("account expired", Cause::AccountLocked, |user| UnlockAccount { user }),
-    ("account is locked", Cause::AccountLocked, |user| UnlockAccount { user }),
-    ("account is currently not available", Cause::AccountLocked, |user| UnlockAccount { user }),
-    ("compte a expir", Cause::AccountLocked, |user| UnlockAccount { user }),
-    ("compte est actuellement indisponible", Cause::AccountLocked, |user| UnlockAccount { user }),
-    ("compte n'est pas disponible", Cause::AccountLocked, |user| UnlockAccount { user }),
-    ("su: failed to execute", Cause::SudoDenied, |_| PermitExec),
-    ("su: \u{e9}chec d'ex\u{e9}cution", Cause::SudoDenied, |_| PermitExec),
-    ("sudo: not found", Cause::SudoDenied, |_| InstallSudo),
-    ("sudo: command not found", Cause::SudoDenied, |_| InstallSudo),
-    ("sudo : commande introuvable", Cause::SudoDenied, |_| InstallSudo),
-    ("sorry, user", Cause::SudoDenied, |user| PermitLauncher { user }),
-    ("sudoers", Cause::SudoDenied, |user| PermitLauncher { user }),
-    ("not allowed to", Cause::SudoDenied, |user| PermitLauncher { user }),
-    ("d\u{e9}sol\u{e9}, l'utilisateur", Cause::SudoDenied, |user| PermitLauncher { user }),
-];
+/// Reads what a port says to anybody who connects, where ssh was told nothing.
+fn diagnose_greeting(known: &Evidence<'_>) -> Option<Diagnosis> {
+    let text = String::from_utf8_lossy(known.stdout);
+    let (cause, hint, transient) = match text.trim() {
+        "" => return None,
+        text if text.starts_with("SSH-") => return None,
+        text if text.contains("Not allowed at this time") => (Cause::SourceBanned, WaitForPenalty, false),
+        text if text.contains("Exceeded MaxStartups") => (Cause::ConnectionLost, RaiseMaxStartups, true),
+        _ => (Cause::ConnectionLost, IsItSsh, false),
+    };
+    Some(Diagnosis { cause, words: quoted(known.stdout), hint, transient })
+}
 
-/// Reads what was printed by a login as `user` that ended, with `status`, before the launcher was ready.
-pub fn parse_login_failure(user: &str, status: Option<i32>, text: &[u8]) -> (Cause, VisitMessage) {
-    let text = String::from_utf8_lossy(text).to_lowercase();
-    let user = user.to_owned();
+/// Reads what the login user's shell, or what stands in its place, said before it ended.
+fn diagnose_login(known: &Evidence<'_>) -> Diagnosis {
+    let (text, said) = last_words(known);
+    let (cause, hint) = match LOGIN_RULES.iter().find(|(needle, ..)| text.contains(needle)) {
+        Some((_, cause, hint)) => (*cause, hint(known.user.to_owned())),
+        None => (Cause::LoginRefused, DoesLoginRunCommands),
+    };
+    let words = match known.status {
+        Some(status) => LoginEnded { status, said },
+        None => Quoted { text: said },
+    };
+    Diagnosis { cause, words, hint, transient: false }
+}
+
+/// Reads what sudo, su, PAM or a shell said before the launcher was ready.
+fn diagnose_launch(known: &Evidence<'_>, words: fn(Option<i32>, String) -> VisitMessage) -> Diagnosis {
+    let (text, said) = last_words(known);
+    let (cause, hint) = launch_cause(known, &text);
+    Diagnosis { cause, words: words(known.status, said), hint, transient: false }
+}
+
+fn launch_cause(known: &Evidence<'_>, text: &str) -> (Cause, VisitMessage) {
+    let user = known.user.to_owned();
     let lines = || text.lines().map(str::trim_start);
     let unknown = ["does not exist", "unknown user", "n'existe pas", "no passwd entry", "no such user"];
     let from_su = |line: &str| line.starts_with("su:") || line.starts_with("id:");
     if lines().any(|line| from_su(line) && unknown.iter().any(|needle| line.contains(needle))) {
         return (Cause::NoSuchUser, CreateUser { user });
     }
-    if let Some((_, cause, hint)) = LOGIN_RULES.iter().find(|(needle, ..)| text.contains(needle)) {
+    let from_su =
+        lines().find(|line| line.starts_with("su: ") && NOT_EXECUTED.iter().any(|text| line.contains(text)));
+    if let Some(line) = from_su {
+        let missing = line.contains("no such file") || line.contains("aucun fichier");
+        return if missing {
+            (Cause::LoginFailed, GiveShell { user })
+        } else {
+            (Cause::SudoDenied, PermitExec)
+        };
+    }
+    if let Some((_, cause, hint)) =
+        LOGIN_RULES.iter().chain(&LAUNCH_RULES).find(|(needle, ..)| text.contains(needle))
+    {
         return (*cause, hint(user));
     }
     // A warning, behind which sudo goes on.
     let warning =
         |line: &str| line.contains("unable to resolve host") || line.contains("impossible de r\u{e9}soudre");
-    if lines().any(|line| line.starts_with("sudo:") && !warning(line)) {
+    let from_sudo = |line: &str| line.starts_with("sudo:") || line.starts_with("sudo-rs:");
+    if lines().any(|line| from_sudo(line) && !warning(line)) {
         return (Cause::SudoDenied, PermitLauncher { user });
     }
-    let not_run =
-        matches!(status, Some(126 | 127)) && text.contains("/.recolte-run-") && !text.contains("restrict");
+    let not_run = matches!(known.status, Some(126 | 127))
+        && text.contains("/.recolte-run-")
+        && !text.contains("restrict");
     if not_run {
         return (Cause::NotExecutable, PermitExecution { user });
     }
     (Cause::LoginFailed, MendProfile { user })
 }
+
+/// What su says when it cannot start the user's shell.
+const NOT_EXECUTED: [&str; 4] =
+    ["failed to execute", "\u{e9}chec d'ex\u{e9}cution", "can't execute", "cannot execute"];
 
 /// Reads what a program on the host printed on stderr. Its locale is C.
 pub fn parse_stderr(stderr: &[u8]) -> RemoteError {
@@ -164,68 +236,103 @@ pub fn parse_stderr(stderr: &[u8]) -> RemoteError {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn run_verbosely(known: &Evidence<'_>) -> VisitMessage {
+    RunSshVerbosely { command: known.by_hand(&format!("-v {}", known.host)) }
+}
 
-    #[test]
-    fn real_messages_of_openssh_lead_to_their_cause() {
-        for (stderr, cause, transient) in [
-            ("ssh: connect to host 10.77.1.2 port 22: Connection refused\r\n", Cause::Refused, true),
-            (
-                "ssh: Could not resolve hostname nowhere: Name or service not known\r\n",
-                Cause::Unresolved,
-                false,
-            ),
-            ("ssh: connect to host 10.9.9.9 port 22: Connection timed out\r\n", Cause::ConnectTimeout, true),
-            (
-                "Connection timed out during banner exchange\r\nConnection to 10.0.0.1 port 22 timed out\r\n",
-                Cause::ConnectTimeout,
-                true,
-            ),
-            ("ssh: connect to host 10.9.9.9 port 22: No route to host\r\n", Cause::Refused, true),
-            ("User_VIP@10.77.1.2: Permission denied (publickey).\r\n", Cause::AuthDenied, false),
-            (
-                "No ED25519 host key is known for 10.77.1.2 and you have requested strict checking.\r\nHost key verification failed.\r\n",
-                Cause::HostKeyUnknown,
-                false,
-            ),
-            ("Host key verification failed.\r\n", Cause::HostKeyUnknown, false),
-            (
-                "@@@@@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@\r\nIT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r\nHost key for 10.77.1.2 has changed and you have requested strict checking.\r\nHost key verification failed.\r\n",
-                Cause::HostKeyChanged,
-                false,
-            ),
-            (
-                "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.1 port 22\r\n",
-                Cause::ConnectionLost,
-                true,
-            ),
-            ("kex_exchange_identification: read: Connection reset by peer\r\n", Cause::ConnectionLost, true),
-            (
-                "/tmp/c: line 1: Bad configuration option: foo\r\n/tmp/c: terminating, 1 bad configuration options\r\n",
-                Cause::Other,
-                false,
-            ),
-            (
-                "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r\n",
-                Cause::AuthDenied,
-                false,
-            ),
-            ("", Cause::Other, false),
-        ] {
-            let error = parse_ssh_error("h1", stderr.as_bytes());
-            assert_eq!((error.failure.cause, error.transient), (cause, transient), "{stderr}");
-            let message = error.failure.message.to_string();
-            assert!(!message.is_empty() && !message.contains('\r'));
-        }
+/// Returns the first rule that fits a text of ssh.
+fn find<'a>(rules: &'a [SshRule], text: &str) -> Option<&'a SshRule> {
+    rules.iter().find(|rule| text.contains(rule.needle))
+}
+
+/// Returns what both streams said, in lower case to be read and shortened to be shown; the shown end is that of stderr.
+fn last_words(known: &Evidence<'_>) -> (String, String) {
+    let both = [known.stdout.trim_ascii_end(), known.stderr.trim_ascii_end()].join(&b'\n');
+    let said = escape_tail(both.trim_ascii(), WORDS_MAX);
+    let said = if said.is_empty() { NothingSaid.to_string() } else { said };
+    (String::from_utf8_lossy(&both).to_lowercase(), said)
+}
+
+/// The beginnings of ssh's own lines in a connection that the host closed; other lines are the host's.
+const OWN_LINES: [&str; 12] = [
+    "ssh: ",
+    "ssh_",
+    "kex_exchange_identification",
+    "banner exchange",
+    "Connection ",
+    "Received disconnect",
+    "Disconnected ",
+    "Warning: ",
+    "** ",
+    "client_loop",
+    "Timeout, server",
+    "Unable to negotiate",
+];
+
+/// Returns what a host, not ssh, says in ssh's text: PAM's words, or a banner.
+fn said_by_host(text: &str) -> String {
+    let own = |line: &str| line.is_empty() || OWN_LINES.iter().any(|own| line.starts_with(own));
+    text.lines().map(str::trim).filter(|line| !own(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns ssh's text without its banners of `@` and without its warning about a host key that it just learnt.
+fn words_of_ssh(text: &[u8]) -> VisitMessage {
+    let noise = |line: &[u8]| line.starts_with(b"@") || line.starts_with(b"Warning: Permanently added");
+    let lines: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|line| !noise(line.trim_ascii())).collect();
+    quoted(&lines.join(&b'\n'))
+}
+
+fn quoted(text: &[u8]) -> VisitMessage {
+    let text = escape_tail(text, WORDS_MAX);
+    let text = text.strip_prefix("ssh: ").unwrap_or(&text);
+    if text.is_empty() { SshSilent } else { Quoted { text: text.to_owned() } }
+}
+
+/// Returns the command that removes an old host key: of the file and the name that ssh itself names.
+fn remove_old_host_key(_known: &Evidence<'_>, host: &str, text: &str) -> VisitMessage {
+    let between = |start: &str, end: &str| {
+        let rest = text.split_once(start)?.1;
+        Some(rest.split_once(end)?.0).filter(|word| !word.contains('\n'))
+    };
+    let name = between("ost key for ", " has changed and").unwrap_or(host);
+    let place =
+        text.lines().filter(|line| line.starts_with("Offending ")).find_map(|line| line.split_once(" in "));
+    let file = place.and_then(|(_, place)| Some(place.trim().rsplit_once(':')?.0));
+    let file = file.map_or(String::new(), |file| format!("-f {} ", quote(file)));
+    RemoveOldHostKey { command: format!("ssh-keygen {file}-R {}", quote(name)) }
+}
+
+/// Returns the line for ssh_config that allows what a host offers.
+fn allow_algorithm(known: &Evidence<'_>, host: &str, text: &str) -> VisitMessage {
+    let options = [
+        ("host key", "HostKeyAlgorithms"),
+        ("key exchange", "KexAlgorithms"),
+        ("cipher", "Ciphers"),
+        ("MAC", "MACs"),
+        ("mutual signature", "PubkeyAcceptedAlgorithms"),
+    ];
+    let option = options.iter().find(|(kind, _)| {
+        text.contains(&format!("no matching {kind}")) || text.contains(&format!("no {kind}"))
+    });
+    let offer = text.split_once("Their offer: ").map_or("ssh-rsa", |(_, offers)| offers);
+    let name = |c: char| c.is_ascii_alphanumeric() || "-@.".contains(c);
+    let offer = offer.split(|c| !name(c)).next().unwrap_or_default();
+    match option {
+        Some((_, option)) => AllowOldAlgorithm { host: host.to_owned(), line: format!("{option} +{offer}") },
+        None => run_verbosely(known),
     }
+}
 
-    #[test]
-    fn the_message_is_one_line_without_the_banner() {
-        let failure = parse_ssh_error("h1", b"@@@@\r\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\r\n@@@@\r\nHost key verification failed.\r\n\x1b[2J").failure;
-        assert_eq!(failure.message.to_string(), "Host key verification failed. · \\x1b[2J");
-        assert_eq!(failure.cause, Cause::HostKeyChanged);
-        assert!(failure.hint.unwrap().to_string().contains("ssh-keygen -R h1"));
+/// Returns what to do about a refused key: ssh may have said before that it cannot use the file.
+fn key_refused(known: &Evidence<'_>, host: &str, text: &str) -> VisitMessage {
+    let line = |piece: &str| text.lines().find(|line| line.contains(piece));
+    let open = line("are too open").or_else(|| line("bad permissions"));
+    if let Some(file) = open.and_then(|line| line.split(['\'', '"']).nth(1)) {
+        return CloseKeyFile { file: quote(file) };
+    }
+    let missing = line("not accessible: No such file").or_else(|| line("no such identity: "));
+    match missing.or_else(|| line("Load key ")).or_else(|| line("agent refused operation")) {
+        Some(line) => MendKeyFile { text: escape_tail(line.as_bytes(), WORDS_MAX) },
+        None => IsKeyAuthorized { command: known.by_hand(host) },
     }
 }

@@ -56,7 +56,7 @@ impl Shell {
                     remaining -= bytes.len() as u64;
                 }
                 Item::DataCutShort => cut_short = true,
-                _ => return Err(RemoteError::NoisyShell),
+                _ => return Err(RemoteError::noisy(b"")),
             }
         }
         self.finish_fetch(file).await?;
@@ -82,7 +82,7 @@ impl Shell {
                 });
                 Err(parse_stderr(&words.collect::<Vec<_>>().concat()))
             }
-            _ => Err(RemoteError::NoisyShell),
+            _ => Err(RemoteError::noisy(b"")),
         }
     }
 

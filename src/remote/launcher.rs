@@ -41,7 +41,7 @@ pub struct LastWords {
 }
 
 impl LastWords {
-    fn of(channel: &Channel) -> Self {
+    pub(super) fn of(channel: &Channel) -> Self {
         Self { stdout: channel.tail(Stream::Stdout).to_vec(), stderr: channel.tail(Stream::Stderr).to_vec() }
     }
 

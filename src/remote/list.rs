@@ -84,14 +84,14 @@ impl Listing {
                 // What a login shell printed at its start.
                 (Item::Text(_), None) => {}
                 // Text where none can be: somebody else writes into the answer.
-                (Item::Text(_), _) => return Err(RemoteError::NoisyShell),
+                (Item::Text(text), _) => return Err(RemoteError::noisy(&text)),
                 // A small file is shorter than the length that is named: the newline behind it came with it.
                 (Item::DataCutShort, Some(Message::File(..))) => {
                     if let Some((_, content)) = contents.last_mut() {
                         content.pop();
                     }
                 }
-                _ => return Err(RemoteError::NoisyShell),
+                _ => return Err(RemoteError::noisy(b"")),
             }
         }
         let names: Vec<&[u8]> = names.split(|b| *b == 0).filter(|name| !name.is_empty()).collect();
@@ -111,7 +111,7 @@ pub(super) fn parse_facts(names: &[&[u8]], items: Vec<Item>) -> Result<Vec<Remot
             Item::Text(text) if kind.is_some() => facts.extend_from_slice(&text),
             // The file before was a byte too short: its reader has noticed that by its length.
             Item::DataCutShort => return Err(RemoteError::FileChanged),
-            _ => return Err(RemoteError::NoisyShell),
+            _ => return Err(RemoteError::noisy(b"")),
         }
     }
     parse_lines(kind, names, &facts)
@@ -158,7 +158,7 @@ fn parse_stat(names: &[&[u8]], facts: &[u8]) -> Result<Vec<RemoteFile>, RemoteEr
             files.push(parse_fields(name, fields).ok_or_else(|| unexpected(facts))?);
         }
     }
-    if rest.is_empty() { Ok(files) } else { Err(RemoteError::NoisyShell) }
+    if rest.is_empty() { Ok(files) } else { Err(RemoteError::noisy(rest)) }
 }
 
 /// Splits the facts of one name from those of the next ones; none if they begin with those of another.

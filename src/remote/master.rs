@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -20,12 +21,14 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::Remote;
-use super::diagnose::{ConnectError, parse_ssh_error};
+use super::diagnose::{ConnectError, Diagnosis, Evidence, diagnose};
+use super::greeting::ask_greeting;
+use super::proxy::keep_words;
 use super::socket::MasterLock;
-use super::ssh_args::SshArgs;
+use super::ssh_args::{SshArgs, SshVersion};
 use crate::disk::run_blocking;
 use crate::message::VisitMessage;
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Step};
 
 /// The longest time that a master may take to answer on its control socket, or to end.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -170,32 +173,48 @@ async fn lock_persistent_master(args: SshArgs) -> (SshArgs, Option<MasterLock>) 
 
 /// Makes one attempt to launch our master. ssh goes to the background once it is connected and listening.
 async fn launch(args: &SshArgs) -> Result<(), ConnectError> {
-    let not_started = |error: io::Error| {
-        let message = VisitMessage::SshNotStarted { error: error.to_string() };
-        ConnectError::new(Cause::Other, message, VisitMessage::IsSshInstalled, false)
+    let not_started = |error: io::Error| Diagnosis {
+        cause: Cause::Other,
+        words: VisitMessage::SshNotStarted { error: error.to_string() },
+        hint: VisitMessage::IsSshInstalled,
+        transient: false,
     };
-    // ssh writes its messages into memory: not into a pipe, which the master in the background would keep open, so
-    // that it never ends; nor into a file on a disk that may be full.
-    let (mut child, stderr) = memfd_create("ssh", MFdFlags::MFD_CLOEXEC)
-        .map_err(io::Error::from)
-        .and_then(|memory| {
-            let stderr = File::from(memory);
-            let mut ssh = silent_command(&args.launch());
-            detach_from_terminal(&mut ssh);
-            Ok((ssh.stderr(stderr.try_clone()?).spawn()?, stderr))
-        })
-        .map_err(not_started)?;
+    let (mut child, words) = start(args, SshVersion::get().await).map_err(not_started)?;
     let ended = timeout(args.connect_timeout, child.wait()).await;
-    let stderr = read_stderr(stderr);
+    let [ssh, proxy] = words.map(read_words);
     match ended {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(_)) => Err(parse_ssh_error(&args.host, &stderr)),
-        Ok(Err(error)) => Err(not_started(error)),
-        Err(_) => {
-            kill(&mut child).await;
-            Err(timed_out(args, &stderr))
-        }
+        Ok(Ok(status)) if status.success() => return Ok(()),
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return Err(not_started(error).into()),
+        Err(_) => kill(&mut child).await,
     }
+    let known = Evidence {
+        host: &args.host,
+        options: &args.options_by_hand(),
+        jump: args.jump.as_deref(),
+        user: "the login user",
+        stderr: &proxy,
+        ssh: &ssh,
+        ..Evidence::default()
+    };
+    if ended.is_err() {
+        return Err(timed_out(args, &known).into());
+    }
+    let greeting = ask_greeting(&[&proxy[..], &ssh].concat()).await;
+    Err(diagnose(Step::Connect, &Evidence { stdout: &greeting, ..known }).into())
+}
+
+/// Starts ssh. It and its proxies write their messages into memory: not into a pipe, which the master in the
+/// background would keep open, so that it never ends; nor into a file on a disk that may be full.
+fn start(args: &SshArgs, version: SshVersion) -> io::Result<(Child, [File; 2])> {
+    let memory = || {
+        io::Result::Ok(File::from(memfd_create("ssh", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?))
+    };
+    let words = [memory()?, memory()?];
+    let mut ssh = silent_command(&args.launch(version));
+    detach_from_terminal(&mut ssh);
+    keep_words(&mut ssh, &words[1], args.connect_timeout);
+    Ok((ssh.stderr(words[0].try_clone()?).spawn()?, words))
 }
 
 /// Makes a command without stdin and stdout that is killed if we stop waiting for it.
@@ -236,22 +255,25 @@ async fn kill(child: &mut Child) {
     let _reaped = timeout(CONTROL_TIMEOUT, child.wait()).await;
 }
 
-/// Reads what ssh wrote, bounded.
-fn read_stderr(mut memory: File) -> Vec<u8> {
-    let mut stderr = Vec::new();
-    let _partial_is_fine = memory.rewind().and_then(|()| memory.take(STDERR_MAX).read_to_end(&mut stderr));
-    stderr
+/// Reads what ssh or its proxies wrote, bounded. What they write later, as long as the master lives, is not kept.
+fn read_words(mut memory: File) -> Vec<u8> {
+    let mut words = Vec::new();
+    let _partial_is_fine = memory.rewind().and_then(|()| (&memory).take(STDERR_MAX).read_to_end(&mut words));
+    let _sealed_or_not = fcntl(&memory, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW));
+    words
 }
 
 /// Makes the error of a host that let `connect_timeout` pass. What ssh printed until then may give the better hint.
-fn timed_out(args: &SshArgs, stderr: &[u8]) -> ConnectError {
-    let failure = parse_ssh_error(&args.host, stderr).failure;
-    let time = humantime::format_duration(args.connect_timeout).to_string();
-    let message = VisitMessage::NoConnection { time };
-    let mut error =
-        ConnectError::new(Cause::ConnectTimeout, message, VisitMessage::AllowMoreConnectTime, true);
-    if !stderr.trim_ascii().is_empty() && failure.cause != Cause::Other {
-        error.failure.hint = failure.hint;
+fn timed_out(args: &SshArgs, known: &Evidence<'_>) -> Diagnosis {
+    let said = diagnose(Step::Connect, known);
+    if said.cause == Cause::JumpFailed {
+        return said;
     }
-    error
+    let time = humantime::format_duration(args.connect_timeout).to_string();
+    let hint = match said.hint {
+        VisitMessage::RunSshVerbosely { .. } => VisitMessage::AllowMoreConnectTime,
+        hint => hint,
+    };
+    let words = VisitMessage::NoConnection { time };
+    Diagnosis { cause: Cause::ConnectTimeout, words, hint, transient: true }
 }

@@ -80,14 +80,9 @@ impl Remote {
         if text.contains("refused") {
             return Err(RemoteError::SessionRefused);
         }
-        // A login shell that prints text spoils the server's greeting.
-        if text.contains("hello") || text.contains("Hello") || text.contains("version") {
-            return Err(RemoteError::NoisyShell);
-        }
-        // A missing subsystem and a broken connection look the same to the client.
-        if !Box::pin(self.is_responding()).await {
-            return Err(RemoteError::lost(error));
-        }
+        // A missing subsystem, a broken connection, a login that runs nothing, and a shell whose text spoils the
+        // server's greeting look much the same to the client.
+        Box::pin(self.check_login()).await?;
         *self.sftp.lock().await = SftpState::Absent;
         Ok(None)
     }

@@ -5,6 +5,7 @@
 //! again. Where the host allows no further session (`MaxSessions 1`), SFTP is closed for it. Limits: a program gets
 //! no input of its own.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use super::channel::Channel;
 use super::command::CommandOutput;
 use super::list::Listing;
 use super::protocol::{Item, Message, Stream};
-use super::{FileWriter, Remote, RemoteError, RemoteFile, STALL};
+use super::{FileWriter, LastWords, Remote, RemoteError, RemoteFile, STALL};
 use crate::message::VisitMessage;
 
 /// The command line that opens the login user's shell.
@@ -106,9 +107,24 @@ impl Remote {
         let mut shell = self.take_shell().await?;
         let program = shell.channel.marker.login_program(variables, body);
         shell.channel.send(&program).await?;
-        let output = shell.read_output(max).await?;
-        self.keep_shell(shell).await;
-        Ok(output)
+        match shell.read_output(max).await {
+            Ok(output) => {
+                self.keep_shell(shell).await;
+                Ok(output)
+            }
+            Err(RemoteError::ConnectionLost(error)) => Err(self.why_shell_ended(shell, error).await),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells a login that ran nothing from a connection that broke: only the former leaves a status.
+    async fn why_shell_ended(&self, shell: Shell, error: io::Error) -> RemoteError {
+        let words = LastWords::of(&shell.channel);
+        let Some(child) = shell.channel.into_child() else { return RemoteError::ConnectionLost(error) };
+        match self.wait_for_status(child).await {
+            Ok(status) => RemoteError::LoginEnded(status, words),
+            Err(_) => RemoteError::ConnectionLost(error),
+        }
     }
 
     /// Lists files as the login user.

@@ -69,7 +69,8 @@ impl Remote {
         let program =
             format!("LC_ALL=C; export LC_ALL; umask 077; set -C; cat > {path_word} && chmod 700 {path_word}");
         let output = self.run(&shell_quoting::in_sh(&program), bytes, 1024).await?;
-        if output.into_stdout()?.is_empty() { Ok(()) } else { Err(RemoteError::NoisyShell) }
+        let stdout = output.into_stdout()?;
+        if stdout.is_empty() { Ok(()) } else { Err(RemoteError::noisy(&stdout)) }
     }
 
     /// Removes a file, by SFTP where that is open. One that is not there counts as removed.

@@ -11,7 +11,7 @@ use super::control_dir::persistent_masters;
 use crate::job::{Job, ReadAs, Script};
 use crate::message::RunMessage;
 use crate::outcome::Step;
-use crate::remote::{ControlSockets, LAUNCHER, SshArgs, launch_line};
+use crate::remote::{ControlSockets, LAUNCHER, SshArgs, SshVersion, launch_line};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 use crate::visit::{bare_command, launcher_command, ssh_args};
@@ -20,7 +20,8 @@ use crate::visit::{bare_command, launcher_command, ssh_args};
 ///
 /// # Errors
 /// The job wants persistent masters, and no folder fits their sockets.
-pub fn dry_run(job: &Job, hosts: &[Host]) -> io::Result<String> {
+pub async fn dry_run(job: &Job, hosts: &[Host]) -> io::Result<String> {
+    let version = SshVersion::get().await;
     let folder = std::env::temp_dir().join("recolte-dry-run");
     let sockets = ControlSockets { folder, persistent: persistent_masters(&job.ssh)? };
     let mut text = format!("# {}\n", RunMessage::DryRun { job: job.file.display().to_string() });
@@ -28,13 +29,19 @@ pub fn dry_run(job: &Job, hosts: &[Host]) -> io::Result<String> {
     let folder = shell_quoting::quote(&folder.to_string_lossy());
     let _ = writeln!(text, "install -d -m 700 {folder}");
     for (number, host) in hosts.iter().enumerate() {
-        text.push_str(&host_commands(job, host, &sockets, number));
+        text.push_str(&host_commands(job, host, &sockets, number, version));
     }
     Ok(text)
 }
 
 /// Returns the commands of one host, step by step.
-fn host_commands(job: &Job, host: &Host, sockets: &ControlSockets, number: usize) -> String {
+fn host_commands(
+    job: &Job,
+    host: &Host,
+    sockets: &ControlSockets,
+    number: usize,
+    version: SshVersion,
+) -> String {
     let plan = ssh_args(&job.ssh, host, sockets, number);
     let persistent = plan.with_persistent_master();
     let ends = persistent.is_none();
@@ -50,7 +57,7 @@ fn host_commands(job: &Job, host: &Host, sockets: &ControlSockets, number: usize
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# {step}\n{line}");
     };
-    add(&Step::Connect, launch_line(&plan));
+    add(&Step::Connect, launch_line(&plan, version));
     add(&Step::Upload, pipe_to_sftp(&put, &plan));
     add(&Step::Install, remote(&shell_quoting::in_sh(&install_program(script, &staged))));
     let globs =

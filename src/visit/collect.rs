@@ -162,7 +162,7 @@ impl Collector<'_> {
             };
             broken |= matches!(
                 copied.1,
-                Err(RemoteError::NoisyShell | RemoteError::Stalled(_) | RemoteError::ShellEnded)
+                Err(RemoteError::NoisyShell(_) | RemoteError::Stalled(_) | RemoteError::ShellEnded)
             );
             all.push(copied);
         }

@@ -25,6 +25,7 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
 pub fn ssh_args(ssh: &Ssh, host: &Host, sockets: &ControlSockets, number: usize) -> SshArgs {
     SshArgs {
         host: host.alias.clone(),
+        jump: host.jump.clone(),
         config: ssh.config.clone(),
         identity: ssh.identity.clone(),
         connect_timeout: ssh.connect_timeout,
@@ -64,20 +65,28 @@ pub(super) async fn connect(
     // Jitter: hosts that were dropped together do not come back together.
     let waits = BACKOFF.with_max_times(ssh.retries).build();
     let waits = waits.map(|wait| wait.mul_f64(rand::random_range(0.75..1.25)));
-    let attempt = || connect_once(connect_limiter, host.jump.as_deref(), args.clone());
+    let attempt = || connect_once(connect_limiter, args.clone());
     attempt.retry(waits).when(|error| error.transient).await.map_err(|error| error.failure)
 }
 
 /// Makes one attempt to connect, once the limiter permits it. Each attempt waits for a new permit.
-async fn connect_once(
-    connect_limiter: &ConnectLimiter,
-    jump: Option<&str>,
-    args: SshArgs,
-) -> Result<Remote, ConnectError> {
-    let permit = connect_limiter.acquire(jump).await;
+async fn connect_once(connect_limiter: &ConnectLimiter, args: SshArgs) -> Result<Remote, ConnectError> {
+    let jump = args.jump.clone();
+    let permit = connect_limiter.acquire(jump.as_deref()).await;
+    if let Some(refusal) = permit.refusal_of_jump_host() {
+        return Err(refusal);
+    }
     let connected = Remote::connect(args).await;
-    if matches!(&connected, Err(error) if error.failure.cause == Cause::ConnectionLost) {
-        permit.note_dropped_connection();
+    match &connected {
+        Err(error @ ConnectError { failure, transient: false }) if failure.cause == Cause::JumpFailed => {
+            permit.note_refusal(error);
+        }
+        Err(ConnectError { failure, transient: true })
+            if matches!(failure.cause, Cause::ConnectionLost | Cause::JumpFailed) =>
+        {
+            permit.note_dropped_connection();
+        }
+        _ => {}
     }
     connected
 }

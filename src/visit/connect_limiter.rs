@@ -2,14 +2,16 @@
 //! and through each jump host.
 //!
 //! A jump host's limit exists since its sshd drops new connections while too many are not authenticated yet
-//! (`MaxStartups`, by default from the tenth on). It shrinks each time a connection through it is dropped. Limits:
-//! two routes through one jump host share its limit only if they name it alike.
+//! (`MaxStartups`, by default from the tenth on). It shrinks each time a connection through it is dropped. One that
+//! refuses a login is not asked again: repeated attempts get accounts locked. Limits: two routes through one jump host share its limit only if they name it alike.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use crate::remote::ConnectError;
 
 /// The most connections that are made at once through one jump host: its sshd drops some from the tenth on.
 const JUMP_HOST_LIMIT: usize = 8;
@@ -22,6 +24,8 @@ pub struct ConnectLimiter {
 
 /// A jump host's limit.
 struct JumpHostLimit {
+    /// Why it let nobody through: a refused key, an unknown host key, a closed port. It is not asked again.
+    refusal: OnceLock<ConnectError>,
     permits: Arc<Semaphore>,
     /// The number of permits, given out or not.
     size: AtomicUsize,
@@ -59,12 +63,29 @@ impl ConnectLimiter {
         let mut limits = self.jump_hosts.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(limits.entry(first).or_insert_with(|| {
             let permits = Arc::new(Semaphore::new(JUMP_HOST_LIMIT));
-            Arc::new(JumpHostLimit { permits, size: AtomicUsize::new(JUMP_HOST_LIMIT) })
+            Arc::new(JumpHostLimit {
+                refusal: OnceLock::new(),
+                permits,
+                size: AtomicUsize::new(JUMP_HOST_LIMIT),
+            })
         }))
     }
 }
 
 impl ConnectPermit<'_> {
+    /// Returns why the jump host let nobody through before, if it did not.
+    pub(super) fn refusal_of_jump_host(&self) -> Option<ConnectError> {
+        self.jump_host.as_ref()?.0.refusal.get().cloned()
+    }
+
+    /// Notes that the jump host let nobody through, for all hosts behind it.
+    pub(super) fn note_refusal(&self, error: &ConnectError) {
+        if let Some((limit, _)) = &self.jump_host {
+            // The first stays.
+            let _set_or_not = limit.refusal.set(error.clone());
+        }
+    }
+
     /// Notes that the connection was dropped early. If it led through a jump host, that one may have dropped it: its
     /// limit shrinks by this permit, down to one.
     pub(super) fn note_dropped_connection(self) {

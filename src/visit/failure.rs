@@ -1,6 +1,6 @@
 //! Says what an error means in the step where it happened: the cause for machines, the message for people, the hint.
 //!
-//! Limits: what ssh says of a connection that failed is read in `remote/diagnose`.
+//! Limits: the texts of ssh, sudo, su and others are read in `remote/diagnose`.
 
 use std::io;
 
@@ -9,7 +9,8 @@ use crate::job::Script;
 use crate::message::VisitMessage::{self, *};
 use crate::outcome::{Cause, Failure, HostReport, Step};
 use crate::remote::{
-    LAUNCHER_NUMBER, LastWords, Message, NotReady, RemoteError, ScriptEnd, parse_login_failure, parse_stderr,
+    Diagnosis, Evidence, LAUNCHER_NUMBER, LastWords, Message, NotReady, RemoteError, ScriptEnd, diagnose,
+    parse_stderr,
 };
 
 /// The most bytes of a host's own text that reach a message.
@@ -17,18 +18,21 @@ const SHOWN_MAX: usize = 300;
 
 /// Makes the failure of a step from an error about `subject`, a path on the host.
 pub fn from_error(step: Step, subject: &str, error: RemoteError) -> Failure {
+    if let RemoteError::LoginEnded(status, words) = &error {
+        return login_ended(step, *status, words);
+    }
     let (cause, hint) = match &error {
         RemoteError::ConnectionLost(_) => (Cause::ConnectionLost, Some(ResumeOnceHostIsUp)),
         RemoteError::Stalled(_) => (Cause::Stalled, Some(IsHostHanging)),
         RemoteError::SessionRefused => (Cause::Other, Some(RaiseMaxSessions)),
-        RemoteError::NoisyShell if step == Step::Collect => (Cause::NoisyShell, Some(SilenceLeftBehind)),
-        RemoteError::NoisyShell => (Cause::NoisyShell, Some(SilenceProfile)),
+        RemoteError::NoisyShell(_) if step == Step::Collect => (Cause::NoisyShell, Some(SilenceLeftBehind)),
+        RemoteError::NoisyShell(_) => (Cause::NoisyShell, Some(SilenceProfile)),
         RemoteError::ShellEnded => (Cause::LoginFailed, Some(ShellEndsEarly)),
         RemoteError::DiskFull => (Cause::DiskFull, Some(MakeRoomOnHost)),
         RemoteError::FileChanged => (Cause::Changed, Some(WaitForWriter)),
         RemoteError::LocalIo(error) => from_local_error(error),
         RemoteError::PermissionDenied | RemoteError::NotFound | RemoteError::HostError(..) => denied(step),
-        RemoteError::UnexpectedAnswer(_) => (Cause::Other, None),
+        RemoteError::UnexpectedAnswer(_) | RemoteError::LoginEnded(..) => (Cause::Other, None),
     };
     let text = match &error {
         RemoteError::LocalIo(source) => format!("{error}: {source}"),
@@ -176,53 +180,54 @@ pub fn not_ready(step: Step, script: &Script, error: NotReady) -> Failure {
             (Cause::LoginFailed, OtherLauncher { theirs, ours }, RemoveLauncher { path })
         }
         NotReady::Waits(words) => {
-            let text = join_words(&words);
-            let said = summary_or(&text, NothingSaid);
+            let said = summary_or(&join_words(&words), NothingSaid);
             // Where no rule fits, all that is known is that it waits.
             let message =
                 if step == Step::Collect { LoginWaitsToCollect { said } } else { LoginWaits { said } };
-            match parse_login_failure(&user, None, &text) {
-                (cause @ (Cause::PasswordExpired | Cause::AccountLocked), hint) => (cause, message, hint),
+            match diagnose(step, &launch_evidence(&user, None, &words)) {
+                Diagnosis {
+                    cause: cause @ (Cause::PasswordExpired | Cause::AccountLocked), hint, ..
+                } => (cause, message, hint),
                 _ => (Cause::LoginStuck, message, SilenceLogin { user }),
             }
         }
         NotReady::Ended(status, words) => {
-            let text = join_words(&words);
-            let (cause, hint) = parse_login_failure(&user, Some(status), &text);
-            let message = match step {
-                Step::Collect => NotCollected { said: summary_or(&text, NothingSaid) },
-                _ => not_begun(Some(status), &text),
-            };
-            (cause, message, hint)
+            let Diagnosis { cause, words, hint, .. } =
+                diagnose(step, &launch_evidence(&user, Some(status), &words));
+            (cause, words, hint)
         }
     };
     Failure::new(step, cause, message, Some(hint))
 }
 
+fn launch_evidence<'a>(user: &'a str, status: Option<i32>, words: &'a LastWords) -> Evidence<'a> {
+    Evidence { user, status, stdout: &words.stdout, stderr: &words.stderr, ..Evidence::default() }
+}
+
+/// Makes the failure of a login user whose shell ran nothing.
+fn login_ended(step: Step, status: Option<i32>, words: &LastWords) -> Failure {
+    let diagnosis = diagnose(Step::Upload, &launch_evidence("the login user", status, words));
+    Failure::new(step, diagnosis.cause, diagnosis.words, Some(diagnosis.hint))
+}
+
 /// Makes the failure of a bare command that sudo does not permit.
 pub fn sudo_refused(script: &Script, stderr: &[u8], status: Option<i32>) -> Failure {
     let user = run_as(script);
-    let (cause, hint) = match parse_login_failure(&user, status, stderr) {
-        (Cause::SudoDenied, PermitLauncher { user }) => (Cause::SudoDenied, PermitBareCommand { user }),
+    let diagnosis = diagnose(Step::Execute, &Evidence { user: &user, status, stderr, ..Evidence::default() });
+    let (cause, hint) = match (diagnosis.cause, diagnosis.hint) {
         // sudo -l says nothing of what it does not permit.
-        (Cause::LoginFailed, MendProfile { user }) => (Cause::SudoDenied, PermitBareCommand { user }),
+        (_, PermitLauncher { user } | MendProfile { user }) => {
+            (Cause::SudoDenied, PermitBareCommand { user })
+        }
         other => other,
     };
-    Failure::new(Step::Execute, cause, not_begun(status, stderr), Some(hint))
+    Failure::new(Step::Execute, cause, diagnosis.words, Some(hint))
 }
 
 /// Makes the failure of a bare command whose only words are those that sudo had for the question before.
 pub fn sudo_spoke(script: &Script, words: &[u8]) -> Failure {
     let message = Quoted { text: summary_or(words, NothingSaid) };
     Failure::new(Step::Execute, Cause::SudoDenied, message, Some(PermitBareCommand { user: run_as(script) }))
-}
-
-fn not_begun(status: Option<i32>, text: &[u8]) -> VisitMessage {
-    let said = summary_or(text, NothingSaid);
-    match status {
-        Some(status) => ScriptNotBegunStatus { status, said },
-        None => ScriptNotBegun { said },
-    }
 }
 
 fn run_as(script: &Script) -> String {

@@ -14,6 +14,8 @@ use crate::shell_quoting::{quote, quote_all, quote_for_any_shell};
 pub enum Purpose {
     /// The script will run: it stays.
     Run,
+    /// The same, after an earlier attempt of the run.
+    RunAgain,
     /// A check: the script goes again, only the launcher stays.
     Check,
 }
@@ -30,7 +32,11 @@ pub async fn install(
     let failed = |error| failure::from_error(Step::Install, &script.install, error);
     let launcher = if script.supervise { script.launcher_path() } else { String::new() };
     let installed = script.installed_path();
-    let check = if purpose == Purpose::Check { "check" } else { "" };
+    let (check, again) = match purpose {
+        Purpose::Run => ("", ""),
+        Purpose::RunAgain => ("", "again"),
+        Purpose::Check => ("check", ""),
+    };
     let variables = [
         ("t", staged),
         ("s", &installed),
@@ -39,6 +45,7 @@ pub async fn install(
         ("w", &launcher),
         ("l", LAUNCHER.trim_end()),
         ("c", check),
+        ("a", again),
     ];
     let variables = variables.map(|(name, value)| (name, value.as_bytes()));
     // One byte more than was supplied would show.

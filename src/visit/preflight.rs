@@ -14,7 +14,7 @@ use crate::event::Stop;
 use crate::job::{Job, ReadAs, Script};
 use crate::message::VisitMessage;
 use crate::outcome::{Failure, HostReport, Step};
-use crate::remote::{ControlSockets, LOOK_AT_INSTALL, LauncherShell, Remote, RemoteError};
+use crate::remote::{ControlSockets, LOOK_AT_INSTALL, LauncherShell, Remote};
 use crate::shell_quoting;
 use crate::ssh_config::Host;
 
@@ -148,14 +148,9 @@ async fn check_connected(
     Ok(())
 }
 
-/// Checks that the login shell prints nothing of its own.
+/// Checks that the login shell runs commands and prints nothing of its own.
 async fn check_shell(remote: &Remote) -> Result<(), Failure> {
-    let error = match remote.run(&shell_quoting::in_sh("exit 0"), b"", 200).await {
-        Ok(output) if output.stdout.is_empty() => return Ok(()),
-        Ok(_) => RemoteError::NoisyShell,
-        Err(error) => error,
-    };
-    Err(failure::from_error(Step::Upload, "", error))
+    remote.check_login().await.map_err(|error| failure::from_error(Step::Upload, "", error))
 }
 
 /// Checks the staging folder: uploads the script.

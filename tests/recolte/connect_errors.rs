@@ -32,8 +32,8 @@ fn each_host_that_cannot_be_reached_has_its_own_cause() {
     for (host, cause, hint) in [
         ("down", "refused", "sshd"),
         ("nowhere", "unresolved", "name"),
-        ("stranger", "host_key_unknown", "ssh stranger true"),
-        ("changed", "host_key_changed", "ssh-keygen -R changed"),
+        ("stranger", "host_key_unknown", " stranger true"),
+        ("changed", "host_key_changed", "ssh-keygen -f "),
         ("locked", "auth_denied", "authorized_keys"),
     ] {
         run.host(host).assert_ended("unreachable", "connect", cause).assert_hint(hint);

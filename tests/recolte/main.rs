@@ -34,6 +34,8 @@ mod run_lock;
 mod whole_job;
 // Hosts that cannot be reached: each cause of step `connect`.
 mod connect_errors;
+// The last words of hosts, jump hosts and logins, and the ways out, followed.
+mod last_words;
 // The user's ssh_config, keys, live masters and jump hosts.
 mod user_ssh_config;
 // `[ssh] keep`.

@@ -1,15 +1,15 @@
 # shellcheck shell=sh disable=SC2154
 # Puts the script and the launcher into the install folder, and prints what lies there.
 # Set before: t the staged copy; s the script's path; n a temporary name beside it; x its mode; w the launcher's path,
-# or nothing; l the launcher's text; c "check" to leave no script. Ends with status 0, or with the words of cp or
-# chmod on stderr.
+# or nothing; l the launcher's text; c "check" to leave no script; a "again" after an earlier attempt. Ends with status
+# 0, or with the words of cp or chmod on stderr.
 LC_ALL=C
 export LC_ALL
 umask 077
-# An earlier attempt of the run may still hang in this program, with the same names: each removes only its own files.
+# An earlier attempt of the run may still hang in this program: each has a temporary name of its own, and a later one
+# takes its staged copy away, since the earlier one removes that name when it ends.
 n=$n.$$
-mv -f -- "$t" "$t.$$" || exit
-t=$t.$$
+[ -z "$a" ] || { mv -f -- "$t" "$t.$$" && t=$t.$$; } || exit
 trap 'rm -f "$t" "$n" "$n.l"' 0
 if [ -h "$s" ]; then
     echo "$s is a link, nothing is written through it" >&2
