@@ -1,10 +1,11 @@
 //! One host, reached through one ssh master. Only the files of this module name `openssh` and `openssh_sftp_client`.
 //!
 //! The connection: `master` makes it or adopts the user's own, `socket` names its control socket, `ssh_args` calls
-//! ssh, `proxy` and `greeting` keep words that ssh would lose, `diagnose` reads what all of them say. On it: `command` runs one command a channel; `channel` is one shell and its
-//! streams, `protocol` what is said there, `shell` runs our programs in it; `launcher` starts the shell as the user
-//! who runs the script, `script` runs it there; `sftp` is the SFTP channel. Files: `upload` to the host, `list` what
-//! is there, `fetch` files into a `file_writer`. Limits: the host is Linux or another Unix with a POSIX `sh`.
+//! ssh, `proxy` and `greeting` keep words that ssh would lose, `diagnose` reads what all of them say. On it:
+//! `command` runs one command a channel; `channel` is one shell and its streams, `protocol` what is said there,
+//! `shell` runs our programs in it; `launcher` starts the shell as the user who runs the script, `script` runs it
+//! there; `sftp` is the SFTP channel. Files: `upload` to the host, `list` what is there, `fetch` files into a
+//! `file_writer`. Limits: the host is Linux or another Unix with a POSIX `sh`.
 
 mod channel;
 mod command;

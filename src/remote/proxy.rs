@@ -1,9 +1,10 @@
 //! Keeps what a jump host says: ssh sends the error output of a `ProxyJump` or a `ProxyCommand` to /dev/null where
 //! ControlPersist is set, as it is for our masters.
 //!
-//! ssh runs a proxy by `$SHELL -c`. Our masters get this program as their `$SHELL`: it opens its error output anew and
-//! becomes the user's own shell at once. Where the proxy is an ssh, it also gets a log level at which it speaks, and a
-//! time limit that ends before ours. Limits: without /proc, or once recolte is gone, the words are lost as before.
+//! ssh runs a proxy by `$SHELL -c`. Our masters get this program as their `$SHELL`: it opens its error output anew
+//! and becomes the user's own shell at once. Where the proxy is an ssh, it also gets a log level at which it
+//! speaks, and a time limit that ends before ours. Limits: without /proc, or once recolte is gone, the words are
+//! lost as before.
 
 use std::env;
 use std::ffi::OsString;

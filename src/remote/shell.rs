@@ -106,8 +106,11 @@ impl Remote {
     ) -> Result<CommandOutput, RemoteError> {
         let mut shell = self.take_shell().await?;
         let program = shell.channel.marker.login_program(variables, body);
-        shell.channel.send(&program).await?;
-        match shell.read_output(max).await {
+        let answered = match shell.channel.send(&program).await {
+            Ok(()) => shell.read_output(max).await,
+            Err(error) => Err(error),
+        };
+        match answered {
             Ok(output) => {
                 self.keep_shell(shell).await;
                 Ok(output)

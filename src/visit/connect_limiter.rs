@@ -3,7 +3,8 @@
 //!
 //! A jump host's limit exists since its sshd drops new connections while too many are not authenticated yet
 //! (`MaxStartups`, by default from the tenth on). It shrinks each time a connection through it is dropped. One that
-//! refuses a login is not asked again: repeated attempts get accounts locked. Limits: two routes through one jump host share its limit only if they name it alike.
+//! refuses a login is not asked again: repeated attempts get accounts locked. Limits: two routes through one jump
+//! host share its limit only if they name it alike.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

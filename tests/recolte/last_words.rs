@@ -1,5 +1,5 @@
-//! What a host, a jump host or a login says before it ends reaches the report, with the cause and a way out that leads
-//! out: it is followed, and the next run succeeds.
+//! What a host, a jump host or a login says before it ends reaches the report, with the cause and a way out that
+//! leads out: it is followed, and the next run succeeds.
 
 use std::fs;
 
@@ -29,11 +29,15 @@ const fn fault(
 const KEYS: &str = "/home/User_VIP/.ssh/authorized_keys";
 
 /// Logins that let the user in and run none of its commands.
-const LOGINS: [Fault; 10] = [
+const LOGINS: [Fault; 12] = [
     fault(
-        ["expired", "chage -d 0 User_VIP", "chage -d 2024-01-01 -M -1 User_VIP"],
+        [
+            "expired",
+            "chage -d 0 User_VIP; sed -i 's/UsePAM no/UsePAM yes/' /etc/ssh/sshd_config",
+            "chage -d 2024-01-01 -M -1 User_VIP",
+        ],
         "password_expired",
-        "Your password has expired",
+        "password",
         "chage -M -1",
     ),
     fault(
@@ -97,14 +101,31 @@ const LOGINS: [Fault; 10] = [
         "print nothing",
     ),
     fault(
-        [
-            "limits",
-            "echo 'User_VIP hard nproc 1' >/dev/null; usermod -s /bin/none User_VIP",
-            "usermod -s /bin/bash User_VIP",
-        ],
+        ["locked", "mv $K $K.away", "mv $K.away $K"],
         "auth_denied",
         "Permission denied",
         "authorized_keys",
+    ),
+    fault(
+        [
+            "pam",
+            "sed -i 's/UsePAM no/UsePAM yes/' /etc/ssh/sshd_config; chage -E 0 User_VIP",
+            "chage -E -1 User_VIP",
+        ],
+        "account_locked",
+        "expired",
+        "chage -E -1",
+    ),
+    fault(
+        [
+            "maintenance",
+            "sed -i 's/UsePAM no/UsePAM yes/' /etc/ssh/sshd_config; echo 'Back at 18:00' >/etc/nologin; \
+             sed -i '1i account requisite pam_nologin.so' /etc/pam.d/sshd",
+            "rm /etc/nologin",
+        ],
+        "login_refused",
+        "Back at 18:00",
+        "/etc/nologin",
     ),
 ];
 
@@ -120,8 +141,12 @@ fn start(faults: &[Fault]) -> Lab {
 }
 
 fn assert_told(run: &Run, fault: &Fault) {
-    let (outcome, step) =
-        if fault.cause == "auth_denied" { ("unreachable", "connect") } else { ("failed", "upload") };
+    let (outcome, step) = match fault.host {
+        "locked" | "pam" | "maintenance" => ("unreachable", "connect"),
+        // It takes files, and runs nothing.
+        "sftponly" => ("failed", "install"),
+        _ => ("failed", "upload"),
+    };
     let report = run.host(fault.host);
     report.assert_ended(outcome, step, fault.cause).assert_message(fault.message).assert_hint(fault.hint);
 }
@@ -130,12 +155,22 @@ fn assert_told(run: &Run, fault: &Fault) {
 fn a_login_that_runs_nothing_has_its_words_told_and_its_way_out_leads_out() {
     let lab = start(&LOGINS);
     let run = lab.run_checked(&lab.job());
-    run.assert_others_unharmed(&["good"]);
     for fault in &LOGINS {
         assert_told(&run, fault);
     }
-    let check = lab.run_args(&["check", lab.job().file().to_str().unwrap()]);
+    run.assert_others_unharmed(&["good"]);
+    let check = lab.run_checked(&lab.job().subcommand("check").options(&["--json"]));
     check.assert_exit_code(1);
+    let answer: serde_json::Value = serde_json::from_str(&check.stdout).unwrap();
+    let hosts = answer["hosts"].as_array().unwrap();
+    for fault in &LOGINS {
+        let report = hosts.iter().find(|report| report["host"] == fault.host).unwrap();
+        // What a run finds while it uploads, a check finds before.
+        let items = report["items"].as_array().unwrap();
+        let failed = items.iter().find(|item| item[1] == "NO").unwrap();
+        let connects = ["locked", "pam", "maintenance"].contains(&fault.host);
+        assert_eq!(failed[0], if connects { "connect" } else { "shell" }, "{report:#}");
+    }
     for fault in &LOGINS {
         lab.host_sh(fault.host, &on_host(fault.mend));
     }
@@ -193,6 +228,12 @@ fn what_a_jump_host_says_is_told_for_the_hosts_behind_it() {
     config += &format!("Host behind-open\n  HostName {}\n  ProxyJump open\n", address("down").trim());
     config += "Host unknown-there\n  HostName unknown.invalid\n  ProxyJump open\n";
     config += "Host no-program\n  ProxyCommand no-such-program %h %p\n";
+    let (key, known) = (lab.path("lab/id_ed25519"), lab.path("lab/known_hosts"));
+    config += &format!(
+        "Host by-* behind-* unknown-* nowhere\n  User User_VIP\n  IdentityFile \"{}\"\n  UserKnownHostsFile \"{}\"\n",
+        key.display(),
+        known.display()
+    );
     lab.prepend_ssh_config(&format!("{config}Host nowhere\n  HostName nowhere.invalid\n"));
     let rows = [
         ("by-refuses", "jump_failed", "jump host refuses: ", "refuses true"),
@@ -214,7 +255,7 @@ fn what_a_jump_host_says_is_told_for_the_hosts_behind_it() {
             let report = run.host(host);
             report.assert_ended("unreachable", "connect", cause).assert_message(message).assert_hint(hint);
         }
-        run.assert_others_unharmed(&["by-open"]);
+        run.host("by-open").assert_succeeded();
     }
 }
 
@@ -327,8 +368,9 @@ fn the_command_against_an_old_host_key_removes_that_key() {
     let own = lab.write_file("own known hosts", format!("real.name {key}\n"));
     let address = fs::read_to_string(lab.path("lab/hosts/other/address")).unwrap();
     lab.prepend_ssh_config(&format!(
-        "Host machine\n  HostName {}\n  HostKeyAlias real.name\n  UserKnownHostsFile \"{}\"\n",
+        "Host machine\n  HostName {}\n  HostKeyAlias real.name\n  User User_VIP\n  IdentityFile \"{}\"\n  StrictHostKeyChecking yes\n  UserKnownHostsFile \"{}\"\n",
         address.trim(),
+        lab.path("lab/id_ed25519").display(),
         own.display()
     ));
     let job = || lab.job_for(&["machine"]);

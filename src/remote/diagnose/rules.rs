@@ -1,11 +1,13 @@
 //! The tables of texts: what each means, and the way out.
 //!
-//! Within a table the first text that is found wins, so that the particular stands before the general. Limits: data
-//! only; how the tables are read is in `diagnose`.
+//! Within a table the first text that is found wins, so that the particular stands before the general. Limits: how
+//! the tables are read is in `diagnose` and `diagnose/connection`.
 
-use super::{Evidence, allow_algorithm, key_refused, remove_old_host_key};
+use super::{Evidence, WORDS_MAX};
+use crate::escape::escape_tail;
 use crate::message::VisitMessage::{self, *};
 use crate::outcome::Cause::{self, *};
+use crate::shell_quoting::quote;
 
 /// Returns the way out for a host or a jump host, from what is known and the text that fits.
 type Hint = fn(&Evidence<'_>, &str, &str) -> VisitMessage;
@@ -36,7 +38,7 @@ fn learn_host_key(known: &Evidence<'_>, host: &str, _text: &str) -> VisitMessage
     LearnHostKey { command: known.by_hand(host) }
 }
 
-/// What ssh says when it makes no connection.
+/// The texts of an ssh that makes no connection.
 pub(super) const SSH_RULES: [SshRule; 44] = [
     // Host key revoked, changed, unknown.
     stays("REVOKED HOST KEY", HostKeyRevoked, |_, _, _| TrustNotRevokedKey),
@@ -92,7 +94,7 @@ pub(super) const SSH_RULES: [SshRule; 44] = [
     passes("Received disconnect", ConnectionLost, |_, _, _| HostHungUp),
 ];
 
-/// What the ssh of a jump host says when it was let in and cannot reach the host itself.
+/// The texts of a jump host's ssh that was let in and cannot reach the host itself.
 pub(super) const FORWARD_RULES: [SshRule; 10] = [
     stays("administratively prohibited", JumpFailed, |_, _, _| PermitForwarding),
     passes("connect failed: Connection refused", Refused, |_, _, _| IsSshdRunning),
@@ -109,7 +111,7 @@ pub(super) const FORWARD_RULES: [SshRule; 10] = [
 /// A rule: a piece of a login's words in lower case, the cause, the hint for a user.
 pub(super) type LoginRule = (&'static str, Cause, fn(String) -> VisitMessage);
 
-/// What PAM, sshd or a shell in place of a shell says of a user who may not log in, in English and in French.
+/// The texts of PAM or sshd about a user who may not log in, in English and in French.
 pub(super) const LOGIN_RULES: [LoginRule; 18] = [
     ("password has expired", PasswordExpired, |user| RenewPassword { user }),
     ("password expired", PasswordExpired, |user| RenewPassword { user }),
@@ -131,7 +133,7 @@ pub(super) const LOGIN_RULES: [LoginRule; 18] = [
     ("too many logins", LoginFailed, |user| RaiseMaxLogins { user }),
 ];
 
-/// What sudo and su say besides, before the launcher is ready.
+/// The texts of sudo and su besides, before the launcher is ready.
 pub(super) const LAUNCH_RULES: [LoginRule; 27] = [
     ("must have a tty", SudoDenied, |_| NoRequiretty),
     ("avoir un tty", SudoDenied, |_| NoRequiretty),
@@ -161,3 +163,57 @@ pub(super) const LAUNCH_RULES: [LoginRule; 27] = [
     ("afraid i can't do that", SudoDenied, |user| PermitLauncher { user }),
     ("d\u{e9}sol\u{e9}, l'utilisateur", SudoDenied, |user| PermitLauncher { user }),
 ];
+
+/// Returns the hint to let ssh tell more.
+pub(super) fn run_verbosely(known: &Evidence<'_>) -> VisitMessage {
+    RunSshVerbosely { command: known.by_hand(&format!("-v {}", known.host)) }
+}
+
+/// Returns the command that removes an old host key: of the file and the name that ssh itself names.
+fn remove_old_host_key(_known: &Evidence<'_>, host: &str, text: &str) -> VisitMessage {
+    let between = |start: &str, end: &str| {
+        let rest = text.split_once(start)?.1;
+        Some(rest.split_once(end)?.0).filter(|word| !word.contains('\n'))
+    };
+    let name = between("ost key for ", " has changed and").unwrap_or(host);
+    let place =
+        text.lines().filter(|line| line.starts_with("Offending ")).find_map(|line| line.split_once(" in "));
+    let file = place.and_then(|(_, place)| Some(place.trim().rsplit_once(':')?.0));
+    let file = file.map_or(String::new(), |file| format!("-f {} ", quote(file)));
+    RemoveOldHostKey { command: format!("ssh-keygen {file}-R {}", quote(name)) }
+}
+
+/// Returns the line for ssh_config that allows what a host offers.
+fn allow_algorithm(known: &Evidence<'_>, host: &str, text: &str) -> VisitMessage {
+    let options = [
+        ("host key", "HostKeyAlgorithms"),
+        ("key exchange", "KexAlgorithms"),
+        ("cipher", "Ciphers"),
+        ("MAC", "MACs"),
+        ("mutual signature", "PubkeyAcceptedAlgorithms"),
+    ];
+    let option = options.iter().find(|(kind, _)| {
+        text.contains(&format!("no matching {kind}")) || text.contains(&format!("no {kind}"))
+    });
+    let offer = text.split_once("Their offer: ").map_or("ssh-rsa", |(_, offers)| offers);
+    let name = |c: char| c.is_ascii_alphanumeric() || "-@.".contains(c);
+    let offer = offer.split(|c| !name(c)).next().unwrap_or_default();
+    match option {
+        Some((_, option)) => AllowOldAlgorithm { host: host.to_owned(), line: format!("{option} +{offer}") },
+        None => run_verbosely(known),
+    }
+}
+
+/// Returns what to do about a refused key: ssh may have said before that it cannot use the file.
+fn key_refused(known: &Evidence<'_>, host: &str, text: &str) -> VisitMessage {
+    let line = |piece: &str| text.lines().find(|line| line.contains(piece));
+    let open = line("are too open").or_else(|| line("bad permissions"));
+    if let Some(file) = open.and_then(|line| line.split(['\'', '"']).nth(1)) {
+        return CloseKeyFile { file: quote(file) };
+    }
+    let missing = line("not accessible: No such file").or_else(|| line("no such identity: "));
+    match missing.or_else(|| line("Load key ")).or_else(|| line("agent refused operation")) {
+        Some(line) => MendKeyFile { text: escape_tail(line.as_bytes(), WORDS_MAX) },
+        None => IsKeyAuthorized { command: known.by_hand(host) },
+    }
+}

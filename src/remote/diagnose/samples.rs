@@ -6,10 +6,10 @@
 use super::*;
 use Cause::*;
 
-/// Who says it · what is said · the cause · a piece of the hint.
+/// A sample: who says it · what is said · the cause · a piece of the hint.
 type Sample = (&'static str, &'static str, Cause, &'static str);
 
-/// What ssh says of a connection to `h1`; the last column tells whether another attempt is made.
+/// Samples of ssh about a connection to `h1`; the last column tells whether another attempt is made.
 #[rustfmt::skip]
 const CONNECTIONS: [(Sample, bool); 45] = [
     (("OpenSSH 9.2", "ssh: connect to host 10.77.1.2 port 22: Connection refused\r\n", Refused, "sshd"), true),
@@ -75,10 +75,10 @@ fn what_ssh_says_of_a_connection_leads_to_its_cause() {
     }
 }
 
-/// What the outer ssh says when its proxy ended.
+/// The text of the outer ssh when its proxy ended.
 const PROXY_ENDED: &str = "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by UNKNOWN port 65535\r\n";
 
-/// What the ssh of a jump host says.
+/// Samples of the ssh of a jump host.
 #[rustfmt::skip]
 const JUMPS: [(Sample, bool); 17] = [
     (("OpenSSH 9.2", "op@10.77.1.9: Permission denied (publickey).\r\n", JumpFailed, "ssh gate true"), false),
@@ -165,7 +165,7 @@ fn a_port_that_speaks_tells_why_it_closed() {
     }
 }
 
-/// What is said in place of a shell to the login user.
+/// Samples of what the login user meets in place of a shell.
 #[rustfmt::skip]
 const LOGINS: [Sample; 9] = [
     ("sshd 9.2 without PAM", "WARNING: Your password has expired.\nPassword change required but no TTY available.\n", PasswordExpired, "chage -M -1"),
@@ -191,7 +191,7 @@ fn a_login_that_runs_nothing_has_its_words_told() {
     }
 }
 
-/// What is said before the launcher is ready.
+/// Samples of what is said before the launcher is ready.
 #[rustfmt::skip]
 const LAUNCHES: [(i32, Sample); 42] = [
     (1, ("sudo 1.9", "sudo: a password is required\n", SudoDenied, "recolte sudoers")),

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154
 # Puts the script and the launcher into the install folder, and prints what lies there.
 # Set before: t the staged copy; s the script's path; n a temporary name beside it; x its mode; w the launcher's path,
-# or nothing; l the launcher's text; c "check" to leave no script; a "again" after an earlier attempt. Ends with status
-# 0, or with the words of cp or chmod on stderr.
+# or nothing; l the launcher's text; c "check" to leave no script; a "again" after an earlier attempt. Ends with
+# status 0, or with the words of cp or chmod on stderr.
 LC_ALL=C
 export LC_ALL
 umask 077
