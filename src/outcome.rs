@@ -291,6 +291,8 @@ mod tests {
         }
         for cause in Cause::VARIANTS {
             assert_eq!(serde_json::to_string(cause).unwrap(), format!("\"{cause}\""));
+            let row = format!("\n| `{cause}` |");
+            assert!(include_str!("../docs/causes.md").contains(&row), "{cause} has no row in docs/causes.md");
         }
     }
 }

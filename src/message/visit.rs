@@ -108,6 +108,8 @@ messages! {
         NothingSaid => "no word was said",
         CreateUser { user } => "create {user} there, or leave the host out",
         NoRequiretty => "sudoers must say !requiretty for the login user; recolte sudoers prints the line",
+        RenewLoginPassword => "renew the login user's password there, or let it never expire: chage -M -1 and its name",
+        UnlockLoginUser => "let the login user log in there again: chage -E -1 and its name, usermod -U and its name",
         RenewLoginUser => "renew the login user's password there, or unlock its account: sudo asks for that first",
         RaiseMaxLogins { user } => "{user} is logged in too often: raise maxlogins in its limits.conf",
         MendSudo => "sudo itself does not work there: it must belong to root and be set-user-ID, on a file system without nosuid",

@@ -27,7 +27,7 @@ pub struct Evidence<'a> {
     pub options: &'a str,
     /// The jump hosts on the way, if ssh goes through any: `ProxyJump`.
     pub jump: Option<&'a str>,
-    /// The user whose login failed.
+    /// The user who runs the script.
     pub user: &'a str,
     /// The exit status.
     pub status: Option<i32>,
@@ -94,9 +94,13 @@ pub fn diagnose(step: Step, known: &Evidence<'_>) -> Diagnosis {
 /// Reads what the login user's shell, or what stands in its place, said before it ended.
 fn diagnose_login(known: &Evidence<'_>) -> Diagnosis {
     let (text, said) = last_words(known);
-    let (cause, hint) = match LOGIN_RULES.iter().find(|(needle, ..)| text.contains(needle)) {
-        Some((_, cause, hint)) => (*cause, hint(known.user.to_owned())),
-        None => (Cause::LoginRefused, DoesLoginRunCommands),
+    let rule = LOGIN_RULES.iter().find(|(needle, ..)| text.contains(needle));
+    let cause = rule.map_or(Cause::LoginRefused, |(_, cause, _)| *cause);
+    let hint = match cause {
+        Cause::PasswordExpired => RenewLoginPassword,
+        Cause::AccountLocked => UnlockLoginUser,
+        Cause::LoginFailed => RaiseMaxLogins { user: "the login user".to_owned() },
+        _ => DoesLoginRunCommands,
     };
     let words = match known.status {
         Some(status) => LoginEnded { status, said },

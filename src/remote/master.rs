@@ -192,7 +192,6 @@ async fn launch(args: &SshArgs) -> Result<(), ConnectError> {
         host: &args.host,
         options: &args.options_by_hand(),
         jump: args.jump.as_deref(),
-        user: "the login user",
         stderr: &proxy,
         ssh: &ssh,
         ..Evidence::default()

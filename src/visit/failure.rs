@@ -206,7 +206,7 @@ fn launch_evidence<'a>(user: &'a str, status: Option<i32>, words: &'a LastWords)
 
 /// Makes the failure of a login user whose shell ran nothing.
 fn login_ended(step: Step, status: Option<i32>, words: &LastWords) -> Failure {
-    let diagnosis = diagnose(Step::Upload, &launch_evidence("the login user", status, words));
+    let diagnosis = diagnose(Step::Upload, &launch_evidence("", status, words));
     Failure::new(step, diagnosis.cause, diagnosis.words, Some(diagnosis.hint))
 }
 

@@ -62,8 +62,7 @@ const CONNECTIONS: [(Sample, bool); 45] = [
 #[test]
 fn what_ssh_says_of_a_connection_leads_to_its_cause() {
     for ((from, said, cause, hint), transient) in CONNECTIONS {
-        let known =
-            Evidence { host: "h1", user: "the login user", ssh: said.as_bytes(), ..Evidence::default() };
+        let known = Evidence { host: "h1", ssh: said.as_bytes(), ..Evidence::default() };
         let diagnosis = diagnose(Step::Connect, &known);
         assert_eq!((diagnosis.cause, diagnosis.transient), (cause, transient), "{from}: {said}");
         assert!(diagnosis.hint.to_string().contains(hint), "{from}: {}", diagnosis.hint);
@@ -182,7 +181,7 @@ const LOGINS: [Sample; 9] = [
 #[test]
 fn a_login_that_runs_nothing_has_its_words_told() {
     for (from, said, cause, hint) in LOGINS {
-        let known = Evidence { user: "op", status: Some(1), stderr: said.as_bytes(), ..Evidence::default() };
+        let known = Evidence { status: Some(1), stderr: said.as_bytes(), ..Evidence::default() };
         let diagnosis = diagnose(Step::Upload, &known);
         assert_eq!(diagnosis.cause, cause, "{from}: {said}");
         assert!(diagnosis.hint.to_string().contains(hint), "{from}: {}", diagnosis.hint);
