@@ -140,8 +140,11 @@ fn launch_cause(known: &Evidence<'_>, text: &str) -> (Cause, VisitMessage) {
         return (*cause, hint(user));
     }
     // A warning, behind which sudo goes on.
-    let warning =
-        |line: &str| line.contains("unable to resolve host") || line.contains("impossible de r\u{e9}soudre");
+    let warning = |line: &str| {
+        ["unable to resolve host", "impossible de r\u{e9}soudre", "problem with defaults"]
+            .iter()
+            .any(|text| line.contains(text))
+    };
     let from_sudo = |line: &str| line.starts_with("sudo:") || line.starts_with("sudo-rs:");
     if lines().any(|line| from_sudo(line) && !warning(line)) {
         return (Cause::SudoDenied, PermitLauncher { user });

@@ -24,9 +24,16 @@ impl Remote {
         // Let go of first: where the host allows one session, it is closed for the command.
         drop(sftp);
         match uploaded {
-            // A server of SFTP may be read-only where the user is not.
-            Err(RemoteError::PermissionDenied) => {
-                self.upload_by_command(path, bytes).await.map_err(|_by_command| RemoteError::PermissionDenied)
+            // A server of SFTP may be read-only, or see another root, where the user is not, or be all that this login
+            // gives; and it has no word for a quota.
+            Err(
+                error @ (RemoteError::PermissionDenied | RemoteError::NotFound | RemoteError::HostError(..)),
+            ) => {
+                self.check_login().await?;
+                self.upload_by_command(path, bytes).await.map_err(|by_command| match by_command {
+                    RemoteError::DiskFull => by_command,
+                    _ => error,
+                })
             }
             uploaded => uploaded,
         }

@@ -29,7 +29,7 @@ const fn fault(
 const KEYS: &str = "/home/User_VIP/.ssh/authorized_keys";
 
 /// Logins that let the user in and run none of its commands.
-const LOGINS: [Fault; 12] = [
+const LOGINS: [Fault; 14] = [
     fault(
         [
             "expired",
@@ -55,6 +55,23 @@ const LOGINS: [Fault; 12] = [
         "login_refused",
         "ran no command",
         "ForceCommand",
+    ),
+    fault(
+        [
+            "chroot",
+            "mkdir -p /srv/files; printf '%s\\n' 'ForceCommand internal-sftp' 'ChrootDirectory /srv/files' \
+             >>/etc/ssh/sshd_config",
+            "sed -i '/ForceCommand/d;/ChrootDirectory/d' /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)",
+        ],
+        "login_refused",
+        "ran no command",
+        "ForceCommand",
+    ),
+    fault(
+        ["exits", "sed -i '1i exit 0' /home/User_VIP/.bashrc", "sed -i 1d /home/User_VIP/.bashrc"],
+        "login_refused",
+        "no word was said",
+        ".bashrc that exits",
     ),
     fault(
         ["forced", r#"sed -i 's,^,command="/bin/false" ,' "$K""#, r#"sed -i 's,^command="[^"]*" ,,' "$K""#],

@@ -43,12 +43,16 @@ fn diagnose_proxy(known: &Evidence<'_>) -> Option<Diagnosis> {
     }
     let rule = find(&SSH_RULES, &text)?;
     let jump = known.jump.filter(|jump| !jump.contains(','));
-    let greeting = diagnose_greeting(known);
-    // Which of several it was, or how to reach it without the other options of a ProxyCommand, only a person can see.
+    let said = said_by_host(&text);
+    let refused = rule.cause == Cause::ConnectionLost && !said.is_empty();
+    let login = || diagnose_login(&Evidence { stderr: said.as_bytes(), ..Evidence::default() });
+    let greeting = diagnose_greeting(known).or_else(|| refused.then(login));
     let needs_name =
         matches!(rule.cause, Cause::HostKeyUnknown | Cause::AuthDenied | Cause::NoCommonAlgorithm);
     let hint = match (&greeting, jump) {
         (Some(greeting), _) => greeting.hint.clone(),
+        // Which of several it was, or how to reach it without the other options of a ProxyCommand, only a person can
+        // see.
         (None, None) if needs_name => run_verbosely(known),
         (None, jump) => (rule.hint)(known, jump.unwrap_or(known.host), &text),
     };

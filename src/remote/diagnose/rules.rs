@@ -39,12 +39,13 @@ fn learn_host_key(known: &Evidence<'_>, host: &str, _text: &str) -> VisitMessage
 }
 
 /// The texts of an ssh that makes no connection.
-pub(super) const SSH_RULES: [SshRule; 44] = [
+pub(super) const SSH_RULES: [SshRule; 46] = [
     // Host key revoked, changed, unknown.
     stays("REVOKED HOST KEY", HostKeyRevoked, |_, _, _| TrustNotRevokedKey),
     stays(" revoked by file ", HostKeyRevoked, |_, _, _| TrustNotRevokedKey),
     stays("REMOTE HOST IDENTIFICATION HAS CHANGED", HostKeyChanged, remove_old_host_key),
     stays("has changed and you have requested strict", HostKeyChanged, remove_old_host_key),
+    stays("Certificate invalid: ", HostKeyUnknown, |_, _, _| RenewHostCertificate),
     stays("host key for", HostKeyUnknown, learn_host_key),
     stays("key is known for", HostKeyUnknown, learn_host_key),
     // No algorithm in common, between old and new.
@@ -58,6 +59,7 @@ pub(super) const SSH_RULES: [SshRule; 44] = [
     // The host refuses the user's key.
     stays("Too many authentication failures", AuthDenied, |_, _, _| NameOneKey),
     stays("Permission denied (", AuthDenied, key_refused),
+    stays("error in libcrypto", NoCommonAlgorithm, allow_algorithm),
     // The name has no address.
     passes("Temporary failure in name resolution", Unresolved, |_, _, _| IsNameServerUp),
     stays("Could not resolve hostname", Unresolved, |_, _, _| CheckHostName),
@@ -134,7 +136,7 @@ pub(super) const LOGIN_RULES: [LoginRule; 18] = [
 ];
 
 /// The texts of sudo and su besides, before the launcher is ready.
-pub(super) const LAUNCH_RULES: [LoginRule; 27] = [
+pub(super) const LAUNCH_RULES: [LoginRule; 29] = [
     ("must have a tty", SudoDenied, |_| NoRequiretty),
     ("avoir un tty", SudoDenied, |_| NoRequiretty),
     ("avoir un terminal tty", SudoDenied, |_| NoRequiretty),
@@ -145,6 +147,8 @@ pub(super) const LAUNCH_RULES: [LoginRule; 27] = [
     ("no new privileges", SudoDenied, |_| MendSudo),
     ("error in /etc/sudoers", SudoDenied, |_| MendSudoers),
     ("/etc/sudoers:", SudoDenied, |_| MendSudoers),
+    ("is owned by uid", SudoDenied, |_| MendSudoers),
+    ("is world writable", SudoDenied, |_| MendSudoers),
     ("unable to open /etc/sudoers", SudoDenied, |_| MendSudoers),
     ("no valid sudoers sources", SudoDenied, |_| MendSudoers),
     ("account is currently not available", AccountLocked, |user| UnlockAccount { user }),

@@ -11,7 +11,9 @@ type Sample = (&'static str, &'static str, Cause, &'static str);
 
 /// Samples of ssh about a connection to `h1`; the last column tells whether another attempt is made.
 #[rustfmt::skip]
-const CONNECTIONS: [(Sample, bool); 45] = [
+const CONNECTIONS: [(Sample, bool); 47] = [
+    (("OpenSSH 9.2, untried", "Certificate invalid: expired\r\nNo ED25519 host key is known for h and you have requested strict checking.\r\nHost key verification failed.\r\n", HostKeyUnknown, "certificate"), false),
+    (("OpenSSH 8.7 under a strict crypto policy, untried", "ssh_dispatch_run_fatal: Connection to 10.0.0.1 port 22: error in libcrypto\r\n", NoCommonAlgorithm, "ssh -v h1 true"), false),
     (("OpenSSH 9.2", "ssh: connect to host 10.77.1.2 port 22: Connection refused\r\n", Refused, "sshd"), true),
     (("OpenSSH 9.2", "ssh: Could not resolve hostname nowhere: Name or service not known\r\n", Unresolved, "HostName"), false),
     (("OpenSSH 9.2", "ssh: Could not resolve hostname n: Temporary failure in name resolution\r\n", Unresolved, "name server"), true),
@@ -79,7 +81,8 @@ const PROXY_ENDED: &str = "kex_exchange_identification: Connection closed by rem
 
 /// Samples of the ssh of a jump host.
 #[rustfmt::skip]
-const JUMPS: [(Sample, bool); 17] = [
+const JUMPS: [(Sample, bool); 18] = [
+    (("PAM of Debian 12, /etc/nologin", "Back at 18:00\r\nConnection closed by 10.77.1.9 port 22\r\n", JumpFailed, "/etc/nologin"), false),
     (("OpenSSH 9.2", "op@10.77.1.9: Permission denied (publickey).\r\n", JumpFailed, "ssh gate true"), false),
     (("OpenSSH 9.2", "Host key verification failed.\r\n", JumpFailed, "ssh gate true"), false),
     (("OpenSSH 9.2", "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\nOffending RSA key in /k:1\r\nHost key for g has changed and you have requested strict checking.\r\nHost key verification failed.\r\n", JumpFailed, "ssh-keygen -f /k -R g"), false),
@@ -192,7 +195,10 @@ fn a_login_that_runs_nothing_has_its_words_told() {
 
 /// Samples of what is said before the launcher is ready.
 #[rustfmt::skip]
-const LAUNCHES: [(i32, Sample); 42] = [
+const LAUNCHES: [(i32, Sample); 45] = [
+    (1, ("sudo 1.9", "sudo: /etc/sudoers is world writable\nsudo: error initializing audit plugin sudoers_audit\n", SudoDenied, "visudo -c")),
+    (1, ("sudo 1.9, untried", "sudo: /etc/sudoers.d/vip is owned by uid 7701, should be 0\n", SudoDenied, "visudo -c")),
+    (1, ("sudo 1.8, untried: a warning alone", "sudo: problem with defaults entries\n", LoginFailed, "profile")),
     (1, ("sudo 1.9", "sudo: a password is required\n", SudoDenied, "recolte sudoers")),
     (1, ("sudo 1.9", "sudo: sorry, you must have a tty to run sudo\n", SudoDenied, "requiretty")),
     (1, ("sudo 1.9 in French", "sudo: d\u{e9}sol\u{e9}, vous devez avoir un tty pour ex\u{e9}cuter sudo\n", SudoDenied, "requiretty")),
