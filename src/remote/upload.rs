@@ -24,8 +24,8 @@ impl Remote {
         // Let go of first: where the host allows one session, it is closed for the command.
         drop(sftp);
         match uploaded {
-            // A server of SFTP may be read-only, or see another root, where the user is not, or be all that this login
-            // gives; and it has no word for a quota.
+            // A server of SFTP may be read-only, or see another root, where the user is not, or be all that this
+            // login gives; and it has no word for a quota.
             Err(
                 error @ (RemoteError::PermissionDenied | RemoteError::NotFound | RemoteError::HostError(..)),
             ) => {
