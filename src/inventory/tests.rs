@@ -79,7 +79,7 @@ fn a_selection_that_chooses_nobody_is_an_error() {
         (named(&["m[1-3]"], &[], &["n*"]), "no host is left of m[1-3]"),
         (named(&["a[1-60000]", "b[1-60000]"], &[], &[]), "120000 hosts are named, more than 100000"),
         (named(&["-oProxyCommand=x"], &[], &[]), "-oProxyCommand=x: begins with `-`"),
-        (named(&["a;b"], &[], &[]), "a;b: holds `;`"),
+        (named(&["a;b"], &[], &[]), "a;b: holds a blank, `,`, `;` or `|`"),
         (named(&[""], &[], &[]), "a host's name cannot be empty"),
         (named(&["a"], &["n[3-1]"], &[]), "n[3-1]: the range 3-1 runs backwards"),
         (named(&["a"], &[], &["n["]), "n[: a `[` is never closed"),
@@ -166,7 +166,7 @@ fn a_bad_register_is_named_with_its_place() {
     let half = |content: &[u8]| content[..content.len() / 2].to_vec();
     let mut bent = xlsx.clone();
     bent[1000..1400].fill(0x55);
-    let cases: [(&str, &[u8], Option<&str>, &str); 24] = [
+    let cases: [(&str, &[u8], Option<&str>, &str); 25] = [
         ("r.xlsx", b"", None, "DIR/r.xlsx: is empty"),
         ("r.xlsx", b"Machine;Groupe\na;A\n", None, "DIR/r.xlsx: is called a spreadsheet but is none"),
         ("r.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", None, "is an old .xls, or protected by a password"),
@@ -206,6 +206,12 @@ fn a_bad_register_is_named_with_its_place() {
             b"Machine;Groupe\n\n\r\na b;A\n",
             None,
             "line 4: column `Machine` names no host: a b: holds a blank",
+        ),
+        (
+            "r.csv",
+            b"Machine;Groupe\nb:22;A\n",
+            None,
+            "line 2: column `Machine` names no host: b:22: holds a port; write b",
         ),
         (
             "r.csv",

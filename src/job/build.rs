@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::file::JobFile;
+use super::script_format::find_script_fault;
 use super::source::{JobSource, absolute, home, not_regular};
 use super::{Collect, Job, Overrides, ReadAs, Script, Ssh};
 use crate::disk;
@@ -124,8 +125,8 @@ impl JobSource<'_> {
         over: &Overrides,
     ) -> Result<Selection, Located> {
         // Checked even where the command line replaces them: a wrong job file is always refused.
-        self.check_all("targets.exclude", &targets.exclude, entry_fault)?;
-        self.check_all("targets.hosts", &targets.hosts, entry_fault)?;
+        self.check_all("targets.exclude", &targets.exclude, |entry| entry_fault("targets.exclude", entry))?;
+        self.check_all("targets.hosts", &targets.hosts, |entry| entry_fault("targets.hosts", entry))?;
         if let Some(register) = &mut targets.register {
             register.file = self.resolve_readable("targets.register.file", &register.file)?;
         }
@@ -148,10 +149,12 @@ impl JobSource<'_> {
             Some(copy) => read_file(&copy).map_err(|error| unreadable_job(&copy, error))?,
             None => {
                 self.resolve_readable(KEY, &file)?;
-                read_file(&file).map_err(|error| {
+                let bytes = read_file(&file).map_err(|error| {
                     // The message contains the cause, which is therefore not its source as well.
                     self.error_at(KEY, JobMessage::ScriptUnreadable { error: error.to_string() })
-                })?
+                })?;
+                self.check(KEY, find_script_fault(&bytes, &file))?;
+                bytes
             }
         };
         let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
@@ -188,8 +191,9 @@ impl JobSource<'_> {
 }
 
 /// Finds what is wrong with an entry of a host list.
-fn entry_fault(entry: &str) -> Option<JobMessage> {
-    expand_entry(entry).err().map(|error| JobMessage::Refused { error: error.to_string() })
+fn entry_fault(key: &str, entry: &str) -> Option<JobMessage> {
+    let refused = |error: Located| JobMessage::EntryRefused { key: key.to_owned(), error: error.to_string() };
+    expand_entry(entry).err().map(refused)
 }
 
 /// Finds what is wrong with an argument of the script.

@@ -34,6 +34,14 @@ messages! {
         NameHasSlash => "holds `/`; write the name alone, its port and the rest belong in ssh_config",
         NameIsFolder => "names a folder, not a host",
 
+        // A word as other tools spell it.
+        SpelledAsFile { file } => "names no host; a file of hosts is named on the command line or in $LIST_SERVEUR: write @{file}",
+        SpelledAsList { typed, listed } => "holds a blank, `,`, `;` or `|` between names; write {typed} on the command line, {listed} in a job file, one a row in a register",
+        SpelledAsExclusion { left } => "`!` excludes nothing here; leave it out, and name {left} in `exclude` of [targets] or in --exclude",
+        SpelledWithPort { name, host, port } => "holds a port; write {name}; its port belongs in ssh_config, on two lines: `Host {host}` and `Port {port}`",
+        SpelledAsAddress { name } => "holds more than a name; write {name} alone",
+        SpelledAsBraces { meant } => "is no range here; write {meant}",
+
         // A range of names.
         RangeUnclosed => "a `[` is never closed; write a range as `name[1-3]`",
         RangeUnopened => "a `]` stands where no `[` is open; write a range as `name[1-3]`",

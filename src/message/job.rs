@@ -13,6 +13,7 @@ messages! {
 
         // Values as they are written.
         Refused { error } => "{error}",
+        EntryRefused { key, error } => "{key}: {error}",
         TextExpected => "a text in quotes",
         TextInvalid { text, error } => "\"{text}\" is not valid: {error}",
         NumberExpected => "expected a whole number, like 8",
@@ -26,6 +27,11 @@ messages! {
         ParallelIsZero => "parallel must be at least 1",
         NameInvalid { name } => "name {name:?} names a folder: use letters, digits and dashes, at most 100, and no slash",
         ScriptUnreadable { error } => "script.file: {error}",
+        ScriptEmpty { file } => "script.file: {file} is empty; write the commands into it, or name another file",
+        ScriptHasWindowsLines { file } => "script.file: {file} has lines that end with a carriage return, as Windows writes them; convert it: sed -i 's/\\r$//; s/\\r/\\n/g' {file}",
+        ScriptHasBom { file } => "script.file: {file} begins with a byte order mark, so that no host finds its `#!`; remove it: sed -i '1s/^\\xEF\\xBB\\xBF//' {file}",
+        ScriptIsUtf16 { file, encoding } => "script.file: {file} is UTF-16, which no shell reads; convert it: iconv -f {encoding} -t UTF-8 {file} > NEW, and name NEW",
+        ScriptIsArchive { file, what } => "script.file: {file} is {what}, not a script; unpack it and name the script in it",
         ScriptNameNotUtf8 => "script.file: its name is no UTF-8; rename it",
         ModeInvalid { mode } => "script.mode \"{mode}\" is no mode; write three or four octal digits, like \"775\"",
         UserInvalid { user } => "script.run_as {user:?} is no user name",

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{Register, RegisterHosts};
 use crate::escape::escape_head;
-use crate::hostset::HostName;
+use crate::hostset::{HostName, check_spelling};
 use crate::located::Located;
 use crate::message::InventoryMessage;
 
@@ -178,7 +178,8 @@ impl Rows {
             (false, _) => {}
             (true, true) => self.nameless.push(number),
             (true, false) => {
-                let host = HostName::parse(&host).map_err(|error| {
+                let name = check_spelling(&host).and_then(|()| HostName::parse(&host));
+                let host = name.map_err(|error| {
                     let column = self.register.host.clone();
                     Located {
                         source: Some(error.into()),
