@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -29,10 +30,8 @@ const PARALLEL: usize = 32;
 /// # Errors
 /// The job file, the script or the register cannot be read, or a value is wrong.
 pub fn load_job(path: &Path, overrides: Overrides) -> Result<Job, Located> {
-    let text = read_file(path).and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-    });
-    let text = text.map_err(|error| unreadable_job(path, error))?;
+    let bytes = read_file(path).map_err(|error| unreadable_job(path, error))?;
+    let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))?;
     let folder = folder_of(path).map_err(|error| unreadable_job(path, error))?;
     let source = JobSource { file: path, text: &text, folder };
     let parsed: JobFile = toml::from_str(&text).map_err(|error| source.toml_error(&error))?;
@@ -65,6 +64,13 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 fn unreadable_job(path: &Path, error: io::Error) -> Located {
     Located::with_source(path.display().to_string(), JobMessage::JobFileUnreadable, error)
+}
+
+/// Makes an error about the line that is not UTF-8. Without its cause, which counts bytes: the line says more.
+fn not_utf8(path: &Path, error: &FromUtf8Error) -> Located {
+    let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+    let line = 1 + valid.filter(|byte| **byte == b'\n').count();
+    Located::new(format!("{}:{line}", path.display()), JobMessage::JobFileNotUtf8)
 }
 
 /// The most bytes that the arguments may take once they are quoted: Linux takes 128 KiB for one argument, and all of

@@ -7,6 +7,7 @@ messages! {
     JobMessage as Job {
         // Files.
         JobFileUnreadable => "the job file cannot be read; name another one, or see the README for a first job",
+        JobFileNotUtf8 => "is not UTF-8 text; save it as UTF-8",
         FileUnreadable { key, file } => "{key} {file} cannot be read; correct the path or the rights",
         FileNotRegular => "it is not a regular file",
         FileTooLarge { max_mib: u64 } => "it is larger than {max_mib} MiB",
@@ -16,6 +17,10 @@ messages! {
         EntryRefused { key, error } => "{key}: {error}",
         TextExpected => "a text in quotes",
         TextInvalid { text, error } => "\"{text}\" is not valid: {error}",
+        AddressInvalid { error } => "{error}; write it like \"name@example.fr\"",
+        AddressLacksDomain { user } => "it has no domain; write \"{user}@\" and the domain: \"{user}@localhost\" is the mailbox on this machine",
+        SeveralAddresses { listed } => "it holds several addresses; write {listed}",
+        ListExpected { key, listed } => "{key} takes a list; write {listed}",
         NumberExpected => "expected a whole number, like 8",
         DurationTooShort => "at least \"1s\" is needed",
         DurationInvalid { error } => "{error}; write it like \"30s\" or \"2h\"",
