@@ -29,6 +29,7 @@ use crate::outcome::ExitStatus;
 use crate::report::output::{print_answer, print_message};
 use crate::run::per_core;
 use crate::run_dir::{EarlierRun, Lock, find_run};
+use crate::signals::heed_children;
 use crate::ssh_config::{self, Host};
 
 /// The error of a command that did nothing: no host was touched. Exit code 2 or 4.
@@ -75,7 +76,10 @@ pub fn dispatch(cli: Cli) -> CommandResult {
 /// Runs a command on a runtime of one thread; blocking work has threads of its own.
 fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(command);
+    let result = runtime.block_on(async {
+        heed_children()?;
+        command.await
+    });
     // A thread that still blocks, on a dead file system for instance, must not delay the end of the program.
     runtime.shutdown_background();
     result
