@@ -116,8 +116,8 @@ fn a_bad_ssh_config_is_named_with_its_line() {
     let deep: Vec<Named<'_>> = deep.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
     let cases: [(Vec<Named<'_>>, &str); 14] = [
         (vec![], "-F: DIR/config: cannot be read: No such file"),
-        (vec![("config", b"\nInclude DIR/folder\n")], "DIR/config, line 2: DIR/folder is not a regular file"),
-        (vec![("config", b"Include /dev/null/x\n")], "DIR/config, line 1: /dev/null/x: cannot be read"),
+        (vec![("config", b"\nInclude /dev/null\n")], "DIR/config, line 2: /dev/null is not a regular file"),
+        (vec![("config", b"Include /proc/self/mem\n")], "DIR/config, line 1: /proc/self/mem: cannot be read"),
         (vec![("config", b"\nInclude DIR/config\n")], "DIR/config, line 2: this Include leads in a circle"),
         (
             vec![("config", b"Include DIR/a"), ("a", b"#\nHost x\n Include DIR/c*")],

@@ -15,7 +15,7 @@ use super::{Alias, MAX_BYTES, MAX_FILES};
 use crate::disk;
 use crate::escape::escape_path;
 use crate::hostset::HostName;
-use crate::hostset::pattern::is_pattern;
+use crate::hostset::pattern::{is_pattern, matches};
 use crate::located::Located;
 use crate::message::InventoryMessage;
 
@@ -75,7 +75,9 @@ impl Reader {
     fn read_if_exists(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), Located> {
         let is_missing = |error: &Located| {
             let cause = error.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
-            cause.is_some_and(|cause| cause.kind() == io::ErrorKind::NotFound)
+            cause.is_some_and(|cause| {
+                matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            })
         };
         match self.read_file(file, folder, place) {
             Err(error) if is_missing(&error) => Ok(()),
@@ -154,7 +156,9 @@ impl Reader {
             Line::Include(patterns) => {
                 self.ask_rule.add_include(&patterns);
                 for pattern in patterns {
-                    for included in expand_include(&pattern, folder, &self.home) {
+                    let included = expand_include(&pattern, folder, &self.home);
+                    // ssh reads a folder as an empty file.
+                    for included in included.into_iter().filter(|path| !path.is_dir()) {
                         self.read_if_exists(&included, folder, &place())?;
                     }
                 }
@@ -168,9 +172,14 @@ impl Reader {
     }
 
     fn add_aliases(&mut self, file: &Path, line: u64, names: Vec<String>) {
-        // Bytes that are not UTF-8 became U+FFFD: their name is lost.
-        let is_alias = |name: &str| !is_pattern(name) && !name.starts_with('!') && !name.contains('\u{fffd}');
-        let valid = names.iter().filter(|name| is_alias(name)).filter_map(|name| HostName::parse(name).ok());
+        // Bytes that are not UTF-8 became U+FFFD: their name is lost. ssh takes what stands before an `@` for a user.
+        let is_name = |name: &str| !is_pattern(name) && !name.contains(['@', '\u{fffd}']);
+        let negated: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix('!')).collect();
+        let is_alias = |name: &str| is_name(name) && !negated.iter().any(|pattern| matches(pattern, name));
+        let valid = names
+            .iter()
+            .filter(|name| !name.starts_with('!') && is_alias(name))
+            .filter_map(|name| HostName::parse(name).ok());
         for name in valid {
             if self.seen.insert(name.clone()) {
                 self.aliases.push(Alias { name, file: file.to_owned(), line });

@@ -204,7 +204,10 @@ fn a_script_that_no_host_could_run_is_refused() {
             let place = format!("JGE.toml:{}: script.file: ", line_number(&job, "file"));
             let run = gateway.run(&job);
             assert_refused(&run, &job);
-            assert!(run.stderr.contains(&place) && run.stderr.contains(said), "{subcommand} {content:?}: {run}");
+            assert!(
+                run.stderr.contains(&place) && run.stderr.contains(said),
+                "{subcommand} {content:?}: {run}"
+            );
         }
     }
 }
