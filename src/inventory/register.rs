@@ -90,6 +90,9 @@ fn parse_content(register: &Register, place: &str, content: Vec<u8>) -> Result<R
         }
         () if has(0, b"PK\x03\x04") => sheet::parse_xlsx(register, place, content),
         () if has(0, b"\xd0\xcf\x11\xe0") => refuse(InventoryMessage::RegisterOldFormat),
+        () if content.trim_ascii_start().starts_with(b"<") || has(0, b"\xef\xbb\xbf<") => {
+            refuse(InventoryMessage::RegisterOtherFormat { what: "XML or HTML, as .fods is".to_owned() })
+        }
         () if called(&["xlsx", "xlsm", "xls", "ods"]) => refuse(InventoryMessage::RegisterMisnamed),
         // Only UTF-16 text holds NUL bytes.
         () if !utf16 && content.contains(&0) => refuse(InventoryMessage::RegisterBinary),
