@@ -59,10 +59,11 @@ pub(super) fn parse_ods(
     place: &str,
     content: Vec<u8>,
 ) -> Result<RegisterHosts, Located> {
-    let other = |what: &str| InventoryMessage::RegisterOtherFormat { what: what.to_owned() };
     let damaged = |error: OdsError| match error {
-        OdsError::Password => Located::new(place, other("protected by a password")),
-        OdsError::InvalidMime(_) => Located::new(place, other("a document, but no spreadsheet")),
+        OdsError::Password => {
+            let what = "protected by a password".to_owned();
+            Located::new(place, InventoryMessage::RegisterOtherFormat { what })
+        }
         error => Located::with_source(place, InventoryMessage::RegisterDamaged, error),
     };
     check_package(&content, place)?;
