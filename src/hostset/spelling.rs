@@ -39,42 +39,29 @@ fn find_fault(word: &str) -> Option<InventoryMessage> {
 /// Finds a port, a path or a scheme beside a name: `host:22`, `[::1]:22`, `host:/tmp`, `ssh://host`.
 fn find_port(word: &str) -> Option<InventoryMessage> {
     let bare = word.split_once("://").map_or(word, |(_, rest)| rest.trim_end_matches('/'));
-    let (name, port) = bare.rsplit_once(':').unwrap_or((bare, ""));
-    let port = port.split('/').next().unwrap_or_default();
+    let (name, rest) = bare.rsplit_once(':').unwrap_or((bare, ""));
+    let port = rest.split('/').next().unwrap_or_default().to_owned();
     let address = unbracket_address(name);
     // An IPv6 address without brackets has no port.
-    let is_name = address.is_some() || !name.contains(':');
-    if name == word || !is_name || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let name = address.unwrap_or_else(|| name.to_owned());
-    // A range is no pattern of ssh_config.
-    let host = name.rsplit_once('@').map_or(&*name, |(_, host)| host);
-    let open = host.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest));
-    let host = escape_head(&open.collect::<Vec<_>>().join("*"));
-    let name = escape_head(&name);
-    match port {
-        "" => Some(InventoryMessage::SpelledAsAddress { name }),
-        port => Some(InventoryMessage::SpelledWithPort { name, host, port: port.to_owned() }),
-    }
+    let is_name = address.is_some() || name != word && !name.contains(':');
+    let name = escape_head(address.as_deref().unwrap_or(name));
+    (is_name && port.bytes().all(|byte| byte.is_ascii_digit())).then_some(match port.is_empty() {
+        true => InventoryMessage::SpelledAsAddress { name },
+        false => InventoryMessage::SpelledWithPort { name, port },
+    })
 }
 
-/// Finds a range as bash, ansible or a hurried hand writes it: `n{1..3}`, `n[1:3]`, `n[1..3]`, `n{a,b}`.
+/// Finds a range as bash, ansible or a hurried hand writes it: `n{1..3}`, `n[1:3]`, `n[1..3]`.
 fn find_range(word: &str) -> Option<InventoryMessage> {
-    let range = rewrite_range(word);
-    if range == word || expand_parts(word).is_ok() && !word.contains(['{', '}']) {
-        return None;
+    let meant = rewrite_range(word);
+    match (word.contains('{'), expand_parts(word), expand_parts(&meant)) {
+        (false, Ok(_), _) | (false, _, Err(_)) => None,
+        (true, _, Err(kind)) => Some(kind),
+        (_, _, Ok(_)) => Some(InventoryMessage::SpelledAsRange { meant: escape_head(&meant) }),
     }
-    let choices = || {
-        let (before, (body, after)) =
-            word.split_once('{').and_then(|(a, b)| Some((a, b.split_once('}')?)))?;
-        Some(body.split(',').map(|part| format!("{before}{part}{after}")).collect::<Vec<_>>().join(","))
-    };
-    let meant =
-        if expand_parts(&range).is_ok() { range } else { choices().filter(|list| list.contains(','))? };
-    Some(InventoryMessage::SpelledAsBraces { meant: escape_head(&meant) })
 }
 
+/// Rewrites the braces of a word as brackets, and what stands in them as numbers, ranges and steps.
 fn rewrite_range(word: &str) -> String {
     let mut parts = word.split(['[', '{']);
     let first = parts.next().unwrap_or_default().to_owned();
@@ -97,13 +84,10 @@ mod tests {
     #[test]
     fn what_other_tools_take_is_named_with_what_is_meant() {
         let cases = [
-            (
-                "db1:2222",
-                "write db1; its port belongs in ssh_config, on two lines: `Host db1` and `Port 2222`",
-            ),
-            ("op@db1:22", "write op@db1; its port belongs in ssh_config, on two lines: `Host db1`"),
-            ("[::1]:22", "write ::1; its port belongs in ssh_config, on two lines: `Host ::1`"),
-            ("n[1-3]:22", "write n[1-3]; its port belongs in ssh_config, on two lines: `Host n*`"),
+            ("db1:2222", "write db1; its port belongs in ssh_config: `Port 2222` below its `Host` line"),
+            ("op@db1:22", "write op@db1; its port belongs"),
+            ("[::1]:22", "write ::1; its port belongs"),
+            ("n[1-3]:22", "write n[1-3]; its port belongs"),
             ("ssh://op@db1:22/", "write op@db1;"),
             ("ssh://db1", "write db1 alone"),
             ("db1:", "write db1 alone"),
@@ -121,7 +105,7 @@ mod tests {
             ("n{1..9..2}", "write n[1-9/2]"),
             ("n{1,2}", "write n[1,2]"),
             ("n{1..3,7}", "write n[1-3,7]"),
-            ("{web,db}1", "write web1,db1"),
+            ("{web,db}1", "`web` is not a number; brackets hold digits only, as in `name[1-3,7]`; write"),
             ("[01:50]", "write [01-50]"),
             ("n[1:9:2]", "write n[1-9/2]"),
             ("n[1..3]", "write n[1-3]"),

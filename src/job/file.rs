@@ -99,17 +99,14 @@ pub(super) struct Address(pub(super) Mailbox);
 impl FromStr for Address {
     type Err = JobMessage;
     fn from_str(text: &str) -> Result<Self, JobMessage> {
-        let separators: [fn(char) -> bool; 2] = [|c| c == ',' || c == ';', char::is_whitespace];
-        let lists =
-            separators.map(|separator| text.split(separator).map(str::trim).filter(|item| *item != ""));
-        let several = lists
-            .map(Iterator::collect::<Vec<_>>)
-            .into_iter()
-            .find(|items| items.len() > 1 && items.iter().all(|item| item.parse::<Mailbox>().is_ok()));
-        text.parse().map(Self).map_err(|error: lettre::address::AddressError| match several {
-            Some(items) => JobMessage::SeveralAddresses { listed: format!("{items:?}") },
-            None if text.contains(['@', ' ']) => JobMessage::AddressInvalid { error: error.to_string() },
-            None => JobMessage::AddressLacksDomain { user: text.to_owned() },
+        let items: Vec<&str> = text.split([',', ';', ' ']).filter(|item| !item.is_empty()).collect();
+        let several = items.len() > 1 && items.iter().all(|item| item.parse::<Mailbox>().is_ok());
+        text.parse().map(Self).map_err(|error: lettre::address::AddressError| {
+            match text.contains(['@', ' ']) {
+                _ if several => JobMessage::SeveralAddresses { listed: format!("{items:?}") },
+                true => JobMessage::AddressInvalid { error: error.to_string() },
+                false => JobMessage::AddressLacksDomain { user: text.to_owned() },
+            }
         })
     }
 }

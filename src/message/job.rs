@@ -17,7 +17,7 @@ messages! {
         EntryRefused { key, error } => "{key}: {error}",
         TextExpected => "a text in quotes",
         TextInvalid { text, error } => "\"{text}\" is not valid: {error}",
-        AddressInvalid { error } => "{error}; write it like \"name@example.fr\"",
+        AddressInvalid { error } => "{error}; write one address in each string, like \"name@example.fr\"",
         AddressLacksDomain { user } => "it has no domain; write \"{user}@\" and the domain: \"{user}@localhost\" is the mailbox on this machine",
         SeveralAddresses { listed } => "it holds several addresses; write {listed}",
         ListExpected { key, listed } => "{key} takes a list; write {listed}",

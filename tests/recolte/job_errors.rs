@@ -33,7 +33,7 @@ fn line_number(job: &Job, key: &str) -> usize {
 }
 
 /// Key, value, and what the message must hold besides the line number.
-const INVALID: [(&str, &str, &str); 63] = [
+const INVALID: [(&str, &str, &str); 64] = [
     ("script.instal", "\"/opt\"", "install"),
     ("scripts.file", "\"x\"", "script"),
     ("colour", "true", "unknown field"),
@@ -81,10 +81,11 @@ const INVALID: [(&str, &str, &str); 63] = [
     ("targets.exclude", "\"n1\"", "exclude takes a list; write [\"n1\"]"),
     ("targets.exclude", "[\"a b\"]", "blank"),
     ("mail.to", "[\"root\"]", "\"root@localhost\" is the mailbox on this machine"),
-    ("mail.to", "[\"a@x.fr, B <b@y.fr>\"]", "several addresses; write [\"a@x.fr\", \"B <b@y.fr>\"]"),
+    ("mail.to", "[\"a@x.fr, b@y.fr\"]", "several addresses; write [\"a@x.fr\", \"b@y.fr\"]"),
     ("mail.to", "[\"a@x.fr;b@y.fr\"]", "several addresses; write [\"a@x.fr\", \"b@y.fr\"]"),
     ("mail.to", "[\"a@x.fr b@y.fr\"]", "several addresses; write [\"a@x.fr\", \"b@y.fr\"]"),
     ("mail.to", "[\"a b@example.fr\"]", "a b@example.fr"),
+    ("mail.to", "[\"A <a@x.fr>, B <b@y.fr>\"]", "write one address in each string"),
     ("mail.to", "[\"a@example.fr\\r\\nBcc: b@example.fr\"]", "not valid"),
     ("mail.to", "[]", "name who"),
     (
