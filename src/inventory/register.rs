@@ -3,6 +3,7 @@
 //! The content of a file decides what it is, not its name. Limits: a file has at most [`MAX_BYTES`] and is read
 //! within [`TIME_LIMIT`]. Every row of the sheet counts, also one that a filter of the office hides.
 
+mod cell;
 mod csv;
 mod package;
 mod rows;

@@ -65,8 +65,8 @@ pub(crate) fn group_hosts(hosts: &[HostReport], max_single: usize) -> Vec<Group<
     groups.into_iter().map(group).collect()
 }
 
-/// Groups items with equal keys and texts, in the order of their first items; returns these with their texts and their
-/// groups. Texts that differ only in the name of their host are equal too: [`ANY_HOST`] stands in its place.
+/// Groups items with equal keys and texts, in the order of their first items; returns these with their texts and
+/// their groups. Texts that differ only in the name of their host are equal too: [`ANY_HOST`] stands in its place.
 pub(crate) fn group_by_key<'a, T, K: Hash + Eq>(
     items: &[&'a T],
     name: impl Fn(&'a T) -> &'a str,

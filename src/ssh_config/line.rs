@@ -2,10 +2,10 @@
 //!
 //! Pure. Limits: bytes that are no UTF-8 become U+FFFD; keywords that nothing here depends on are one variant.
 
-/// What ends a word. Any other blank, a no-break space for one, is a part of it.
+/// Characters that end a word. Any other blank, a no-break space for one, is a part of it.
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// What ssh strips from the end of a line.
+/// Characters that ssh strips from the end of a line.
 const LINE_ENDS: [char; 4] = [' ', '\t', '\r', '\x0c'];
 
 /// A parsed line.

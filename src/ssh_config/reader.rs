@@ -173,13 +173,10 @@ impl Reader {
 
     fn add_aliases(&mut self, file: &Path, line: u64, names: Vec<String>) {
         // Bytes that are not UTF-8 became U+FFFD: their name is lost. ssh takes what stands before an `@` for a user.
-        let is_name = |name: &str| !is_pattern(name) && !name.contains(['@', '\u{fffd}']);
+        let is_name = |name: &str| !is_pattern(name) && !name.contains(['@', '!', '\u{fffd}']);
         let negated: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix('!')).collect();
         let is_alias = |name: &str| is_name(name) && !negated.iter().any(|pattern| matches(pattern, name));
-        let valid = names
-            .iter()
-            .filter(|name| !name.starts_with('!') && is_alias(name))
-            .filter_map(|name| HostName::parse(name).ok());
+        let valid = names.iter().filter(|name| is_alias(name)).filter_map(|name| HostName::parse(name).ok());
         for name in valid {
             if self.seen.insert(name.clone()) {
                 self.aliases.push(Alias { name, file: file.to_owned(), line });

@@ -29,7 +29,8 @@ const SHORTEST_STRING: u64 = 5;
 /// Checks a spreadsheet before it is parsed.
 ///
 /// # Errors
-/// The archive is broken, unpacks to more than [`MAX_UNPACKED`], is no spreadsheet, or gives a wrong count of strings.
+/// The archive is broken, unpacks to more than [`MAX_UNPACKED`], is of another kind, or gives a wrong count
+/// of strings.
 pub(super) fn check_package(content: &[u8], place: &str) -> Result<(), Located> {
     let damaged = |error: ZipError| Located::with_source(place, InventoryMessage::RegisterDamaged, error);
     let mut archive = ZipArchive::new(Cursor::new(content)).map_err(damaged)?;

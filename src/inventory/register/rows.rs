@@ -1,12 +1,11 @@
 //! Selects the machines of a register from its rows of cells, one row at a time.
 //!
-//! The first row with at most [`HEADER_ROWS`] above it that holds every heading asked for is the header; rows above it
-//! (titles, dates) are skipped. Limits: knows no file format, and keeps no more of a row than the name.
+//! The first row with at most [`HEADER_ROWS`] above it that holds every heading asked for is the header; rows above
+//! it (titles, dates) are skipped. Limits: knows no file format, and keeps no more of a row than the name.
 
 use std::collections::HashMap;
 
-use icu_normalizer::ComposingNormalizerBorrowed;
-
+use super::cell::{NOT_COMPUTED, count_filled, is_formula_error, join_shortened, normalize};
 use super::{Register, RegisterHosts};
 use crate::escape::escape_head;
 use crate::hostset::{HostName, check_spelling};
@@ -16,14 +15,8 @@ use crate::message::InventoryMessage;
 /// The most rows before the header.
 const HEADER_ROWS: usize = 50;
 
-/// Stands for the value of a formula that no office has computed; no text of a file holds it.
-pub(super) const NOT_COMPUTED: &str = "\0";
-
 /// The most rows of a register: all that a spreadsheet can have.
 const MAX_ROWS: u64 = 1 << 20;
-
-/// The most rows, values or columns that a message lists.
-const MAX_LISTED: usize = 30;
 
 /// The last row of merged cells, by the row and the column of the first cell.
 pub(super) type Merges = HashMap<(u64, usize), u64>;
@@ -303,37 +296,4 @@ impl RegisterColumn {
         let value = self.values.iter_mut().find(|(value, _)| *value == text);
         value.map(|(_, seen)| *seen = true).is_some()
     }
-}
-
-fn count_filled(cells: &[String]) -> usize {
-    cells.iter().filter(|cell| !cell.trim().is_empty()).count()
-}
-
-/// Normalizes a cell for comparison: accents composed, as macOS does not write them, blanks trimmed and joined, lower
-/// case, French booleans as the file stores them.
-pub(super) fn normalize(text: &str) -> String {
-    let text = ComposingNormalizerBorrowed::new_nfc().normalize(text);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    match text.as_str() {
-        "vrai" => "true".to_owned(),
-        "faux" => "false".to_owned(),
-        _ => text,
-    }
-}
-
-/// Checks whether a cell shows a formula's error: `#N/A`, `#REF!`, `#NOM?`, `Err:502`.
-fn is_formula_error(text: &str) -> bool {
-    let ends = ["!", "?", "/A", "/D"].iter().any(|end| text.ends_with(end));
-    text.starts_with('#') && ends || text.strip_prefix("Err:").is_some_and(|code| code.parse::<u16>().is_ok())
-}
-
-/// Joins the first items with commas, each escaped and shortened.
-pub(super) fn join_shortened<T: ToString>(items: impl Iterator<Item = T>) -> String {
-    let mut shown: Vec<String> =
-        items.take(MAX_LISTED + 1).map(|item| escape_head(item.to_string().trim())).collect();
-    if shown.len() > MAX_LISTED {
-        shown.truncate(MAX_LISTED);
-        shown.push("…".to_owned());
-    }
-    shown.join(", ")
 }

@@ -8,8 +8,9 @@ use std::io::Cursor;
 
 use calamine::{Data, DataRef, ExcelDateTime, Ods, OdsError, Reader, SheetType, SheetVisible, Xlsx};
 
+use super::cell::{NOT_COMPUTED, join_shortened, normalize};
 use super::package::check_package;
-use super::rows::{Merges, NOT_COMPUTED, Rows, join_shortened, normalize};
+use super::rows::{Merges, Rows};
 use super::{Register, RegisterHosts};
 use crate::located::Located;
 use crate::message::InventoryMessage;
