@@ -21,6 +21,9 @@ const ARCHIVES: [(&[u8], &str); 8] = [
     (b"{\\rtf", "an RTF document"),
 ];
 
+/// The shells, none of which takes a carriage return at the end of a line.
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ksh", "zsh", "csh", "tcsh"];
+
 /// The place of the name `ustar` in a tar archive.
 const TAR_MAGIC_AT: usize = 257;
 
@@ -47,7 +50,10 @@ pub(super) fn find_script_fault(bytes: &[u8], file: &Path) -> Option<JobMessage>
 fn has_windows_lines(bytes: &[u8]) -> bool {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
     let first = lines.peek().filter(|line| line.starts_with(b"#!")).map(|line| String::from_utf8_lossy(line));
-    let for_shell = first.as_ref().map_or(!bytes.contains(&0), |line| line.trim_end().ends_with("sh"));
+    let is_shell = |word: &str| word.rsplit('/').next().is_some_and(|name| SHELLS.contains(&name));
+    let for_shell = first.as_ref().map_or(!bytes.contains(&0), |line| {
+        line.split(|c: char| c == '!' || c.is_whitespace()).any(is_shell)
+    });
     // Perl takes a carriage return behind its options.
     let breaks_first = first.as_ref().is_some_and(|line| line.contains('\r') && !line.contains("perl -"));
     let mut others = lines.skip(usize::from(first.is_some())).filter(|line| line.ends_with(b"\n")).peekable();
@@ -66,13 +72,15 @@ mod tests {
     #[test]
     fn what_no_host_could_run_is_named_with_the_way_out() {
         let tar = [&[b'x'; TAR_MAGIC_AT][..], b"ustar\0"].concat();
-        let cases: [(&[u8], &str); 20] = [
+        let cases: [(&[u8], &str); 22] = [
             (b"", "/x/s.sh is empty"),
             (b" \r\n\n", "/x/s.sh is empty"),
             (b"#!/bin/sh\r\necho\r\n", r"sed -i 's/\r$//; s/\r/\n/g' /x/s.sh"),
             (b"#!/bin/sh\r\necho\n", "carriage return"),
             (b"#!/bin/sh\necho\r\nexit 0\r\n", "carriage return"),
             (b"#!/bin/sh\recho\r", "carriage return"),
+            (b"#! /bin/bash -e\necho\r\n", "carriage return"),
+            (b"#!/usr/bin/env bash\necho\r\n", "carriage return"),
             (b"#!/usr/bin/env python3\r\nprint()\r\n", "carriage return"),
             (b"# old\r\necho\r\nexit 3", "carriage return"),
             (b"\xef\xbb\xbf#!/bin/sh\n", r"sed -i '1s/^\xEF\xBB\xBF//' /x/s.sh"),
@@ -95,13 +103,14 @@ mod tests {
 
     #[test]
     fn what_some_host_runs_is_left_alone() {
-        let cases: [&[u8]; 8] = [
+        let cases: [&[u8]; 9] = [
             b"#!/bin/sh\necho ok",
             b"echo ok\n",
             b"exit 3",
             b"\x7fELF\x02\x01\x01\0\r\n",
             b"#!/bin/sh\ncat <<END\r\none\r\ntwo\r\nEND\r\nexit 0\n",
             b"#!/usr/bin/python3\nprint()\r\nprint()\r\n",
+            b"#!/usr/bin/pwsh\nexit\r\n",
             b"#!/usr/bin/perl -w\r\nprint 1;\r\n",
             b"MZqFpD='\n",
         ];

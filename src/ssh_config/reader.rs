@@ -71,16 +71,15 @@ impl Reader {
     }
 
     /// Reads a file as [`Reader::read_file`] does, if it exists: ssh ignores a missing file unless it is that of
-    /// `-F`.
+    /// `-F`, and reads a folder as an empty file.
     fn read_if_exists(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), Located> {
         let is_missing = |error: &Located| {
             let cause = error.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
-            cause.is_some_and(|cause| {
-                matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-            })
+            let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+            cause.is_some_and(|cause| kinds.contains(&cause.kind()))
         };
         match self.read_file(file, folder, place) {
-            Err(error) if is_missing(&error) => Ok(()),
+            Err(error) if is_missing(&error) || file.is_dir() => Ok(()),
             other => other,
         }
     }
@@ -156,9 +155,7 @@ impl Reader {
             Line::Include(patterns) => {
                 self.ask_rule.add_include(&patterns);
                 for pattern in patterns {
-                    let included = expand_include(&pattern, folder, &self.home);
-                    // ssh reads a folder as an empty file.
-                    for included in included.into_iter().filter(|path| !path.is_dir()) {
+                    for included in expand_include(&pattern, folder, &self.home) {
                         self.read_if_exists(&included, folder, &place())?;
                     }
                 }

@@ -228,6 +228,8 @@ fn a_formula_without_a_value_is_named_as_the_reason() {
         said(formula, "A"),
         format!("r.xlsx, sheet M, row 3: the formula in column `Serveur` {reason}")
     );
+    let shared = "<c t='str'><f t='shared' si='0'/></c>";
+    assert_eq!(said("b", shared), format!("r.xlsx, sheet M, row 3: the formula in column `Groupe` {reason}"));
     assert_eq!(said("b", "<c t='str'><f>A1</f><v>A</v></c>"), "a b");
     assert_eq!(said("b", "<c t='str'><f>A1</f><v></v></c>"), "a", "the office computed an empty text");
     let bare = |xml: String| {
