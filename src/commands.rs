@@ -29,6 +29,7 @@ use crate::outcome::ExitStatus;
 use crate::report::output::{print_answer, print_message};
 use crate::run::per_core;
 use crate::run_dir::{EarlierRun, Lock, find_run};
+use crate::signals::heed_children;
 use crate::ssh_config::{self, Host};
 
 /// The error of a command that did nothing: no host was touched. Exit code 2 or 4.
@@ -75,7 +76,10 @@ pub fn dispatch(cli: Cli) -> CommandResult {
 /// Runs a command on a runtime of one thread; blocking work has threads of its own.
 fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(command);
+    let result = runtime.block_on(async {
+        heed_children()?;
+        command.await
+    });
     // A thread that still blocks, on a dead file system for instance, must not delay the end of the program.
     runtime.shutdown_background();
     result
@@ -108,8 +112,8 @@ fn print_generated(text: &[u8]) -> ExitStatus {
 fn load_job(job_args: &JobArgs, no_mail: bool) -> CommandResult<Job> {
     let overrides = Overrides {
         hosts: read_host_arguments(&job_args.hosts)?,
-        only: parse_host_lists(&job_args.only)?,
-        exclude: parse_host_lists(&job_args.exclude)?,
+        only: parse_host_lists("--only", &job_args.only)?,
+        exclude: parse_host_lists("--exclude", &job_args.exclude)?,
         config: job_args.ssh_config.clone(),
         parallel: job_args.parallel,
         output: job_args.output.clone(),
@@ -122,18 +126,20 @@ fn load_job(job_args: &JobArgs, no_mail: bool) -> CommandResult<Job> {
 /// Returns the hosts that the command line names, else those of `$LIST_SERVEUR`, else none.
 fn read_host_arguments(lists: &[String]) -> CommandResult<Option<Vec<String>>> {
     if !lists.is_empty() {
-        return parse_host_lists(lists).map(Some);
+        return parse_host_lists("--hosts", lists).map(Some);
     }
     match std::env::var(LIST_SERVEUR) {
-        Ok(list) if !list.trim().is_empty() => parse_host_lists(&[list]).map(Some),
+        Ok(list) if !list.trim().is_empty() => {
+            parse_host_lists(&format!("${LIST_SERVEUR}"), &[list]).map(Some)
+        }
         _ => Ok(None),
     }
 }
 
-fn parse_host_lists(lists: &[String]) -> CommandResult<Vec<String>> {
+fn parse_host_lists(option: &str, lists: &[String]) -> CommandResult<Vec<String>> {
     let read_stdin = || io::read_to_string(io::stdin().take(host_list::MAX_BYTES));
     let words: Result<Vec<_>, _> =
-        lists.iter().map(|list| host_list::read_host_list(list, read_stdin)).collect();
+        lists.iter().map(|list| host_list::read_host_list(option, list, read_stdin)).collect();
     Ok(words?.concat())
 }
 

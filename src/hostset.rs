@@ -7,11 +7,13 @@
 mod fold;
 mod host_name;
 pub mod pattern;
+mod spelling;
 
 use std::net::Ipv6Addr;
 
 pub use self::fold::fold_names;
 pub use self::host_name::HostName;
+pub use self::spelling::check_spelling;
 use crate::escape::escape_head;
 use crate::located::Located;
 use crate::message::InventoryMessage;
@@ -54,11 +56,11 @@ pub fn expand_ranges(word: &str) -> Result<Vec<String>, Located> {
     expand_parts(word).map_err(|kind| Located::new(escape_head(word), kind))
 }
 
-/// Splits a list at commas and blanks that stand outside brackets.
+/// Splits a list at commas and blanks that stand outside brackets, also those of `n{1,2}`, which is refused later.
 pub fn split_list(list: &str) -> impl Iterator<Item = &str> {
     let mut open = false;
     list.split(move |c: char| {
-        open = (open || c == '[') && c != ']';
+        open = (open || matches!(c, '[' | '{')) && !matches!(c, ']' | '}');
         !open && (c == ',' || c.is_whitespace())
     })
     .filter(|word| !word.is_empty())

@@ -16,7 +16,7 @@ use self::filter::Filter;
 use self::register::{Register, read_register};
 use crate::escape::{escape_head, escape_path};
 use crate::hostset::pattern::is_pattern;
-use crate::hostset::{HostName, MAX_NAMES, expand_ranges, fold_names};
+use crate::hostset::{HostName, MAX_NAMES, check_spelling, expand_ranges, fold_names};
 use crate::located::Located;
 use crate::message::InventoryMessage;
 use crate::ssh_config::{self, Alias};
@@ -73,8 +73,9 @@ pub enum InventoryError {
 /// Expands an entry, a name, a range or a pattern, to names and patterns.
 ///
 /// # Errors
-/// It is a broken range, or no name.
+/// It is a broken range, no name, or spelled as for another tool.
 pub fn expand_entry(entry: &str) -> Result<Vec<String>, Located> {
+    check_spelling(entry.trim())?;
     let words = expand_ranges(entry.trim())?;
     words.iter().filter(|word| !is_pattern(word)).try_for_each(|name| HostName::parse(name).map(drop))?;
     Ok(words)

@@ -8,6 +8,7 @@ mod build;
 mod file;
 mod mail_table;
 mod max_failures;
+mod script_format;
 mod source;
 
 use std::path::PathBuf;

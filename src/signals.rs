@@ -1,5 +1,5 @@
 //! SIGINT (Ctrl-C) and SIGTERM: the first requests the run to stop, the second ends the program at once: it cancels
-//! `Signals::second`, for which `run.rs` waits.
+//! `Signals::second`, for which `run.rs` waits. Also SIGCHLD, which must not stay ignored.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,6 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::Stop;
 use crate::outcome::Cause;
+
+/// Makes sure that the ends of child processes can be waited for: with SIGCHLD ignored, which a parent may hand down,
+/// the system forgets them. A handler replaces that, for the rest of the program. Must be called within a runtime.
+///
+/// # Errors
+/// The operating system refuses the handler.
+pub fn heed_children() -> std::io::Result<()> {
+    signal(SignalKind::child()).map(drop)
+}
 
 /// Records the signals that the program received. Cheap to clone.
 #[derive(Debug, Clone, Default)]

@@ -6,9 +6,10 @@
 use std::fs::File;
 use std::io;
 
+use super::expand_entry;
 use crate::disk;
 use crate::escape::escape;
-use crate::hostset::{expand_ranges, split_list};
+use crate::hostset::split_list;
 use crate::located::Located;
 use crate::message::InventoryMessage;
 
@@ -16,11 +17,15 @@ use crate::message::InventoryMessage;
 pub const MAX_BYTES: u64 = 16 << 20;
 
 /// Reads the entries of `arg`, split at commas and blanks outside brackets; those of a file where one is `@FILE`, and
-/// those that `stdin` gives where one is `-`. None where `arg` is blank.
+/// those that `stdin` gives where one is `-`. None where `arg` is blank. `option` is what `arg` was given to.
 ///
 /// # Errors
-/// A list cannot be read, is no text, names no host, or holds a broken range.
-pub fn read_host_list(arg: &str, stdin: impl FnOnce() -> io::Result<String>) -> Result<Vec<String>, Located> {
+/// A list cannot be read, is no text, names no host, or holds an entry that is none.
+pub fn read_host_list(
+    option: &str,
+    arg: &str,
+    stdin: impl FnOnce() -> io::Result<String>,
+) -> Result<Vec<String>, Located> {
     let mut stdin = Some(stdin);
     let mut entries = Vec::new();
     for word in split_list(arg) {
@@ -33,7 +38,10 @@ pub fn read_host_list(arg: &str, stdin: impl FnOnce() -> io::Result<String>) -> 
                     read().map_err(|e| Located::with_source("stdin", InventoryMessage::FileUnreadable, e))?;
                 entries.extend(parse_entries("stdin", text.into_bytes())?);
             }
-            None => entries.push(word.to_owned()),
+            None => {
+                check_entry(option, word)?;
+                entries.push(word.to_owned());
+            }
         }
     }
     Ok(entries)
@@ -52,7 +60,13 @@ fn read_file(file: &str) -> Result<Vec<u8>, Located> {
     })
 }
 
-/// Parses the entries of a text. Ranges are checked, so that an error names their line.
+/// Checks an entry, so that an error names the place where it stands.
+fn check_entry(place: &str, word: &str) -> Result<(), Located> {
+    let named = |error: Located| Located { place: format!("{place}: {}", error.place), ..error };
+    expand_entry(word).map(drop).map_err(named)
+}
+
+/// Parses the entries of a text.
 fn parse_entries(source: &str, content: Vec<u8>) -> Result<Vec<String>, Located> {
     let file = escape(source.as_bytes());
     let at_line = |line| InventoryMessage::AtLine { file: file.clone(), line }.to_string();
@@ -65,10 +79,7 @@ fn parse_entries(source: &str, content: Vec<u8>) -> Result<Vec<String>, Located>
     let mut entries = Vec::new();
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         for word in split_list(line).take_while(|word| !word.starts_with('#')) {
-            expand_ranges(word).map_err(|error| {
-                let place = format!("{}: {}", at_line(number), error.place);
-                Located { place, ..error }
-            })?;
+            check_entry(&at_line(number), word)?;
             entries.push(word.to_owned());
         }
     }
@@ -90,13 +101,13 @@ mod tests {
         let file = folder.path().join("hosts");
         std::fs::write(&file, "\u{feff}# fleet\r\nm[1,2] m7 # old: m8\r\n\r\nprod-*\n").unwrap();
         let arg = format!("a,b[1, 2] @{},-", file.display());
-        let entries = read_host_list(&arg, || Ok("z1\nz2".to_owned())).unwrap();
+        let entries = read_host_list("--hosts", &arg, || Ok("z1\nz2".to_owned())).unwrap();
         assert_eq!(entries, ["a", "b[1, 2]", "m[1,2]", "m7", "prod-*", "z1", "z2"]);
     }
 
     #[test]
     fn a_blank_argument_has_no_entry() {
-        assert!(read_host_list(" , ", no_stdin).unwrap().is_empty());
+        assert!(read_host_list("--hosts", " , ", no_stdin).unwrap().is_empty());
     }
 
     #[test]
@@ -109,6 +120,9 @@ mod tests {
         };
         let cases = [
             (write("range", b"a\nb[3-1]\n"), "range, line 2: b[3-1]: the range 3-1 runs backwards"),
+            (write("port", b"a\nb:22\n"), "port, line 2: b:22: holds a port; write b"),
+            ("a,b;c".to_owned(), "--hosts: b;c: holds a blank, `,`, `;` or `|`"),
+            ("a,n{1,2}".to_owned(), "--hosts: n{1,2}: is no range here; write n[1,2]"),
             (write("latin", b"a\nb\ncaf\xe9\n"), "latin, line 3: is not UTF-8"),
             (write("empty", b"# none\n"), "empty: names no host"),
             (format!("@{}", folder.path().display()), "is not a regular file"),
@@ -117,17 +131,18 @@ mod tests {
             ("-".to_owned(), "stdin: cannot be read: no stdin here"),
         ];
         for (arg, said) in cases {
-            let error = crate::inventory::tests::chain(&read_host_list(&arg, no_stdin).unwrap_err());
+            let error =
+                crate::inventory::tests::chain(&read_host_list("--hosts", &arg, no_stdin).unwrap_err());
             assert!(error.contains(said), "{arg}: {error}");
         }
-        let twice = read_host_list("-,-", || Ok("a".to_owned())).unwrap_err();
+        let twice = read_host_list("--hosts", "-,-", || Ok("a".to_owned())).unwrap_err();
         assert_eq!(*twice.kind, InventoryMessage::StdinReadTwice.into());
     }
 
     proptest! {
         #[test]
         fn no_list_panics(arg in "[^@]*", text: String) {
-            let _ = read_host_list(&arg, || Ok(text));
+            let _ = read_host_list("--hosts", &arg, || Ok(text));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The content of a file decides what it is, not its name. Limits: a file has at most [`MAX_BYTES`] and is read
 //! within [`TIME_LIMIT`]. Every row of the sheet counts, also one that a filter of the office hides.
 
+mod cell;
 mod csv;
 mod package;
 mod rows;
@@ -24,6 +25,9 @@ use crate::message::InventoryMessage;
 
 /// The largest register, in bytes on disk.
 const MAX_BYTES: u64 = 64 << 20;
+
+/// The type of an OpenDocument spreadsheet.
+const ODS_TYPE: &[u8] = b"application/vnd.oasis.opendocument.spreadsheet";
 
 /// The most time that reading a register may take; far more than any valid file needs.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -81,15 +85,22 @@ fn parse_content(register: &Register, place: &str, content: Vec<u8>) -> Result<R
         extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
     };
     let refuse = |kind| Err(Located::new(place, kind));
+    let other = |what: &str| InventoryMessage::RegisterOtherFormat { what: what.to_owned() };
     let utf16 = has(0, b"\xff\xfe") || has(0, b"\xfe\xff");
     match () {
         () if content.is_empty() => refuse(InventoryMessage::RegisterEmpty),
         // OpenDocument puts its type first in the archive, uncompressed.
-        () if has(0, b"PK") && (has(30, b"mimetypeapplication/vnd.oasis") || called(&["ods"])) => {
+        () if has(0, b"PK") && has(30, b"mimetypeapplication/") && !has(38, ODS_TYPE) => {
+            refuse(other("a document, but no spreadsheet"))
+        }
+        () if has(0, b"PK") && (has(38, ODS_TYPE) || called(&["ods"])) => {
             sheet::parse_ods(register, place, content)
         }
         () if has(0, b"PK\x03\x04") => sheet::parse_xlsx(register, place, content),
         () if has(0, b"\xd0\xcf\x11\xe0") => refuse(InventoryMessage::RegisterOldFormat),
+        () if content.trim_ascii_start().starts_with(b"<") || has(0, b"\xef\xbb\xbf<") => {
+            refuse(other("XML or HTML, as .fods is"))
+        }
         () if called(&["xlsx", "xlsm", "xls", "ods"]) => refuse(InventoryMessage::RegisterMisnamed),
         // Only UTF-16 text holds NUL bytes.
         () if !utf16 && content.contains(&0) => refuse(InventoryMessage::RegisterBinary),

@@ -79,7 +79,7 @@ fn a_selection_that_chooses_nobody_is_an_error() {
         (named(&["m[1-3]"], &[], &["n*"]), "no host is left of m[1-3]"),
         (named(&["a[1-60000]", "b[1-60000]"], &[], &[]), "120000 hosts are named, more than 100000"),
         (named(&["-oProxyCommand=x"], &[], &[]), "-oProxyCommand=x: begins with `-`"),
-        (named(&["a;b"], &[], &[]), "a;b: holds `;`"),
+        (named(&["a;b"], &[], &[]), "a;b: holds a blank, `,`, `;` or `|`"),
         (named(&[""], &[], &[]), "a host's name cannot be empty"),
         (named(&["a"], &["n[3-1]"], &[]), "n[3-1]: the range 3-1 runs backwards"),
         (named(&["a"], &[], &["n["]), "n[: a `[` is never closed"),
@@ -116,8 +116,8 @@ fn a_bad_ssh_config_is_named_with_its_line() {
     let deep: Vec<Named<'_>> = deep.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
     let cases: [(Vec<Named<'_>>, &str); 14] = [
         (vec![], "-F: DIR/config: cannot be read: No such file"),
-        (vec![("config", b"\nInclude DIR/folder\n")], "DIR/config, line 2: DIR/folder is not a regular file"),
-        (vec![("config", b"Include /dev/null/x\n")], "DIR/config, line 1: /dev/null/x: cannot be read"),
+        (vec![("config", b"\nInclude /dev/null\n")], "DIR/config, line 2: /dev/null is not a regular file"),
+        (vec![("config", b"Include /proc/self/mem\n")], "DIR/config, line 1: /proc/self/mem: cannot be read"),
         (vec![("config", b"\nInclude DIR/config\n")], "DIR/config, line 2: this Include leads in a circle"),
         (
             vec![("config", b"Include DIR/a"), ("a", b"#\nHost x\n Include DIR/c*")],
@@ -221,6 +221,13 @@ fn a_bad_register_is_named_with_its_place() {
         let error = register_error(name, content, sheet);
         assert!(error.contains(said), "wanted {said}, got {error}");
     }
+}
+
+#[test]
+fn a_machine_with_its_port_is_refused() {
+    let error = register_error("r.csv", b"Machine;Groupe\nb:22;A\n", None);
+    let said = "line 2: column `Machine` names no host: b:22: holds a port; write b";
+    assert!(error.contains(said), "{error}");
 }
 
 #[test]

@@ -4,11 +4,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::file::JobFile;
+use super::script_format::find_script_fault;
 use super::source::{JobSource, absolute, home, not_regular};
 use super::{Collect, Job, Overrides, ReadAs, Script, Ssh};
 use crate::disk;
@@ -28,10 +30,8 @@ const PARALLEL: usize = 32;
 /// # Errors
 /// The job file, the script or the register cannot be read, or a value is wrong.
 pub fn load_job(path: &Path, overrides: Overrides) -> Result<Job, Located> {
-    let text = read_file(path).and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-    });
-    let text = text.map_err(|error| unreadable_job(path, error))?;
+    let bytes = read_file(path).map_err(|error| unreadable_job(path, error))?;
+    let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))?;
     let folder = folder_of(path).map_err(|error| unreadable_job(path, error))?;
     let source = JobSource { file: path, text: &text, folder };
     let parsed: JobFile = toml::from_str(&text).map_err(|error| source.toml_error(&error))?;
@@ -64,6 +64,13 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 fn unreadable_job(path: &Path, error: io::Error) -> Located {
     Located::with_source(path.display().to_string(), JobMessage::JobFileUnreadable, error)
+}
+
+/// Makes an error about the line that is not UTF-8. Without its cause, which counts bytes: the line says more.
+fn not_utf8(path: &Path, error: &FromUtf8Error) -> Located {
+    let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+    let line = 1 + valid.filter(|byte| **byte == b'\n').count();
+    Located::new(format!("{}:{line}", path.display()), JobMessage::JobFileNotUtf8)
 }
 
 /// The most bytes that the arguments may take once they are quoted: Linux takes 128 KiB for one argument, and all of
@@ -124,8 +131,8 @@ impl JobSource<'_> {
         over: &Overrides,
     ) -> Result<Selection, Located> {
         // Checked even where the command line replaces them: a wrong job file is always refused.
-        self.check_all("targets.exclude", &targets.exclude, entry_fault)?;
-        self.check_all("targets.hosts", &targets.hosts, entry_fault)?;
+        self.check_all("targets.exclude", &targets.exclude, |entry| entry_fault("targets.exclude", entry))?;
+        self.check_all("targets.hosts", &targets.hosts, |entry| entry_fault("targets.hosts", entry))?;
         if let Some(register) = &mut targets.register {
             register.file = self.resolve_readable("targets.register.file", &register.file)?;
         }
@@ -148,10 +155,12 @@ impl JobSource<'_> {
             Some(copy) => read_file(&copy).map_err(|error| unreadable_job(&copy, error))?,
             None => {
                 self.resolve_readable(KEY, &file)?;
-                read_file(&file).map_err(|error| {
+                let bytes = read_file(&file).map_err(|error| {
                     // The message contains the cause, which is therefore not its source as well.
                     self.error_at(KEY, JobMessage::ScriptUnreadable { error: error.to_string() })
-                })?
+                })?;
+                self.check(KEY, find_script_fault(&bytes, &file))?;
+                bytes
             }
         };
         let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
@@ -188,8 +197,9 @@ impl JobSource<'_> {
 }
 
 /// Finds what is wrong with an entry of a host list.
-fn entry_fault(entry: &str) -> Option<JobMessage> {
-    expand_entry(entry).err().map(|error| JobMessage::Refused { error: error.to_string() })
+fn entry_fault(key: &str, entry: &str) -> Option<JobMessage> {
+    let refused = |error: Located| JobMessage::EntryRefused { key: key.to_owned(), error: error.to_string() };
+    expand_entry(entry).err().map(refused)
 }
 
 /// Finds what is wrong with an argument of the script.

@@ -52,8 +52,8 @@ pub(super) struct ArchiveTable {
 pub(super) struct MailTable {
     #[serde(default)]
     pub(super) transport: Parsed<Transport>,
-    pub(super) from: Option<Parsed<Mailbox>>,
-    pub(super) to: Vec<Parsed<Mailbox>>,
+    pub(super) from: Option<Parsed<Address>>,
+    pub(super) to: Vec<Parsed<Address>>,
     pub(super) subject: Option<String>,
     pub(super) body: Option<String>,
     #[serde(default = "bytes::<{ 10 * bytesize::MIB }>", deserialize_with = "size")]
@@ -89,6 +89,25 @@ pub(super) struct Parsed<T>(pub(super) T);
 impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_text(deserializer, |text| text.parse::<T>().map_err(|error| error.to_string())).map(Self)
+    }
+}
+
+/// One address of a mail.
+#[derive(Debug)]
+pub(super) struct Address(pub(super) Mailbox);
+
+impl FromStr for Address {
+    type Err = JobMessage;
+    fn from_str(text: &str) -> Result<Self, JobMessage> {
+        let items: Vec<&str> = text.split([',', ';', ' ']).filter(|item| !item.is_empty()).collect();
+        let several = items.len() > 1 && items.iter().all(|item| item.parse::<Mailbox>().is_ok());
+        text.parse().map(Self).map_err(|error: lettre::address::AddressError| {
+            match text.contains(['@', ' ']) {
+                _ if several => JobMessage::SeveralAddresses { listed: format!("{items:?}") },
+                true => JobMessage::AddressInvalid { error: error.to_string() },
+                false => JobMessage::AddressLacksDomain { user: text.to_owned() },
+            }
+        })
     }
 }
 

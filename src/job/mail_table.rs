@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::file::{MailTable, Parsed};
+use super::file::{Address, MailTable, Parsed};
 use super::source::JobSource;
 use crate::located::Located;
 use crate::mail::{Mailbox, Password, Settings, Transport};
@@ -28,14 +28,14 @@ impl JobSource<'_> {
             Some(file) => Some(self.read_password(file)?),
             None => std::env::var(PASSWORD).ok().map(|text| Password::new(&text)),
         };
-        let from = mail.from.map_or_else(default_sender, |Parsed(from)| Ok(from));
+        let from = mail.from.map_or_else(default_sender, |Parsed(Address(from))| Ok(from));
         let settings = Settings {
             transport: match mail.transport.0 {
                 Transport::File(folder) => Transport::File(self.resolve_path(&folder)),
                 other => other,
             },
             from: from.map_err(|kind| self.error_at("mail", kind))?,
-            to: mail.to.into_iter().map(|Parsed(mailbox)| mailbox).collect(),
+            to: mail.to.into_iter().map(|Parsed(Address(mailbox))| mailbox).collect(),
             subject: mail.subject.unwrap_or_else(|| SUBJECT.to_owned()),
             body: mail.body.unwrap_or_else(|| BODY.to_owned()),
             max_size: mail.max_size,

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::hostset::split_list;
 use crate::located::Located;
 use crate::message::JobMessage;
 
@@ -36,11 +37,29 @@ impl JobSource<'_> {
     pub(super) fn toml_error(&self, error: &toml::de::Error) -> Located {
         // `usize` is a word of Rust, not of job files.
         let number = JobMessage::NumberExpected.to_string();
-        let kind = JobMessage::Refused { error: error.message().replace("expected usize", &number) };
+        let refused = JobMessage::Refused { error: error.message().replace("expected usize", &number) };
+        let list = error.span().filter(|_| error.message().ends_with("expected a sequence"));
+        let kind = list.and_then(|range| self.find_list_fault(&range)).unwrap_or(refused);
         match error.span() {
             Some(range) => self.error_in(&range, kind),
             None => Located::new(self.file.display().to_string(), kind),
         }
+    }
+
+    /// Finds a string where a list is needed; the message has the list that it most likely means.
+    fn find_list_fault(&self, range: &Range<usize>) -> Option<JobMessage> {
+        let (before, value) = (self.text.get(..range.start)?, self.text.get(range.clone())?);
+        let table: toml::Table = format!("value = {value}").parse().ok()?;
+        let text = table.get("value")?.as_str()?;
+        let key = before.trim_end().strip_suffix('=')?.trim_end();
+        let key = key.rsplit(|c: char| c.is_whitespace() || "{,.".contains(c)).next()?.to_owned();
+        let listed = text.replace(';', ",");
+        let items: Vec<&str> = match &*key {
+            "hosts" | "exclude" => split_list(&listed).collect(),
+            "args" | "files" => text.split_whitespace().collect(),
+            _ => listed.split(',').map(str::trim).filter(|item| !item.is_empty()).collect(),
+        };
+        Some(JobMessage::ListExpected { key, listed: format!("{items:?}") })
     }
 
     /// Makes an error about a range of the text.

@@ -28,24 +28,25 @@ pub struct CheckRow {
 
 /// Returns the table, and below it the number of hosts that are ready.
 pub fn check_table(checks: &[&str], rows: &[CheckRow], format: TextFormat) -> String {
-    let mut groups = group_by_key(&rows.iter().collect::<Vec<_>>(), |row| (&row.cells, &row.details));
-    groups.sort_by_key(|(row, _)| row.outcome == Outcome::Succeeded);
+    let all: Vec<&CheckRow> = rows.iter().collect();
+    let mut groups = group_by_key(&all, |row| &row.host, |row| row.details.clone(), |row| &row.cells);
+    groups.sort_by_key(|(row, ..)| row.outcome == Outcome::Succeeded);
     let names = groups
         .iter()
-        .map(|(_, rows)| fold_names(&rows.iter().map(|row| row.host.as_str()).collect::<Vec<_>>()));
+        .map(|(.., rows)| fold_names(&rows.iter().map(|row| row.host.as_str()).collect::<Vec<_>>()));
     let names = names.map(|names| escape(names.as_bytes()));
     let mut hosts = Column::new(ReportMessage::Host, Align::Left, names);
     // A long list of hosts passes the column on its own row; it does not push the cells of all others aside.
     hosts.width = hosts.width.min(format.width / 2);
-    let cells = |check| groups.iter().filter_map(move |(row, _)| row.cells.get(check).cloned());
+    let cells = |check| groups.iter().filter_map(move |(row, ..)| row.cells.get(check).cloned());
     let columns: Vec<Column> =
         checks.iter().enumerate().map(|(nth, check)| Column::new(check, Align::Left, cells(nth))).collect();
 
     let mut lines = vec![title_line(iter::once(&hosts).chain(&columns))];
-    for (nth, (row, _)) in groups.iter().enumerate() {
+    for (nth, (row, details, _)) in groups.iter().enumerate() {
         let cells = columns.iter().map(|column| format.style.outcome(row.outcome, &column.cell(nth)));
         lines.push(join_cells(iter::once(hosts.cell(nth)).chain(cells)));
-        let details = row.details.iter().map(|detail| escape(detail.as_bytes()));
+        let details = details.iter().map(|detail| escape(detail.as_bytes()));
         lines.extend(details.flat_map(|detail| layout::wrap_indented("    ", &detail, format.width)));
     }
     let ready = rows.iter().filter(|row| row.outcome == Outcome::Succeeded).count();
@@ -70,9 +71,11 @@ mod tests {
             row("h1", Outcome::Succeeded, "ok", ""),
             row("db", Outcome::Failed, "NO", "sudo: refused"),
             row("h2", Outcome::Succeeded, "ok", ""),
+            row("m1", Outcome::Failed, "NO", "ssh m1 true"),
+            row("m2", Outcome::Failed, "NO", "ssh m2 true"),
         ];
         let text = check_table(&["connect", "sudo"], &rows, TextFormat { width: 80, style: Style::Plain });
-        let expected = "HOST    CONNECT  SUDO\ndb      ok       NO\n    sudo: refused\nh[1-2]  ok       ok\n\n2 of 3 hosts are ready\n";
+        let expected = "HOST    CONNECT  SUDO\ndb      ok       NO\n    sudo: refused\nm[1-2]  ok       NO\n    ssh HOST true\nh[1-2]  ok       ok\n\n2 of 5 hosts are ready\n";
         assert_eq!(text, expected);
     }
 }

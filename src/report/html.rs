@@ -149,7 +149,7 @@ fn reason_row(group: &Group) -> String {
         "<tr><td><span class=\"names\">{}</span>{count}</td><td>{}{step}</td><td>{}</td></tr>\n",
         names.join("<wbr>"),
         outcome_badge(group.first.outcome),
-        host::reason(group.first),
+        host::reason(&group.first),
     )
 }
 

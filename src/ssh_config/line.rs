@@ -2,6 +2,12 @@
 //!
 //! Pure. Limits: bytes that are no UTF-8 become U+FFFD; keywords that nothing here depends on are one variant.
 
+/// Characters that end a word. Any other blank, a no-break space for one, is a part of it.
+const BLANKS: [char; 2] = [' ', '\t'];
+
+/// Characters that ssh strips from the end of a line.
+const LINE_ENDS: [char; 4] = [' ', '\t', '\r', '\x0c'];
+
 /// A parsed line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
@@ -23,10 +29,10 @@ pub(super) enum Line {
 /// Parses a keyword, blanks or one `=`, then words that may be quoted, up to a comment.
 pub(super) fn parse_line(line: &[u8]) -> Line {
     let text = String::from_utf8_lossy(line);
-    let text = text.trim();
-    let end = text.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(text.len());
+    let text = text.trim_start_matches(BLANKS).trim_end_matches(LINE_ENDS);
+    let end = text.find(|c| c == '=' || BLANKS.contains(&c)).unwrap_or(text.len());
     let (keyword, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-    let rest = rest.trim_start();
+    let rest = rest.trim_start_matches(BLANKS);
     let rest = rest.strip_prefix('=').unwrap_or(rest);
     let keyword = keyword.trim_matches('"');
     let to_line: fn(Vec<String>) -> Line = match keyword.to_ascii_lowercase().as_str() {
@@ -47,11 +53,11 @@ pub(super) fn parse_line(line: &[u8]) -> Line {
 /// Splits a text into words; none where a quote is never closed.
 fn split_words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
-    let mut rest = text.trim_start();
+    let mut rest = text.trim_start_matches(BLANKS);
     while !rest.is_empty() && !rest.starts_with('#') {
         let (word, after) = split_word(rest)?;
         words.push(word);
-        rest = after.trim_start();
+        rest = after.trim_start_matches(BLANKS);
     }
     Some(words)
 }
@@ -69,7 +75,7 @@ fn split_word(text: &str) -> Option<(String, &str)> {
             }
             ('"' | '\'', None) => quote = Some(c),
             (_, Some(open)) if c == open => quote = None,
-            (_, None) if c.is_whitespace() => return Some((word, chars.as_str())),
+            (_, None) if BLANKS.contains(&c) => return Some((word, chars.as_str())),
             _ => word.push(c),
         }
     }
@@ -94,6 +100,10 @@ mod tests {
             ("Host a#b", host(&["a#b"])),
             ("Host a\\ b \\\"c", host(&["a b", "\"c"])),
             ("Host", host(&[])),
+            ("Host a\u{a0}b c", host(&["a\u{a0}b", "c"])),
+            ("Host a\x0cb c\x0c", host(&["a\x0cb", "c"])),
+            ("\u{a0}Host a", Line::Other),
+            ("Host\x0ca", Line::Other),
             ("Include ~/.ssh/a 'b c'", Line::Include(vec!["~/.ssh/a".into(), "b c".into()])),
             ("Match host a", Line::LeftToSsh),
             ("CanonicalizeHostname yes", Line::LeftToSsh),

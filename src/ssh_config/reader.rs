@@ -15,7 +15,7 @@ use super::{Alias, MAX_BYTES, MAX_FILES};
 use crate::disk;
 use crate::escape::escape_path;
 use crate::hostset::HostName;
-use crate::hostset::pattern::is_pattern;
+use crate::hostset::pattern::{is_pattern, matches};
 use crate::located::Located;
 use crate::message::InventoryMessage;
 
@@ -71,14 +71,15 @@ impl Reader {
     }
 
     /// Reads a file as [`Reader::read_file`] does, if it exists: ssh ignores a missing file unless it is that of
-    /// `-F`.
+    /// `-F`, and reads a folder as an empty file.
     fn read_if_exists(&mut self, file: &Path, folder: &Path, place: &str) -> Result<(), Located> {
         let is_missing = |error: &Located| {
             let cause = error.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
-            cause.is_some_and(|cause| cause.kind() == io::ErrorKind::NotFound)
+            let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+            cause.is_some_and(|cause| kinds.contains(&cause.kind()))
         };
         match self.read_file(file, folder, place) {
-            Err(error) if is_missing(&error) => Ok(()),
+            Err(error) if is_missing(&error) || file.is_dir() => Ok(()),
             other => other,
         }
     }
@@ -168,8 +169,10 @@ impl Reader {
     }
 
     fn add_aliases(&mut self, file: &Path, line: u64, names: Vec<String>) {
-        // Bytes that are not UTF-8 became U+FFFD: their name is lost.
-        let is_alias = |name: &str| !is_pattern(name) && !name.starts_with('!') && !name.contains('\u{fffd}');
+        // Bytes that are not UTF-8 became U+FFFD: their name is lost. ssh takes what stands before an `@` for a user.
+        let is_name = |name: &str| !is_pattern(name) && !name.contains(['@', '!', '\u{fffd}']);
+        let negated: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix('!')).collect();
+        let is_alias = |name: &str| is_name(name) && !negated.iter().any(|pattern| matches(pattern, name));
         let valid = names.iter().filter(|name| is_alias(name)).filter_map(|name| HostName::parse(name).ok());
         for name in valid {
             if self.seen.insert(name.clone()) {

@@ -26,11 +26,47 @@ fn names_are_aliases_and_patterns_are_not() {
 }
 
 #[test]
+fn the_names_of_a_host_line_are_those_that_ssh_matches() {
+    let lines = [
+        "Host x y",
+        "Host op@x y",
+        "Host !x x y",
+        "Host x y !x",
+        "Host x xy y !x*",
+        "Host a\u{a0}x y",
+        "Host a\x0cx y\x0c",
+        "Host a\x0bx y",
+        "Host \u{a0} x\ty",
+        "Host a\rx y\r",
+    ];
+    for line in lines {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config");
+        std::fs::write(&config, format!("{line}\n  Port 77\n")).unwrap();
+        let found = list_aliases(Some(&config)).unwrap();
+        let found: Vec<&str> = found.iter().map(|alias| &*alias.name).collect();
+        let is_known = |name: &str| {
+            let ssh = std::process::Command::new("ssh")
+                .arg("-G")
+                .arg("-F")
+                .arg(&config)
+                .args(["--", name])
+                .output();
+            String::from_utf8_lossy(&ssh.unwrap().stdout).contains("\nport 77\n")
+        };
+        assert!(!found.iter().any(|name| name.contains('@')), "{line:?}");
+        for name in ["x", "y", "a", "xy", "!x"] {
+            assert_eq!(found.contains(&name), is_known(name), "{name} of {line:?}");
+        }
+    }
+}
+
+#[test]
 fn includes_are_followed_as_ssh_does() {
     let files = [
         (
             "config",
-            "Host a\n  Include conf.d/* ~/.ssh/own \"with blank\"\nMatch all\nInclude absent nested/*/[hx]*.conf\n",
+            "Host a\n  Include conf.d/* ~/.ssh/own \"with blank\"\nMatch all\nInclude absent conf.d/folder conf.d/20/x nested/*/[hx]*.conf\n",
         ),
         ("conf.d/20", "Host c"),
         ("conf.d/10", "Host b\nInclude deep"),
@@ -41,6 +77,7 @@ fn includes_are_followed_as_ssh_does() {
         ("nested/one/h1.conf", "Host n1"),
         ("nested/two/h2.conf", "Host n2"),
         ("nested/two/h3", "Host n3"),
+        ("conf.d/folder/own", "Host inside"),
     ];
     assert_eq!(names(&files), ["a", "b", "deep", "c", "own", "blank", "n1", "n2"]);
 }

@@ -33,7 +33,7 @@ fn line_number(job: &Job, key: &str) -> usize {
 }
 
 /// Key, value, and what the message must hold besides the line number.
-const INVALID: [(&str, &str, &str); 54] = [
+const INVALID: [(&str, &str, &str); 64] = [
     ("script.instal", "\"/opt\"", "install"),
     ("scripts.file", "\"x\"", "script"),
     ("colour", "true", "unknown field"),
@@ -49,7 +49,7 @@ const INVALID: [(&str, &str, &str); 54] = [
     ("ssh.config", "\"nowhere\"", "nowhere"),
     ("script.file", "\"nowhere.sh\"", "nowhere.sh"),
     ("script.file", "\"/tmp\"", "not a regular file"),
-    ("script.args", "\"SOC_PRODUCTION\"", "sequence"),
+    ("script.args", "\"SOC_PRODUCTION tout\"", "args takes a list; write [\"SOC_PRODUCTION\", \"tout\"]"),
     ("script.mode", "\"rwxr-xr-x\"", "775"),
     ("script.mode", "\"79\"", "775"),
     ("script.mode", "\"778\"", "775"),
@@ -62,7 +62,7 @@ const INVALID: [(&str, &str, &str); 54] = [
     ("script.supervise", "\"yes\"", "boolean"),
     ("collect.files", "[]", "name what comes back"),
     ("collect.files", "[\"fichier_*log.txt\"]", "absolute"),
-    ("collect.files", "\"/tmp/x\"", "sequence"),
+    ("collect.files", "\"/tmp/x\"", "files takes a list; write [\"/tmp/x\"]"),
     ("collect.layout", "\"by_host\"", "by-host"),
     ("collect.max_file", "\"huge\"", "10MiB"),
     ("collect.max_host", "-1", "quotes"),
@@ -73,12 +73,26 @@ const INVALID: [(&str, &str, &str); 54] = [
     ("targets.hosts", "[\"machine[1-\"]", "machine[1-"),
     ("targets.hosts", "[\"$(id)\"]", "$"),
     ("targets.hosts", "[1]", "string"),
+    ("targets.hosts", "\"a b[1,2];c\"", "hosts takes a list; write [\"a\", \"b[1,2]\", \"c\"]"),
+    ("targets.hosts", "[\"a:22\"]", "targets.hosts: a:22: holds a port; write a;"),
+    ("targets.hosts", "[\"a\", \"n{1..3}\"]", "targets.hosts: n{1..3}: is no range here; write n[1-3]"),
+    ("targets.hosts", "[\"@hosts.txt\"]", "a file of hosts is named on the command line"),
+    ("targets.exclude", "[\"n1;n2\"]", "targets.exclude: n1;n2: holds a blank, `,`, `;` or `|`"),
+    ("targets.exclude", "\"n1\"", "exclude takes a list; write [\"n1\"]"),
     ("targets.exclude", "[\"a b\"]", "blank"),
-    ("mail.to", "[\"nobody\"]", "nobody"),
+    ("mail.to", "[\"root\"]", "\"root@localhost\" is the mailbox on this machine"),
+    ("mail.to", "[\"a@x.fr, b@y.fr\"]", "several addresses; write [\"a@x.fr\", \"b@y.fr\"]"),
+    ("mail.to", "[\"a@x.fr;b@y.fr\"]", "several addresses; write [\"a@x.fr\", \"b@y.fr\"]"),
+    ("mail.to", "[\"a@x.fr b@y.fr\"]", "several addresses; write [\"a@x.fr\", \"b@y.fr\"]"),
     ("mail.to", "[\"a b@example.fr\"]", "a b@example.fr"),
+    ("mail.to", "[\"A <a@x.fr>, B <b@y.fr>\"]", "write one address in each string"),
     ("mail.to", "[\"a@example.fr\\r\\nBcc: b@example.fr\"]", "not valid"),
     ("mail.to", "[]", "name who"),
-    ("mail.to", "\"a@example.fr\"", "sequence"),
+    (
+        "mail.to",
+        "\"a@example.fr, b@example.fr\"",
+        "to takes a list; write [\"a@example.fr\", \"b@example.fr\"]",
+    ),
     ("mail.from", "\"recolte@\"", "recolte@"),
     ("mail.transport", "\"pigeon\"", "smtp"),
     ("mail.transport", "\"smtp://\"", "smtp://"),
@@ -155,10 +169,10 @@ fn a_password_in_clear_is_refused() {
 fn a_job_file_that_is_missing_or_no_toml_is_refused() {
     let gateway = Gateway::new();
     let torn = gateway.write_file("torn.toml", "name = \"JGE\"\n[script\n");
-    let binary = gateway.write_file("binary.toml", b"name = \"\xff\"\n");
+    let binary = gateway.write_file("binary.toml", b"# r\xc3\xa9colte\nname = \"caf\xe9\"\n");
     for (file, expected) in [
         (torn.to_str().unwrap(), "torn.toml:2: "),
-        (binary.to_str().unwrap(), "binary.toml"),
+        (binary.to_str().unwrap(), "binary.toml:2: is not UTF-8 text; save it as UTF-8"),
         ("nowhere.toml", "nowhere.toml"),
         ("/tmp", "not a regular file"),
         ("/dev/zero", "not a regular file"),
@@ -173,11 +187,43 @@ fn a_job_file_that_is_missing_or_no_toml_is_refused() {
 }
 
 #[test]
+fn a_script_that_no_host_could_run_is_refused() {
+    let gateway = Gateway::new();
+    for (content, said) in [
+        (&b"#!/bin/sh\r\ntrue\r\n"[..], "carriage return, as Windows writes them; convert it: sed -i"),
+        (b"\xef\xbb\xbf#!/bin/sh\n", "begins with a byte order mark"),
+        (b"\xff\xfe#\0!\0", "is UTF-16"),
+        (b"#\0!\0/\0b\0", "is UTF-16"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"PK\x03\x04\x14\0", "is a zip archive"),
+    ] {
+        let file = gateway.write_file("supplied.sh", content);
+        for (subcommand, options) in [("run", &[][..]), ("run", &["--dry-run"]), ("check", &[])] {
+            let job = gateway.job_for(&["host1"]).set("script.file", file.as_path());
+            let job = job.subcommand(subcommand).options(options);
+            let place = format!("JGE.toml:{}: script.file: ", line_number(&job, "file"));
+            let run = gateway.run(&job);
+            assert_refused(&run, &job);
+            assert!(
+                run.stderr.contains(&place) && run.stderr.contains(said),
+                "{subcommand} {content:?}: {run}"
+            );
+        }
+    }
+}
+
+#[test]
 fn invalid_arguments_are_refused() {
     let gateway = Gateway::new();
     for (options, expected) in [
         (&["--hosts", "-x"][..], "begins with `-`"),
         (&["--hosts", "@/nowhere"], "/nowhere"),
+        (&["--hosts", "^hosts.txt"], "--hosts: ^hosts.txt: names no host; a file of hosts is named"),
+        (&["--hosts", "a,[::1]:22"], "--hosts: [::1]:22: holds a port; write ::1;"),
+        (&["--hosts", "a[01:50]"], "--hosts: a[01:50]: is no range here; write a[01-50]"),
+        (&["--only", "n[1-9]!n3"], "--only: n[1-9]!n3: `!` excludes nothing here"),
+        (&["--exclude", "n{1,2}"], "--exclude: n{1,2}: is no range here; write n[1,2]"),
         (&["--hosts", "machine[1-x]"], "machine[1-x]"),
         (&["--parallel", "0"], "parallel"),
         (&["-p", "many"], "many"),
@@ -195,6 +241,7 @@ fn invalid_arguments_are_refused() {
     let job = gateway.job_for(&["host1"]).env("LIST_SERVEUR", "a;b");
     let run = gateway.run(&job);
     assert_refused(&run, &job);
+    assert!(run.stderr.contains("$LIST_SERVEUR: a;b: holds a blank, `,`, `;` or `|` between names"), "{run}");
     for args in [&["harvest"][..], &[], &["run", "a", "b"]] {
         gateway.run_args(args).assert_exit_code(2);
     }

@@ -148,3 +148,19 @@ fn an_interrupted_run_ends_the_scripts_and_exits_with_130() {
     }
     assert!(unpack(&run.path("JGE.tar.gz")).contains_key("JGE/h1/fichier_log.txt"));
 }
+
+#[test]
+fn a_parent_that_ignores_the_ends_of_its_children_does_not_matter() {
+    let lab = Lab::with(&["h1"]);
+    let sendmail = lab.write_file("sendmail", "#!/bin/sh\ncat >sent\n");
+    lab.sh(&format!("chmod +x {}", sendmail.display()));
+    let path = format!("{}:{}", sendmail.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let job = lab.job().set("mail.to", &["a@example.fr"]).set("mail.from", "b@example.fr").env("PATH", &path);
+    // dash takes this trap back before it starts a program.
+    let mut command = lab.command("/bin/bash");
+    command.args(["-c", "trap '' CHLD; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_recolte")]);
+    let run = lab.wait_checked(lab.start_with(command, &job));
+    run.assert_succeeded();
+    assert_eq!(run.report()["mail"]["sent"], true, "{run}");
+    assert!(job.folder().join("sent").exists(), "{run}");
+}

@@ -37,7 +37,7 @@ fn try_separator(
     separator: u8,
 ) -> ((bool, usize), Result<RegisterHosts, Located>) {
     let mut rows = Rows::new(register, place, InventoryMessage::Line);
-    let read = add_records(&mut rows, text, separator, place);
+    let read = add_records(&mut rows, text, separator, place).and_then(|()| rows.choose_header());
     let has_column_twice = |error: &Located| {
         matches!(*error.kind, Message::Inventory(InventoryMessage::RegisterColumnTwice { .. }))
     };

@@ -15,13 +15,22 @@ use crate::message::InventoryMessage;
 /// The most bytes that a spreadsheet may unpack to.
 const MAX_UNPACKED: u64 = 1 << 30;
 
+/// Parts that only archives of other kinds have, and what these are.
+const OTHER_FORMATS: [(&str, &str); 4] = [
+    ("xl/workbook.bin", "a binary workbook (.xlsb)"),
+    ("word/document.xml", "a text document"),
+    ("ppt/presentation.xml", "a presentation"),
+    ("Index/Document.iwa", "a document of Numbers or Pages"),
+];
+
 /// The shortest string of XLSX, `<si/>`, in bytes.
 const SHORTEST_STRING: u64 = 5;
 
 /// Checks a spreadsheet before it is parsed.
 ///
 /// # Errors
-/// The archive is broken, unpacks to more than [`MAX_UNPACKED`], or gives a wrong count of strings.
+/// The archive is broken, unpacks to more than [`MAX_UNPACKED`], is of another kind, or gives a wrong count
+/// of strings.
 pub(super) fn check_package(content: &[u8], place: &str) -> Result<(), Located> {
     let damaged = |error: ZipError| Located::with_source(place, InventoryMessage::RegisterDamaged, error);
     let mut archive = ZipArchive::new(Cursor::new(content)).map_err(damaged)?;
@@ -29,7 +38,12 @@ pub(super) fn check_package(content: &[u8], place: &str) -> Result<(), Located> 
     for nth in 0..archive.len() {
         let part = archive.by_index(nth).map_err(damaged)?;
         unpacked = unpacked.saturating_add(part.size());
-        let is_strings = part.name().map_err(damaged)?.to_ascii_lowercase().ends_with("sharedstrings.xml");
+        let name = part.name().map_err(damaged)?;
+        if let Some((_, what)) = OTHER_FORMATS.iter().find(|(part, _)| name == *part) {
+            let what = (*what).to_owned();
+            return Err(Located::new(place, InventoryMessage::RegisterOtherFormat { what }));
+        }
+        let is_strings = name.to_ascii_lowercase().ends_with("sharedstrings.xml");
         if is_strings && !counts_possible_strings(part).map_err(|error| damaged(error.into()))? {
             return Err(Located::new(place, InventoryMessage::RegisterStringsMiscounted));
         }

@@ -1,13 +1,14 @@
 //! Selects the machines of a register from its rows of cells, one row at a time.
 //!
-//! The first row among [`HEADER_ROWS`] that holds every heading asked for is the header; rows above it (titles,
-//! dates) are skipped. Limits: knows no file format, and keeps no more of a row than the name.
+//! The first row with at most [`HEADER_ROWS`] above it that holds every heading asked for is the header; rows above
+//! it (titles, dates) are skipped. Limits: knows no file format, and keeps no more of a row than the name.
 
 use std::collections::HashMap;
 
+use super::cell::{NOT_COMPUTED, count_filled, is_formula_error, join_shortened, normalize};
 use super::{Register, RegisterHosts};
 use crate::escape::escape_head;
-use crate::hostset::HostName;
+use crate::hostset::{HostName, check_spelling};
 use crate::located::Located;
 use crate::message::InventoryMessage;
 
@@ -16,9 +17,6 @@ const HEADER_ROWS: usize = 50;
 
 /// The most rows of a register: all that a spreadsheet can have.
 const MAX_ROWS: u64 = 1 << 20;
-
-/// The most rows, values or columns that a message lists.
-const MAX_LISTED: usize = 30;
 
 /// The last row of merged cells, by the row and the column of the first cell.
 pub(super) type Merges = HashMap<(u64, usize), u64>;
@@ -35,8 +33,8 @@ pub(super) struct Rows {
     pub(super) hint: String,
     /// The cells that are merged downwards; none if the format does not say which are merged.
     pub(super) merges: Option<Merges>,
-    /// The rows before the header.
-    head: Vec<Vec<String>>,
+    /// The first rows with their numbers, until the header is chosen among them.
+    head: Vec<(u64, Vec<String>)>,
     /// The column of the machines, then those of the filters; empty until the header is found.
     columns: Vec<RegisterColumn>,
     /// The number of rows below the header that are not empty.
@@ -72,7 +70,7 @@ impl Rows {
 
     /// Returns the most cells that a row before the header has.
     pub(super) fn width(&self) -> usize {
-        self.head.iter().map(Vec::len).max().unwrap_or(0)
+        self.head.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0)
     }
 
     /// Adds a note for people.
@@ -88,15 +86,47 @@ impl Rows {
         if self.has_header() {
             return self.add_machine(number, &cells);
         }
-        self.columns = self.find_columns(&cells)?;
-        if !self.has_header() {
-            self.head.push(cells);
+        if self.head.len() > HEADER_ROWS {
+            let is_header = !self.find_columns(&cells)?.is_empty();
+            return self.refuse(
+                is_header.then_some(InventoryMessage::RegisterHeaderTooLow { number, max: HEADER_ROWS }),
+            );
         }
-        if self.head.len() > HEADER_ROWS { Err(self.missing_column()) } else { Ok(()) }
+        self.head.push((number, cells));
+        if self.head.len() > HEADER_ROWS { self.choose_header() } else { Ok(()) }
+    }
+
+    /// Chooses the header among the first rows, if it has not been chosen, and adds the machines below it.
+    pub(super) fn choose_header(&mut self) -> Result<(), Located> {
+        if self.has_header() {
+            return Ok(());
+        }
+        let mut headers = Vec::new();
+        for (at, (number, cells)) in self.head.iter().enumerate() {
+            let (columns, filled) = (self.find_columns(cells)?, count_filled(cells));
+            headers.extend((!columns.is_empty()).then_some((filled, at, *number, columns)));
+        }
+        // A heading that stands alone above a row with all of them is a title.
+        if let [(1, ..), (2.., ..), ..] = headers[..] {
+            headers.remove(0);
+        }
+        let mut headers = headers.into_iter();
+        let Some((filled, at, number, columns)) = headers.next() else { return Ok(()) };
+        let places = |columns: &[RegisterColumn]| columns.iter().map(|column| column.at).collect::<Vec<_>>();
+        let again = headers.find(|(more, _, _, others)| *more > filled || places(others) == places(&columns));
+        self.columns = columns;
+        self.refuse(again.map(|(_, _, again, _)| InventoryMessage::RegisterHeaderTwice { number, again }))?;
+        let rows = std::mem::take(&mut self.head);
+        rows.iter().skip(at + 1).try_for_each(|(number, cells)| self.add_machine(*number, cells))
+    }
+
+    fn refuse(&self, fault: Option<InventoryMessage>) -> Result<(), Located> {
+        fault.map_or(Ok(()), |kind| Err(Located::new(&self.place, kind)))
     }
 
     /// Returns the machines, once there are no more rows.
     pub(super) fn finish(mut self) -> Result<RegisterHosts, Located> {
+        self.choose_header()?;
         if !self.has_header() {
             return Err(self.missing_column());
         }
@@ -135,15 +165,18 @@ impl Rows {
             |row: &[String], heading: &str| row.iter().any(|cell| normalize(cell) == normalize(heading));
         let likeness = |row: &&Vec<String>| {
             let found = headings.iter().filter(|heading| has(row, heading)).count();
-            (found, row.iter().filter(|cell| !cell.trim().is_empty()).count())
+            (found, count_filled(row))
         };
+        let head: Vec<&Vec<String>> = self.head.iter().map(|(_, cells)| cells).collect();
         // Reversed, since max_by_key takes the last of equal rows, and the first is meant.
-        let best = self.head.iter().rev().max_by_key(likeness).map_or(&[][..], Vec::as_slice);
+        let best = head.iter().copied().rev().max_by_key(likeness).map_or(&[][..], Vec::as_slice);
         let absent = headings.iter().copied().find(|heading| !has(best, heading));
         let column = escape_head(absent.unwrap_or(&self.register.host));
         let columns = join_shortened(best.iter().filter(|cell| !cell.trim().is_empty()));
         let hint = self.hint.clone();
-        let kind = if columns.is_empty() {
+        let kind = if headings.iter().all(|heading| head.iter().any(|row| has(row, heading))) {
+            InventoryMessage::RegisterHeaderInSeveralRows
+        } else if columns.is_empty() {
             InventoryMessage::RegisterLacksColumns { column, hint }
         } else {
             InventoryMessage::RegisterLacksColumn { column, columns, hint }
@@ -165,6 +198,10 @@ impl Rows {
         let mut host = String::new();
         for (nth, column) in self.columns.iter_mut().enumerate() {
             let text = column.text(number, cells, self.merges.as_ref());
+            if text == NOT_COMPUTED {
+                let column = column.heading.clone();
+                return Err(fail(InventoryMessage::RegisterFormulaNotComputed { column }));
+            }
             if is_formula_error(&text) {
                 let column = column.heading.clone();
                 return Err(fail(InventoryMessage::RegisterFormulaError { column, text }));
@@ -178,7 +215,12 @@ impl Rows {
             (false, _) => {}
             (true, true) => self.nameless.push(number),
             (true, false) => {
-                let host = HostName::parse(&host).map_err(|error| {
+                if host.contains('-') && host.parse::<jiff::civil::Date>().is_ok() {
+                    let column = self.register.host.clone();
+                    return Err(fail(InventoryMessage::RegisterCellIsDate { column, date: host }));
+                }
+                let name = check_spelling(&host).and_then(|()| HostName::parse(&host));
+                let host = name.map_err(|error| {
                     let column = self.register.host.clone();
                     Located {
                         source: Some(error.into()),
@@ -254,31 +296,4 @@ impl RegisterColumn {
         let value = self.values.iter_mut().find(|(value, _)| *value == text);
         value.map(|(_, seen)| *seen = true).is_some()
     }
-}
-
-/// Normalizes a cell for comparison: blanks trimmed and joined, lower case, French booleans as the file stores them.
-pub(super) fn normalize(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    match text.as_str() {
-        "vrai" => "true".to_owned(),
-        "faux" => "false".to_owned(),
-        _ => text,
-    }
-}
-
-/// Checks whether a cell shows a formula's error: `#N/A`, `#REF!`, `#NOM?`, `Err:502`.
-fn is_formula_error(text: &str) -> bool {
-    let ends = ["!", "?", "/A", "/D"].iter().any(|end| text.ends_with(end));
-    text.starts_with('#') && ends || text.strip_prefix("Err:").is_some_and(|code| code.parse::<u16>().is_ok())
-}
-
-/// Joins the first items with commas, each escaped and shortened.
-pub(super) fn join_shortened<T: ToString>(items: impl Iterator<Item = T>) -> String {
-    let mut shown: Vec<String> =
-        items.take(MAX_LISTED + 1).map(|item| escape_head(item.to_string().trim())).collect();
-    if shown.len() > MAX_LISTED {
-        shown.truncate(MAX_LISTED);
-        shown.push("…".to_owned());
-    }
-    shown.join(", ")
 }

@@ -117,6 +117,189 @@ fn bent(file: &str, part: &str, change: impl Fn(String) -> String) -> Vec<u8> {
     into.finish().unwrap().into_inner()
 }
 
+/// A ZIP archive of these parts.
+fn package(parts: &[(&str, &str)]) -> Vec<u8> {
+    let mut into = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, content) in parts {
+        into.start_file(*name, stored).unwrap();
+        std::io::Write::write_all(&mut into, content.as_bytes()).unwrap();
+    }
+    into.finish().unwrap().into_inner()
+}
+
+/// An XLSX file whose one sheet holds these rows; the style 1 is a date, 2 a date with its time. Behind `chart`, the
+/// sheet stands second, after a sheet that is a chart.
+fn xlsx(rows: &str, chart: bool) -> Vec<u8> {
+    const TYPES: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let id = |sheet: &str, nth: u8| format!("<sheet name='{sheet}' sheetId='{nth}' r:id='rId{nth}'/>");
+    let relation = |nth: u8, kind: &str, target: &str| {
+        format!("<Relationship Id='rId{nth}' Type='{TYPES}/{kind}' Target='{target}'/>")
+    };
+    let first = if chart { id("Graphique", 2) } else { String::new() };
+    let office = relation(1, "officeDocument", "xl/workbook.xml");
+    package(&[
+        ("_rels/.rels", &format!("<Relationships>{office}</Relationships>")),
+        (
+            "xl/workbook.xml",
+            &format!("<workbook xmlns:r='{TYPES}'><sheets>{first}{}</sheets></workbook>", id("M", 1)),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            &format!(
+                "<Relationships>{}{}{}</Relationships>",
+                relation(1, "worksheet", "worksheets/sheet1.xml"),
+                relation(2, "chartsheet", "chartsheets/sheet1.xml"),
+                relation(3, "styles", "styles.xml")
+            ),
+        ),
+        (
+            "xl/styles.xml",
+            "<styleSheet><cellXfs><xf numFmtId='0'/><xf numFmtId='14'/><xf numFmtId='22'/></cellXfs></styleSheet>",
+        ),
+        ("xl/chartsheets/sheet1.xml", "<chartsheet><drawing r:id='rId1'/></chartsheet>"),
+        ("xl/worksheets/sheet1.xml", &format!("<worksheet><sheetData>{rows}</sheetData></worksheet>")),
+    ])
+}
+
+/// A row of XLSX; a cell that is no tag is a text.
+fn row(number: u32, cells: &[&str]) -> String {
+    let cell = |text: &&str| match text.starts_with('<') {
+        true => (*text).to_owned(),
+        false => format!("<c t='inlineStr'><is><t>{text}</t></is></c>"),
+    };
+    format!("<row r='{number}'>{}</row>", cells.iter().map(cell).collect::<String>())
+}
+
+/// Reads a register; its machines are in the column `Serveur`. Returns their names, or the error.
+fn read_bytes(file: &str, content: Vec<u8>, filters: &[(&str, &str)]) -> String {
+    let filters = filters.iter().map(|(heading, value)| ((*heading).to_owned(), vec![(*value).to_owned()]));
+    let register =
+        Register { file: file.into(), sheet: None, host: "Serveur".into(), filters: filters.collect() };
+    match parse_content(&register, file, content) {
+        Ok(found) => found.hosts.iter().map(|host| host.to_string()).collect::<Vec<_>>().join(" "),
+        Err(error) => crate::escape::error_chain(&error),
+    }
+}
+
+#[test]
+fn the_header_is_the_row_that_holds_the_headings_and_stands_once() {
+    let csv = |text: &str| read_bytes("r.csv", text.as_bytes().to_vec(), &[]);
+    // A title is no header, whatever stands between.
+    assert_eq!(csv("Serveur;;\nMis à jour le;12/03\n\nN°;Serveur;IP\n1;a;x\n2;b;y\n"), "a b");
+    assert_eq!(csv("Serveur\nN°;Serveur\n1;a\n"), "a");
+    // A cell like the heading is no heading.
+    assert_eq!(csv("Nom;Serveur;Type\nx;a;Serveur\ny;b;Poste\n"), "a b");
+    assert_eq!(csv("Serveur\na\n"), "a");
+    let twice = csv("Serveur;IP\na;1\nServeur;IP\nb;2\n");
+    assert!(twice.contains("its headings stand in row 1 and again in row 3; keep one"), "{twice}");
+    let fuller = csv("Serveur;12/03/2026\nN°;Serveur;IP\n1;a;x\n");
+    assert!(fuller.contains("its headings stand in row 1 and again in row 2"), "{fuller}");
+    let titles = |count: usize| csv(&format!("{}Serveur;IP\na;1\n", "titre;\n".repeat(count)));
+    assert_eq!(titles(50), "a");
+    let low = titles(51);
+    assert!(low.contains("stand in row 52, below the first 50 rows that may be titles; delete"), "{low}");
+    assert!(csv("Nom\na\n").contains("has no column `Serveur`; it has Nom"));
+}
+
+#[test]
+fn headings_in_two_rows_are_named_as_the_reason() {
+    let merged = [row(1, &["Serveur", "Parc"]), row(2, &["<c/>", "Groupe"]), row(3, &["a", "A"])].concat();
+    let said = read_bytes("r.xlsx", xlsx(&merged, false), &[("Groupe", "A")]);
+    assert!(
+        said.contains("its headings stand in several rows; write all that the job names in one row"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_formula_without_a_value_is_named_as_the_reason() {
+    let formula = "<c t='str'><f>A1</f></c>";
+    let rows =
+        |name, group| [row(1, &["Serveur", "Groupe"]), row(2, &["a", "A"]), row(3, &[name, group])].concat();
+    let said = |name, group| read_bytes("r.xlsx", xlsx(&rows(name, group), false), &[("Groupe", "A")]);
+    let reason =
+        "has no value, as no office has computed it; open it in LibreOffice or Excel and save it again";
+    assert_eq!(
+        said("b", formula),
+        format!("r.xlsx, sheet M, row 3: the formula in column `Groupe` {reason}")
+    );
+    assert_eq!(
+        said(formula, "A"),
+        format!("r.xlsx, sheet M, row 3: the formula in column `Serveur` {reason}")
+    );
+    let shared = "<c t='str'><f t='shared' si='0'/></c>";
+    assert_eq!(said("b", shared), format!("r.xlsx, sheet M, row 3: the formula in column `Groupe` {reason}"));
+    assert_eq!(said("b", "<c t='str'><f>A1</f><v>A</v></c>"), "a b");
+    assert_eq!(said("b", "<c t='str'><f>A1</f><v></v></c>"), "a", "the office computed an empty text");
+    let bare = |xml: String| {
+        xml.replacen("<table:table-cell office:value-type=\"string\" calcext:value-type=\"string\"><text:p>serveur2</text:p>", "<table:table-cell table:formula=\"of:=A1\">", 1)
+    };
+    let register = Register {
+        file: "r.ods".into(),
+        sheet: Some("Machines".into()),
+        host: "Machine".into(),
+        ..Register::default()
+    };
+    let said = parse_content(&register, "r.ods", bent("referentiel.ods", "content.xml", bare))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(said, format!("r.ods, sheet Machines, row 5: the formula in column `Machine` {reason}"));
+}
+
+#[test]
+fn a_date_is_a_value_as_in_ods_and_no_name() {
+    let (date, moment) = ("<c s='1'><v>46093</v></c>", "<c s='2'><v>46093.5</v></c>");
+    let rows = |name| [row(1, &["Serveur", "Vu"]), row(2, &["a", date]), row(3, &[name, moment])].concat();
+    let said = |name, seen| read_bytes("r.xlsx", xlsx(&rows(name), false), &[("Vu", seen)]);
+    assert_eq!(said("b", "2026-03-12"), "a");
+    assert_eq!(said("b", "2026-03-12T12:00:00"), "b");
+    let refused = said(date, "2026-03-12T12:00:00");
+    assert!(
+        refused.contains("row 3: column `Serveur` holds 2026-03-12, a date, not a name; give"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_chart_is_no_sheet_to_read() {
+    let rows = [row(1, &["Serveur"]), row(2, &["a"])].concat();
+    assert_eq!(read_bytes("r.xlsx", xlsx(&rows, true), &[]), "a");
+}
+
+#[test]
+fn files_of_other_formats_are_named() {
+    let mimetype = "application/vnd.oasis.opendocument.";
+    let spreadsheet = format!("{mimetype}spreadsheet");
+    let encrypted = "<manifest:manifest><manifest:file-entry manifest:full-path='content.xml'>\
+                     <manifest:encryption-data/></manifest:file-entry></manifest:manifest>";
+    let text = package(&[("mimetype", &format!("{mimetype}text")), ("content.xml", "<x/>")]);
+    let locked =
+        package(&[("mimetype", &spreadsheet), ("content.xml", "?"), ("META-INF/manifest.xml", encrypted)]);
+    let fods = std::fs::read(data("referentiel.fods")).unwrap();
+    let cases = [
+        ("r.xlsb", package(&[("xl/workbook.bin", "")]), "a binary workbook (.xlsb)"),
+        ("r.docx", package(&[("word/document.xml", "")]), "a text document"),
+        ("r.xlsx", package(&[("ppt/presentation.xml", "")]), "a presentation"),
+        ("r.numbers", package(&[("Index/Document.iwa", "")]), "a document of Numbers or Pages"),
+        ("r.ods", text, "a document, but no spreadsheet"),
+        ("r.ods", locked, "protected by a password"),
+        ("r.fods", fods, "XML or HTML, as .fods is"),
+        ("r.csv", b"\xef\xbb\xbf<?xml version='1.0'?>".to_vec(), "XML or HTML, as .fods is"),
+        ("r.xls", b"\n<html><table>".to_vec(), "XML or HTML, as .fods is"),
+    ];
+    for (file, content, what) in cases {
+        let said = format!("{file}: is {what}; save it as .xlsx, .ods or .csv");
+        assert_eq!(read_bytes(file, content, &[]), said);
+    }
+}
+
+#[test]
+fn accents_compare_composed() {
+    let csv = "Serveur;Socie\u{301}te\u{301}\na;Fore\u{302}ts\n".as_bytes().to_vec();
+    assert_eq!(read_bytes("r.csv", csv, &[("Société", "FORÊTS")]), "a");
+}
+
 #[test]
 fn wrong_counts_of_a_spreadsheet_reserve_no_memory() {
     let many = |xml: String| xml.replacen("uniqueCount=\"", "uniqueCount=\"9999999", 1);

@@ -118,7 +118,7 @@ fn row_cells(columns: &[Column], row: usize, group: &Group, style: Style) -> Str
 
 /// Returns the reason and the hint that stand below a row.
 fn reason_lines(group: &Group, format: TextFormat) -> Vec<String> {
-    let reason = phrases::describe_reason(group.first).unwrap_or_default();
+    let reason = phrases::describe_reason(&group.first).unwrap_or_default();
     let hint = group.first.hint.as_deref().map(phrases::bounded_message).unwrap_or_default();
     // Both end at the same column, four before the last, whatever their indent.
     let reason = layout::wrap_indented("  ", &reason, format.width.saturating_sub(2));

@@ -52,7 +52,7 @@ fn group_lines(group: &Group) -> Vec<String> {
     let end = if group.succeeded() {
         phrases::describe_files(&group.hosts)
     } else {
-        phrases::describe_failure(group.first, &group.hosts)
+        phrases::describe_failure(&group.first, &group.hosts)
     };
     let names = layout::limit_lines(layout::wrap_hosts(&names, WIDTH - 2), MAX_HOST_LINES);
     let mut lines = layout::hanging_indent("- ", &names);

@@ -99,8 +99,12 @@ impl Gateway {
 
     /// Starts recolte with a job.
     pub fn start(&self, job: &Job) -> Running {
+        self.start_with(self.command(env!("CARGO_BIN_EXE_recolte")), job)
+    }
+
+    /// Starts recolte with a job by a command that passes its arguments on.
+    pub fn start_with(&self, mut command: Command, job: &Job) -> Running {
         let streams = self.new_folder("streams");
-        let mut command = self.command(env!("CARGO_BIN_EXE_recolte"));
         command.args(job.arguments()).envs(job.environment()).current_dir(job.folder());
         command.stdout(File::create(streams.join("stdout")).unwrap());
         command.stderr(File::create(streams.join("stderr")).unwrap());
