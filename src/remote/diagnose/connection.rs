@@ -46,7 +46,9 @@ fn diagnose_proxy(known: &Evidence<'_>) -> Option<Diagnosis> {
     let said = said_by_host(&text);
     let refused = rule.cause == Cause::ConnectionLost && !said.is_empty();
     let login = || diagnose_login(&Evidence { stderr: said.as_bytes(), ..Evidence::default() });
-    let greeting = diagnose_greeting(known).or_else(|| refused.then(login));
+    let spoke = diagnose_greeting(known);
+    let words = if spoke.is_some() { words_of_ssh(&[known.stderr, known.stdout].concat()) } else { words };
+    let greeting = spoke.or_else(|| refused.then(login));
     let needs_name =
         matches!(rule.cause, Cause::HostKeyUnknown | Cause::AuthDenied | Cause::NoCommonAlgorithm);
     let hint = match (&greeting, jump) {

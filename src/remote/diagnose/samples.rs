@@ -121,6 +121,23 @@ fn what_a_jump_host_says_is_told_as_its_own() {
 }
 
 #[test]
+fn a_jump_host_that_bans_this_machine_is_quoted() {
+    let known = Evidence {
+        jump: Some("gate"),
+        stdout: b"Not allowed at this time\r\n",
+        stderr: b"kex_exchange_identification: read: Connection reset by peer\r\nConnection reset by 10.0.0.1 port 22\r\n",
+        ssh: PROXY_ENDED.as_bytes(),
+        ..Evidence::default()
+    };
+    let Diagnosis { cause, words, hint, transient } = diagnose(Step::Connect, &known);
+    assert_eq!((cause, transient), (JumpFailed, false));
+    assert!(
+        words.to_string().contains("Not allowed at this time")
+            && hint.to_string().contains("PerSourcePenalty")
+    );
+}
+
+#[test]
 fn the_hosts_own_words_outweigh_the_banner_of_a_jump_host() {
     let ssh = b"op@10.77.1.2: Permission denied (publickey).\r\n";
     let known = Evidence {
