@@ -46,7 +46,7 @@ const FILL: &str = "tmp=/tmp; [ ! -d /tmp-inst ] || { tmp=/tmp-inst/User_VIP; mk
                     mount -t tmpfs -o size=64k,mode=1777 none $tmp\n\
                     dd if=/dev/zero of=$tmp/x bs=1024 count=64 || :";
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 17] = [
     unreachable("nokey", "rm /home/User_VIP/.ssh/authorized_keys", "auth_denied", "authorized_keys"),
     // The test forgets its key.
     unreachable("stranger", ":", "host_key_unknown", "verify its key"),
@@ -75,6 +75,8 @@ const FAULTS: [Fault; 15] = [
         "login_failed",
         "usermod -s",
     ),
+    refused("setuid", "chmod u-s /usr/bin/sudo", "sudo_denied", "set-user-ID"),
+    refused("pam", "sed -i '1i auth requisite pam_deny.so' /etc/pam.d/su-l", "login_failed", "/etc/pam.d/su"),
     refused(
         "waits",
         "echo 'echo Which environment?; read -r env' >>/home/User_DollarU/.profile",
@@ -157,6 +159,12 @@ fn posix_hosts_do_the_job_and_each_fault_is_told() {
 }
 
 #[test]
+fn busybox_hosts_do_the_job_and_each_fault_is_told() {
+    // Its nologin ends after five seconds; its su asks neither PAM nor how old a password is.
+    check_profile("busybox", "9s", &["good", "expired", "pam"]);
+}
+
+#[test]
 fn french_hosts_do_the_job_and_each_fault_is_told() {
     check_profile("french", "3s", &["good"]);
 }
@@ -164,4 +172,22 @@ fn french_hosts_do_the_job_and_each_fault_is_told() {
 #[test]
 fn old_hosts_do_the_job_and_each_fault_is_told() {
     check_profile("old", "3s", &["good"]);
+}
+
+#[test]
+fn the_command_against_a_password_that_must_be_changed_leads_out() {
+    let expire = |user: &str| format!("sed -i '/^{user}/s/:19000:/:0:/' /etc/shadow");
+    let lab = Lab::builder(&["login", "run_as"])
+        .profile("hardened")
+        .setup("login", &expire("User_VIP"))
+        .setup("run_as", &expire("User_DollarU"))
+        .up();
+    let run = lab.run_checked(&job(&lab, "60s"));
+    for (host, step) in [("login", "upload"), ("run_as", "execute")] {
+        let report = run.host(host);
+        report.assert_ended("failed", step, "password_expired").assert_hint("chage ");
+        let hint = report.field("hint");
+        lab.host_sh(host, &hint[hint.find("chage ").unwrap()..]);
+    }
+    lab.run_checked(&job(&lab, "60s")).assert_succeeded();
 }
