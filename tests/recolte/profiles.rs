@@ -1,0 +1,193 @@
+//! The whole job, `check` and the commonest faults on each profile of the lab (docs/lab.md).
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::lab::{Job, Lab, Run, unpack};
+
+/// A host with a fault.
+struct Fault {
+    host: &'static str,
+    /// Makes the fault, on the host.
+    setup: &'static str,
+    /// Outcome, step and cause.
+    ended: [&'static str; 3],
+    /// The item of `check` that finds the fault; empty where only a script does.
+    item: &'static str,
+    hint: &'static str,
+}
+
+const fn unreachable(
+    host: &'static str,
+    setup: &'static str,
+    cause: &'static str,
+    hint: &'static str,
+) -> Fault {
+    Fault { host, setup, ended: ["unreachable", "connect", cause], item: "connect", hint }
+}
+
+const fn failed(
+    host: &'static str,
+    setup: &'static str,
+    [step, cause]: [&'static str; 2],
+    item: &'static str,
+    hint: &'static str,
+) -> Fault {
+    Fault { host, setup, ended: ["failed", step, cause], item, hint }
+}
+
+const fn refused(host: &'static str, setup: &'static str, cause: &'static str, hint: &'static str) -> Fault {
+    failed(host, setup, ["execute", cause], "sudo", hint)
+}
+
+/// Leaves no room where the login user's /tmp is.
+const FILL: &str = "tmp=/tmp; [ ! -d /tmp-inst ] || { tmp=/tmp-inst/User_VIP; mkdir $tmp; }\n\
+                    mount -t tmpfs -o size=64k,mode=1777 none $tmp\n\
+                    dd if=/dev/zero of=$tmp/x bs=1024 count=64 || :";
+
+const FAULTS: [Fault; 17] = [
+    unreachable("nokey", "rm /home/User_VIP/.ssh/authorized_keys", "auth_denied", "authorized_keys"),
+    // The test forgets its key.
+    unreachable("stranger", ":", "host_key_unknown", "verify its key"),
+    unreachable("closed", ": >/etc/ssh/sshd_not_to_be_run", "refused", "sshd"),
+    failed("readonly", "chmod 755 /tmp", ["upload", "staging_denied"], "staging", "script.staging"),
+    failed("full", FILL, ["upload", "disk_full"], "staging", "make room"),
+    failed("nofolder", "rm -r /opt/script", ["install", "install_denied"], "install", "script.install"),
+    refused("closedfolder", "chmod 700 /opt/script", "not_executable", "enter every folder"),
+    refused("nosudo", "rm /etc/sudoers.d/vip", "sudo_denied", "recolte sudoers"),
+    refused(
+        "nouser",
+        "sed -i /^User_DollarU/d /etc/passwd /etc/shadow",
+        "no_such_user",
+        "create User_DollarU",
+    ),
+    refused("expired", "sed -i '/^User_DollarU/s/:19000:/:0:/' /etc/shadow", "password_expired", "renew"),
+    refused(
+        "nologin",
+        "sed -i '/^User_DollarU/s,[^:]*$,/usr/sbin/nologin,' /etc/passwd",
+        "account_locked",
+        "a login shell",
+    ),
+    refused(
+        "noshell",
+        "sed -i '/^User_DollarU/s,[^:]*$,/bin/none,' /etc/passwd",
+        "login_failed",
+        "usermod -s",
+    ),
+    refused("setuid", "chmod u-s /usr/bin/sudo", "sudo_denied", "set-user-ID"),
+    refused("pam", "sed -i '1i auth requisite pam_deny.so' /etc/pam.d/su-l", "login_failed", "/etc/pam.d/su"),
+    refused(
+        "waits",
+        "echo 'echo Which environment?; read -r env' >>/home/User_DollarU/.profile",
+        "login_stuck",
+        "what it waits for",
+    ),
+    failed("exits", ":", ["execute", "script_failed"], "", "stderr"),
+    failed("silent", ":", ["collect", "no_file"], "", "write elsewhere"),
+];
+
+/// Does what its host is there for.
+const SCRIPT: &str = "#!/bin/sh\ncase $(uname -n) in\nsilent) exit 0 ;;\nexits) exit 3 ;;\nesac\n\
+                      echo \"$(uname -n) $1\" >/tmp/fichier_log.txt\n";
+
+/// The folder of the script where users may not enter each other's homes.
+const INSTALL: &str = "/opt/script";
+
+fn start(profile: &str) -> Lab {
+    let names: Vec<&str> = FAULTS.iter().map(|fault| fault.host).chain(["good"]).collect();
+    let lab = Lab::builder(&names).profile(profile);
+    let lab = FAULTS.iter().fold(lab, |lab, fault| lab.setup(fault.host, fault.setup)).up();
+    let known = fs::read_to_string(lab.path("lab/known_hosts")).unwrap();
+    let others: Vec<&str> = known.lines().filter(|line| !line.starts_with("stranger,")).collect();
+    fs::write(lab.path("lab/known_hosts"), others.join("\n") + "\n").unwrap();
+    lab
+}
+
+fn job(lab: &Lab, start_timeout: &str) -> Job {
+    let job = lab.job().script(SCRIPT).set("script.install", INSTALL).set("ssh.retries", 0);
+    job.set("script.start_timeout", start_timeout)
+}
+
+/// Checks what a run says of each host, but for those hosts that have no fault in this profile.
+fn assert_run(run: &Run, unharmed: &[&str]) {
+    run.assert_others_unharmed(unharmed);
+    for fault in FAULTS.iter().filter(|fault| !unharmed.contains(&fault.host)) {
+        let [outcome, step, cause] = fault.ended;
+        let report = run.host(fault.host);
+        report.assert_ended(outcome, step, cause).assert_hint(fault.hint);
+        let status = [("exits", 3), ("silent", 0)].into_iter().find(|(host, _)| *host == fault.host);
+        assert_eq!(report.exit_status(), status.map(|(_, status)| status), "{run}");
+    }
+    let archive = unpack(&run.path("JGE.tar.gz"));
+    for host in unharmed {
+        let text = format!("{host} SOC_PRODUCTION\n");
+        assert_eq!(archive[&format!("JGE/{host}/fichier_log.txt")].bytes, text.as_bytes());
+    }
+}
+
+/// Checks that the first item with `NO` of each host in `recolte check` is the one where a run ends.
+fn assert_check(check: &Run, unharmed: &[&str]) {
+    check.assert_exit_code(1);
+    let answer: Value = serde_json::from_str(&check.stdout).unwrap();
+    for host in answer["hosts"].as_array().unwrap() {
+        let name = host["host"].as_str().unwrap();
+        let wanted = FAULTS.iter().find(|fault| fault.host == name && !unharmed.contains(&name));
+        let failed = host["items"].as_array().unwrap().iter().find(|item| item[1] == "NO");
+        let failed = failed.map_or("", |item| item[0].as_str().unwrap());
+        assert_eq!(failed, wanted.map_or("", |fault| fault.item), "{host:#}");
+    }
+}
+
+/// Checks a profile in which these hosts are without a fault.
+fn check_profile(profile: &str, start_timeout: &str, unharmed: &[&str]) {
+    let lab = start(profile);
+    let check = lab.run_checked(&job(&lab, start_timeout).subcommand("check").options(&["--json"]));
+    assert_check(&check, unharmed);
+    let run = lab.run_checked(&job(&lab, start_timeout));
+    assert_run(&run, unharmed);
+}
+
+#[test]
+fn hardened_hosts_do_the_job_and_each_fault_is_told() {
+    check_profile("hardened", "3s", &["good"]);
+}
+
+#[test]
+fn posix_hosts_do_the_job_and_each_fault_is_told() {
+    check_profile("posix", "3s", &["good"]);
+}
+
+#[test]
+fn busybox_hosts_do_the_job_and_each_fault_is_told() {
+    // Its nologin ends after five seconds; its su asks neither PAM nor how old a password is.
+    check_profile("busybox", "9s", &["good", "expired", "pam"]);
+}
+
+#[test]
+fn french_hosts_do_the_job_and_each_fault_is_told() {
+    check_profile("french", "3s", &["good"]);
+}
+
+#[test]
+fn old_hosts_do_the_job_and_each_fault_is_told() {
+    check_profile("old", "3s", &["good"]);
+}
+
+#[test]
+fn the_command_against_a_password_that_must_be_changed_leads_out() {
+    let expire = |user: &str| format!("sed -i '/^{user}/s/:19000:/:0:/' /etc/shadow");
+    let lab = Lab::builder(&["login", "run_as"])
+        .profile("hardened")
+        .setup("login", &expire("User_VIP"))
+        .setup("run_as", &expire("User_DollarU"))
+        .up();
+    let run = lab.run_checked(&job(&lab, "60s"));
+    for (host, step) in [("login", "upload"), ("run_as", "execute")] {
+        let report = run.host(host);
+        report.assert_ended("failed", step, "password_expired").assert_hint("chage ");
+        let hint = report.field("hint");
+        lab.host_sh(host, &hint[hint.find("chage ").unwrap()..]);
+    }
+    lab.run_checked(&job(&lab, "60s")).assert_succeeded();
+}
