@@ -13,7 +13,7 @@ old_packages=(openssh-server openssh-sftp-server sudo login passwd mount util-li
     ncurses-base)
 
 download() { # SUITE PACKAGE... ; into $work/apt, with their dependencies if the suite is another one
-    local suite=$1 apt
+    local suite=$1 apt mirror keys=/usr/share/keyrings/debian-archive-keyring.gpg
     shift
     mkdir -p "$work"/apt/{lists/partial,archives/partial}
     apt=(apt-get -qq -y -o Dir::Cache::archives="$work/apt/archives" -o APT::Sandbox::User=root)
@@ -23,13 +23,16 @@ download() { # SUITE PACKAGE... ; into $work/apt, with their dependencies if the
         return
     fi
     : >"$work/apt/status"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main" \
-        >"$work/apt/sources.list"
     apt+=(-o Dir::Etc::sourcelist="$work/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
         -o Dir::State::lists="$work/apt/lists" -o Dir::State::status="$work/apt/status"
-        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Install-Recommends=false)
-    "${apt[@]}" update
-    "${apt[@]}" install --download-only "$@"
+        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Install-Recommends=false
+        -o Acquire::Check-Valid-Until=false)
+    # An old release moves to the archive one day.
+    for mirror in deb archive; do
+        echo "deb [signed-by=$keys] http://$mirror.debian.org/debian $suite main" >"$work/apt/sources.list"
+        "${apt[@]}" update && "${apt[@]}" install --download-only "$@" && return
+    done
+    return 1
 }
 
 unpack() { # FOLDER
