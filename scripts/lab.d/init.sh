@@ -8,7 +8,7 @@
 # /proc stays that of the machine here, so that processes learn their PIDs as the machine sees them.
 set -euo pipefail
 
-: "${LAB_DIR:?}" "${LAB_PARTS:?}" "${LAB_WAIT:?}" "${LAB_LATENCY:?}"
+: "${LAB_DIR:?}" "${LAB_PARTS:?}" "${LAB_WAIT:?}" "${LAB_LATENCY:?}" "${LAB_PROFILES?}" "${LAB_LAYERS:?}"
 bridge=lab0
 gateway=10.77.0.1
 gateway_mac=02:4d:00:00:00:01
@@ -190,6 +190,8 @@ boot() {
     mount -t tmpfs -o mode=755 lab "$LAB_DIR/work"
     echo 0 >"$LAB_DIR/work/count"
     mkfifo "$LAB_DIR/work/never"
+    mkdir "$LAB_DIR/work/old"
+    [[ ! -d $LAB_LAYERS/old ]] || mount --bind "$LAB_LAYERS/old" "$LAB_DIR/work/old"
     gateway_network
     client_key
     make_template "$LAB_DIR/work" "$LAB_DIR/id_ed25519.pub"

@@ -76,7 +76,8 @@ END
 
 make_homes() { # CLIENT_KEY.pub
     local vip=home/User_VIP user=home/User_DollarU
-    mkdir -p "$vip/script" "$vip/.ssh" "$user"
+    # Where users may not enter each other's homes, this is the folder of the script.
+    mkdir -p "$vip/script" "$vip/.ssh" "$user" opt/script
     [[ ! -d /etc/skel ]] || { cp -a /etc/skel/. "$vip/" && cp -a /etc/skel/. "$user/"; }
     cp "$1" "$vip/.ssh/authorized_keys"
     cat >>"$user/.profile" <<'END'
@@ -85,10 +86,10 @@ make_homes() { # CLIENT_KEY.pub
 export DOLLARU_HOME=/opt/dollaru
 export U_ENV=production
 END
-    chmod 755 "$vip" "$vip/script" "$user"
+    chmod 755 "$vip" "$vip/script" "$user" opt/script
     chmod 700 "$vip/.ssh"
     chmod 600 "$vip/.ssh/authorized_keys"
-    chown -R 7701:7701 "$vip"
+    chown -R 7701:7701 "$vip" opt/script
     chown -R 7702:7702 "$user"
 }
 

@@ -39,9 +39,15 @@ pub struct LabBuilder {
     hosts: Vec<String>,
     options: Vec<String>,
     setup: Vec<Setup>,
+    profile: String,
 }
 
 impl LabBuilder {
+    /// Gives every host a profile of `scripts/lab.d/profiles`.
+    pub fn profile(self, profile: &str) -> Self {
+        Self { profile: profile.to_owned(), ..self }
+    }
+
     /// Adds a setup script for one host, which runs as root before sshd starts.
     pub fn setup(mut self, host: &str, script: &str) -> Self {
         self.setup.push((host.to_owned(), script.to_owned()));
@@ -74,6 +80,7 @@ impl LabBuilder {
             .arg("run")
             .arg(gateway.path("lab"))
             .args(&self.options)
+            .args(["--profile", &self.profile])
             .args(&self.hosts)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -129,7 +136,7 @@ impl Lab {
     /// Returns a builder for a lab with these hosts.
     pub fn builder(hosts: &[&str]) -> LabBuilder {
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-        LabBuilder { hosts, options: Vec::new(), setup: Vec::new() }
+        LabBuilder { hosts, options: Vec::new(), setup: Vec::new(), profile: "plain".to_owned() }
     }
 
     /// Returns a job for all hosts of the lab.
@@ -201,8 +208,9 @@ impl Lab {
     /// Checks that no staged script is left on a host.
     #[track_caller]
     pub fn assert_nothing_staged(&self, host: &str, run: &Run) {
-        // A host that was killed has no files to look at.
-        for entry in fs::read_dir(self.host_path(host, "/tmp")).into_iter().flatten().flatten() {
+        // A host that was killed has no files to look at. Some hosts give each user a /tmp of its own.
+        let folders = ["/tmp", "/tmp-inst/User_VIP"].map(|folder| fs::read_dir(self.host_path(host, folder)));
+        for entry in folders.into_iter().flatten().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             assert!(!name.starts_with(".recolte"), "{name} is left on {host} after {run}");
         }

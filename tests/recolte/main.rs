@@ -68,6 +68,8 @@ mod fresh_files;
 mod fresh_by_comparison;
 // Other login shells, shells that print, no SFTP, one session.
 mod unusual_hosts;
+// Each profile of the lab: the whole job, `check`, and the commonest faults.
+mod profiles;
 // `recolte check`.
 mod check;
 

@@ -1,0 +1,148 @@
+//! The whole job, `check` and the commonest faults on each profile of the lab (docs/lab.md).
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::lab::{Job, Lab, Run, unpack};
+
+/// A host with a fault.
+struct Fault {
+    host: &'static str,
+    /// Makes the fault, on the host.
+    setup: &'static str,
+    /// Outcome, step and cause.
+    ended: [&'static str; 3],
+    /// The item of `check` that finds the fault; empty where only a script does.
+    item: &'static str,
+}
+
+const fn fault(
+    host: &'static str,
+    setup: &'static str,
+    ended: [&'static str; 3],
+    item: &'static str,
+) -> Fault {
+    Fault { host, setup, ended, item }
+}
+
+const FAULTS: [Fault; 11] = [
+    fault(
+        "nokey",
+        "rm /home/User_VIP/.ssh/authorized_keys",
+        ["unreachable", "connect", "auth_denied"],
+        "connect",
+    ),
+    // The test forgets its key.
+    fault("stranger", ":", ["unreachable", "connect", "host_key_unknown"], "connect"),
+    fault("closed", ": >/etc/ssh/sshd_not_to_be_run", ["unreachable", "connect", "refused"], "connect"),
+    fault("readonly", "chmod 755 /tmp", ["failed", "upload", "staging_denied"], "staging"),
+    fault("nosudo", "rm /etc/sudoers.d/vip", ["failed", "execute", "sudo_denied"], "sudo"),
+    fault(
+        "nouser",
+        "sed -i /^User_DollarU/d /etc/passwd /etc/shadow",
+        ["failed", "execute", "no_such_user"],
+        "sudo",
+    ),
+    fault(
+        "expired",
+        "sed -i '/^User_DollarU/s/:19000:/:0:/' /etc/shadow",
+        ["failed", "execute", "password_expired"],
+        "sudo",
+    ),
+    fault(
+        "nologin",
+        "sed -i '/^User_DollarU/s,[^:]*$,/usr/sbin/nologin,' /etc/passwd",
+        ["failed", "execute", "account_locked"],
+        "sudo",
+    ),
+    fault(
+        "waits",
+        "echo 'echo Which environment?; read -r env' >>/home/User_DollarU/.profile",
+        ["failed", "execute", "login_stuck"],
+        "sudo",
+    ),
+    fault("exits", ":", ["failed", "execute", "script_failed"], ""),
+    fault("silent", ":", ["failed", "collect", "no_file"], ""),
+];
+
+/// Does what its host is there for.
+const SCRIPT: &str = "#!/bin/sh\ncase $(uname -n) in\nsilent) exit 0 ;;\nexits) exit 3 ;;\nesac\n\
+                      echo \"$(uname -n) $1\" >/tmp/fichier_log.txt\n";
+
+/// The folder of the script where users may not enter each other's homes.
+const INSTALL: &str = "/opt/script";
+
+fn start(profile: &str) -> Lab {
+    let names: Vec<&str> = FAULTS.iter().map(|fault| fault.host).chain(["good"]).collect();
+    let lab = Lab::builder(&names).profile(profile);
+    let lab = FAULTS.iter().fold(lab, |lab, fault| lab.setup(fault.host, fault.setup)).up();
+    let known = fs::read_to_string(lab.path("lab/known_hosts")).unwrap();
+    let others: Vec<&str> = known.lines().filter(|line| !line.starts_with("stranger,")).collect();
+    fs::write(lab.path("lab/known_hosts"), others.join("\n") + "\n").unwrap();
+    lab
+}
+
+fn job(lab: &Lab, start_timeout: &str) -> Job {
+    let job = lab.job().script(SCRIPT).set("script.install", INSTALL).set("ssh.retries", 0);
+    job.set("script.start_timeout", start_timeout)
+}
+
+/// Checks what a run says of each host, but for those hosts that have no fault in this profile.
+fn assert_run(run: &Run, unharmed: &[&str]) {
+    run.assert_others_unharmed(unharmed);
+    for fault in FAULTS.iter().filter(|fault| !unharmed.contains(&fault.host)) {
+        let [outcome, step, cause] = fault.ended;
+        let report = run.host(fault.host);
+        report.assert_ended(outcome, step, cause).assert_hint("");
+        let status = [("exits", 3), ("silent", 0)].into_iter().find(|(host, _)| *host == fault.host);
+        assert_eq!(report.exit_status(), status.map(|(_, status)| status), "{run}");
+    }
+    let archive = unpack(&run.path("JGE.tar.gz"));
+    for host in unharmed {
+        let text = format!("{host} SOC_PRODUCTION\n");
+        assert_eq!(archive[&format!("JGE/{host}/fichier_log.txt")].bytes, text.as_bytes());
+    }
+}
+
+/// Checks that the first item with `NO` of each host in `recolte check` is the one where a run ends.
+fn assert_check(check: &Run, unharmed: &[&str]) {
+    check.assert_exit_code(1);
+    let answer: Value = serde_json::from_str(&check.stdout).unwrap();
+    for host in answer["hosts"].as_array().unwrap() {
+        let name = host["host"].as_str().unwrap();
+        let wanted = FAULTS.iter().find(|fault| fault.host == name && !unharmed.contains(&name));
+        let failed = host["items"].as_array().unwrap().iter().find(|item| item[1] == "NO");
+        let failed = failed.map_or("", |item| item[0].as_str().unwrap());
+        assert_eq!(failed, wanted.map_or("", |fault| fault.item), "{host:#}");
+    }
+}
+
+/// Checks a profile in which these hosts are without a fault.
+fn check_profile(profile: &str, start_timeout: &str, unharmed: &[&str]) {
+    let lab = start(profile);
+    let check = lab.run_checked(&job(&lab, start_timeout).subcommand("check").options(&["--json"]));
+    assert_check(&check, unharmed);
+    let run = lab.run_checked(&job(&lab, start_timeout));
+    assert_run(&run, unharmed);
+}
+
+#[test]
+fn hardened_hosts_do_the_job_and_each_fault_is_told() {
+    check_profile("hardened", "3s", &["good"]);
+}
+
+#[test]
+fn posix_hosts_do_the_job_and_each_fault_is_told() {
+    check_profile("posix", "3s", &["good"]);
+}
+
+#[test]
+fn french_hosts_do_the_job_and_each_fault_is_told() {
+    check_profile("french", "3s", &["good"]);
+}
+
+#[test]
+fn old_hosts_do_the_job_and_each_fault_is_told() {
+    check_profile("old", "3s", &["good"]);
+}
