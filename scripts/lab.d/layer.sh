@@ -4,12 +4,13 @@
 #   layer.sh NAME FOLDER
 #
 # french: a locale and translations. old: the whole userland of Debian 11. Nothing is installed on the machine.
-# Downloads are kept only until they are unpacked. Returns at once where the folder exists.
+# Downloads are kept only until they are unpacked. The folder appears when it is whole.
 set -euo pipefail
 
 french_packages=(locales libc-l10n coreutils bash sudo login util-linux-locales libpam-runtime)
-old_packages=(openssh-server openssh-sftp-server sudo login passwd util-linux bsdutils coreutils bash dash sed grep
-    gawk findutils procps hostname diffutils tar gzip iproute2 libpam-runtime libpam-modules base-files ncurses-base)
+old_packages=(openssh-server openssh-sftp-server sudo login passwd mount util-linux bsdutils coreutils bash dash
+    sed grep gawk findutils procps hostname diffutils tar gzip iproute2 libpam-runtime libpam-modules base-files
+    ncurses-base)
 
 download() { # SUITE PACKAGE... ; into $work/apt, with their dependencies if the suite is another one
     local suite=$1 apt mirror
@@ -62,11 +63,11 @@ make_old() {
 }
 
 [[ $# -eq 2 && $1 =~ ^(french|old)$ ]] || { echo "usage: layer.sh french|old FOLDER" >&2; exit 2; }
-[[ ! -e $2 ]] || exit 0
 mkdir -p -- "${2%/*}"
 work=$(mktemp -d -- "$(readlink -f -- "${2%/*}")/.$1.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 mkdir "$work/root"
 "make_$1"
 chmod 755 "$work/root"
+rm -rf -- "$2"
 mv -T -- "$work/root" "$2"

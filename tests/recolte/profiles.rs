@@ -15,55 +15,74 @@ struct Fault {
     ended: [&'static str; 3],
     /// The item of `check` that finds the fault; empty where only a script does.
     item: &'static str,
+    hint: &'static str,
 }
 
-const fn fault(
+const fn unreachable(
     host: &'static str,
     setup: &'static str,
-    ended: [&'static str; 3],
-    item: &'static str,
+    cause: &'static str,
+    hint: &'static str,
 ) -> Fault {
-    Fault { host, setup, ended, item }
+    Fault { host, setup, ended: ["unreachable", "connect", cause], item: "connect", hint }
 }
 
-const FAULTS: [Fault; 11] = [
-    fault(
-        "nokey",
-        "rm /home/User_VIP/.ssh/authorized_keys",
-        ["unreachable", "connect", "auth_denied"],
-        "connect",
-    ),
+const fn failed(
+    host: &'static str,
+    setup: &'static str,
+    [step, cause]: [&'static str; 2],
+    item: &'static str,
+    hint: &'static str,
+) -> Fault {
+    Fault { host, setup, ended: ["failed", step, cause], item, hint }
+}
+
+const fn refused(host: &'static str, setup: &'static str, cause: &'static str, hint: &'static str) -> Fault {
+    failed(host, setup, ["execute", cause], "sudo", hint)
+}
+
+/// Leaves no room where the login user's /tmp is.
+const FILL: &str = "tmp=/tmp; [ ! -d /tmp-inst ] || { tmp=/tmp-inst/User_VIP; mkdir $tmp; }\n\
+                    mount -t tmpfs -o size=64k,mode=1777 none $tmp\n\
+                    dd if=/dev/zero of=$tmp/x bs=1024 count=64 || :";
+
+const FAULTS: [Fault; 15] = [
+    unreachable("nokey", "rm /home/User_VIP/.ssh/authorized_keys", "auth_denied", "authorized_keys"),
     // The test forgets its key.
-    fault("stranger", ":", ["unreachable", "connect", "host_key_unknown"], "connect"),
-    fault("closed", ": >/etc/ssh/sshd_not_to_be_run", ["unreachable", "connect", "refused"], "connect"),
-    fault("readonly", "chmod 755 /tmp", ["failed", "upload", "staging_denied"], "staging"),
-    fault("nosudo", "rm /etc/sudoers.d/vip", ["failed", "execute", "sudo_denied"], "sudo"),
-    fault(
+    unreachable("stranger", ":", "host_key_unknown", "verify its key"),
+    unreachable("closed", ": >/etc/ssh/sshd_not_to_be_run", "refused", "sshd"),
+    failed("readonly", "chmod 755 /tmp", ["upload", "staging_denied"], "staging", "script.staging"),
+    failed("full", FILL, ["upload", "disk_full"], "staging", "make room"),
+    failed("nofolder", "rm -r /opt/script", ["install", "install_denied"], "install", "script.install"),
+    refused("closedfolder", "chmod 700 /opt/script", "not_executable", "enter every folder"),
+    refused("nosudo", "rm /etc/sudoers.d/vip", "sudo_denied", "recolte sudoers"),
+    refused(
         "nouser",
         "sed -i /^User_DollarU/d /etc/passwd /etc/shadow",
-        ["failed", "execute", "no_such_user"],
-        "sudo",
+        "no_such_user",
+        "create User_DollarU",
     ),
-    fault(
-        "expired",
-        "sed -i '/^User_DollarU/s/:19000:/:0:/' /etc/shadow",
-        ["failed", "execute", "password_expired"],
-        "sudo",
-    ),
-    fault(
+    refused("expired", "sed -i '/^User_DollarU/s/:19000:/:0:/' /etc/shadow", "password_expired", "renew"),
+    refused(
         "nologin",
         "sed -i '/^User_DollarU/s,[^:]*$,/usr/sbin/nologin,' /etc/passwd",
-        ["failed", "execute", "account_locked"],
-        "sudo",
+        "account_locked",
+        "a login shell",
     ),
-    fault(
+    refused(
+        "noshell",
+        "sed -i '/^User_DollarU/s,[^:]*$,/bin/none,' /etc/passwd",
+        "login_failed",
+        "usermod -s",
+    ),
+    refused(
         "waits",
         "echo 'echo Which environment?; read -r env' >>/home/User_DollarU/.profile",
-        ["failed", "execute", "login_stuck"],
-        "sudo",
+        "login_stuck",
+        "what it waits for",
     ),
-    fault("exits", ":", ["failed", "execute", "script_failed"], ""),
-    fault("silent", ":", ["failed", "collect", "no_file"], ""),
+    failed("exits", ":", ["execute", "script_failed"], "", "stderr"),
+    failed("silent", ":", ["collect", "no_file"], "", "write elsewhere"),
 ];
 
 /// Does what its host is there for.
@@ -94,7 +113,7 @@ fn assert_run(run: &Run, unharmed: &[&str]) {
     for fault in FAULTS.iter().filter(|fault| !unharmed.contains(&fault.host)) {
         let [outcome, step, cause] = fault.ended;
         let report = run.host(fault.host);
-        report.assert_ended(outcome, step, cause).assert_hint("");
+        report.assert_ended(outcome, step, cause).assert_hint(fault.hint);
         let status = [("exits", 3), ("silent", 0)].into_iter().find(|(host, _)| *host == fault.host);
         assert_eq!(report.exit_status(), status.map(|(_, status)| status), "{run}");
     }
