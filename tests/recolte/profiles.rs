@@ -157,6 +157,12 @@ fn posix_hosts_do_the_job_and_each_fault_is_told() {
 }
 
 #[test]
+fn busybox_hosts_do_the_job_and_each_fault_is_told() {
+    // Its nologin ends after five seconds; its su asks nobody how old a password is.
+    check_profile("busybox", "9s", &["good", "expired"]);
+}
+
+#[test]
 fn french_hosts_do_the_job_and_each_fault_is_told() {
     check_profile("french", "3s", &["good"]);
 }
@@ -164,4 +170,61 @@ fn french_hosts_do_the_job_and_each_fault_is_told() {
 #[test]
 fn old_hosts_do_the_job_and_each_fault_is_told() {
     check_profile("old", "3s", &["good"]);
+}
+
+#[test]
+fn the_command_against_a_password_that_must_be_changed_leads_out() {
+    let expire = |user: &str| format!("sed -i '/^{user}/s/:19000:/:0:/' /etc/shadow");
+    let lab = Lab::builder(&["login", "run_as"])
+        .profile("hardened")
+        .setup("login", &expire("User_VIP"))
+        .setup("run_as", &expire("User_DollarU"))
+        .up();
+    let run = lab.run_checked(&job(&lab, "60s"));
+    for (host, step) in [("login", "upload"), ("run_as", "execute")] {
+        let report = run.host(host);
+        report.assert_ended("failed", step, "password_expired").assert_hint("chage ");
+        let hint = report.field("hint");
+        lab.host_sh(host, &hint[hint.find("chage ").unwrap()..]);
+    }
+    lab.run_checked(&job(&lab, "60s")).assert_succeeded();
+}
+
+/// What sudo, su and PAM refuse, each with the cause.
+const REFUSALS: [(&str, &str, &str); 10] = [
+    ("setuid", "chmod u-s /usr/bin/sudo", "sudo_denied"),
+    ("writable", "chmod 666 /etc/sudoers", "sudo_denied"),
+    ("nosudoers", "rm /etc/sudoers", "sudo_denied"),
+    ("requiretty", "echo 'Defaults requiretty' >>/etc/sudoers.d/vip", "sudo_denied"),
+    ("sudopam", "echo 'account requisite pam_deny.so' >/etc/pam.d/sudo", "account_locked"),
+    ("auth", "sed -i '1i auth requisite pam_deny.so' /etc/pam.d/su-l", "login_failed"),
+    ("session", "echo 'session requisite pam_deny.so' >>/etc/pam.d/su-l", "login_failed"),
+    ("logins", "echo 'User_DollarU - maxlogins 0' >>/etc/security/limits.conf", "login_failed"),
+    // No rule of sudo is to blame.
+    ("processes", "echo 'User_DollarU hard nproc 0' >>/etc/security/limits.conf", "login_failed"),
+    (
+        "nosuid",
+        "mkdir /opt/nosuid; mount -t tmpfs -o nosuid none /opt/nosuid; cp -p /usr/bin/sudo /opt/nosuid\n\
+         ln -sf /opt/nosuid/sudo /usr/bin/sudo",
+        "sudo_denied",
+    ),
+];
+
+#[test]
+fn what_sudo_su_and_pam_refuse_in_french_has_the_cause_and_the_hint_that_it_has_in_english() {
+    let names = REFUSALS.map(|(host, ..)| host);
+    let told = |profile: &str| {
+        let lab = Lab::builder(&names).profile(profile);
+        let lab = REFUSALS.iter().fold(lab, |lab, (host, setup, _)| lab.setup(host, setup)).up();
+        let run = lab.run_checked(&job(&lab, "60s"));
+        names.map(|host| {
+            let report = run.host(host);
+            (host, report.field("cause").to_owned(), report.field("hint").to_owned())
+        })
+    };
+    let (plain, french) = (told("plain"), told("french"));
+    assert_eq!(french, plain);
+    for ((host, cause, _), (_, _, wanted)) in plain.iter().zip(REFUSALS) {
+        assert_eq!(cause, wanted, "{host}");
+    }
 }
