@@ -17,19 +17,24 @@ download() { # SUITE PACKAGE... ; into $work/apt, with their dependencies if the
     shift
     mkdir -p "$work"/apt/{lists/partial,archives/partial}
     apt=(apt-get -qq -y -o Dir::Cache::archives="$work/apt/archives" -o APT::Sandbox::User=root)
+    "${apt[@]}" update
     if [[ $suite = this ]]; then
-        "${apt[@]}" update
         (cd "$work/apt/archives" && "${apt[@]}" download "$@")
         return
     fi
+    # From where the machine has its own packages.
+    # shellcheck disable=SC2016 # apt-get fills it in
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' |
+        grep -v security | head -n 1) || true
+    [[ $mirror ]] || { echo "layer.sh: this machine's apt-get has no package source of Debian" >&2; exit 1; }
     : >"$work/apt/status"
     apt+=(-o Dir::Etc::sourcelist="$work/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
         -o Dir::State::lists="$work/apt/lists" -o Dir::State::status="$work/apt/status"
         -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Install-Recommends=false
         -o Acquire::Check-Valid-Until=false)
     # An old release moves to the archive one day.
-    for mirror in deb archive; do
-        echo "deb [signed-by=$keys] http://$mirror.debian.org/debian $suite main" >"$work/apt/sources.list"
+    for mirror in "$mirror" http://archive.debian.org/debian; do
+        echo "deb [signed-by=$keys] $mirror $suite main" >"$work/apt/sources.list"
         "${apt[@]}" update && "${apt[@]}" install --download-only "$@" && return
     done
     return 1

@@ -99,7 +99,7 @@ fn diagnose_login(known: &Evidence<'_>) -> Diagnosis {
     let hint = match cause {
         Cause::PasswordExpired => RenewLoginPassword,
         Cause::AccountLocked => UnlockLoginUser,
-        Cause::LoginFailed => RaiseMaxLogins { user: "the login user".to_owned() },
+        Cause::LoginFailed => RaiseLimits { user: "the login user".to_owned() },
         _ => DoesLoginRunCommands,
     };
     let words = match known.status {
@@ -127,11 +127,11 @@ fn launch_cause(known: &Evidence<'_>, text: &str) -> (Cause, VisitMessage) {
     let from_su =
         lines().find(|line| line.starts_with("su: ") && NOT_EXECUTED.iter().any(|text| line.contains(text)));
     if let Some(line) = from_su {
-        let missing = line.contains("no such file") || line.contains("aucun fichier");
-        return if missing {
-            (Cause::LoginFailed, GiveShell { user })
-        } else {
-            (Cause::SudoDenied, PermitExec)
+        let says = |texts: [&str; 2]| texts.iter().any(|text| line.contains(text));
+        return match () {
+            () if says(["no such file", "aucun fichier"]) => (Cause::LoginFailed, GiveShell { user }),
+            () if says(["permission denied", "non accord"]) => (Cause::SudoDenied, PermitExec),
+            () => (Cause::LoginFailed, RaiseLimits { user }),
         };
     }
     if let Some((_, cause, hint)) =
@@ -183,7 +183,8 @@ fn last_words(known: &Evidence<'_>) -> (String, String) {
     let both = [known.stdout.trim_ascii_end(), known.stderr.trim_ascii_end()].join(&b'\n');
     let said = escape_tail(both.trim_ascii(), WORDS_MAX);
     let said = if said.is_empty() { NothingSaid.to_string() } else { said };
-    (String::from_utf8_lossy(&both).to_lowercase(), said)
+    // Translations have both apostrophes.
+    (String::from_utf8_lossy(&both).to_lowercase().replace('\u{2019}', "'"), said)
 }
 
 fn quoted(text: &[u8]) -> VisitMessage {

@@ -114,15 +114,23 @@ pub(super) const FORWARD_RULES: [SshRule; 10] = [
 pub(super) type LoginRule = (&'static str, Cause, fn(String) -> VisitMessage);
 
 /// The texts of PAM or sshd about a user who may not log in, in English and in French.
-pub(super) const LOGIN_RULES: [LoginRule; 18] = [
+pub(super) const LOGIN_RULES: [LoginRule; 28] = [
+    // sudo asks PAM about the login user first.
+    ("sudo: account or password is expired", PasswordExpired, |_| RenewLoginUser),
+    ("sudo: le compte ou le mot de passe a expir", PasswordExpired, |_| RenewLoginUser),
+    ("sudo: account validation failure", AccountLocked, |_| RenewLoginUser),
+    ("sudo: la validation du compte a \u{e9}chou\u{e9}", AccountLocked, |_| RenewLoginUser),
+    ("sudo: account expired or pam config", AccountLocked, |_| RenewLoginUser),
+    ("sudo: le compte a expir\u{e9}, ou la section", AccountLocked, |_| RenewLoginUser),
     ("password has expired", PasswordExpired, |user| RenewPassword { user }),
     ("password expired", PasswordExpired, |user| RenewPassword { user }),
+    ("token expired", PasswordExpired, |user| RenewPassword { user }),
     ("password change required", PasswordExpired, |user| RenewPassword { user }),
     ("required to change your password", PasswordExpired, |user| RenewPassword { user }),
     ("current password:", PasswordExpired, |user| RenewPassword { user }),
     ("current unix password", PasswordExpired, |user| RenewPassword { user }),
     ("mot de passe a expir", PasswordExpired, |user| RenewPassword { user }),
-    ("mot de passe est expir", PasswordExpired, |user| RenewPassword { user }),
+    ("jeton d'authentification a expir", PasswordExpired, |user| RenewPassword { user }),
     ("changer votre mot de passe", PasswordExpired, |user| RenewPassword { user }),
     ("mot de passe actuel", PasswordExpired, |user| RenewPassword { user }),
     ("mot de passe unix (actuel)", PasswordExpired, |user| RenewPassword { user }),
@@ -130,33 +138,48 @@ pub(super) const LOGIN_RULES: [LoginRule; 18] = [
     ("account expired", AccountLocked, |user| UnlockAccount { user }),
     ("account is locked", AccountLocked, |user| UnlockAccount { user }),
     ("compte a expir", AccountLocked, |user| UnlockAccount { user }),
+    ("compte de l'utilisateur a expir", AccountLocked, |user| UnlockAccount { user }),
     ("compte est expir", AccountLocked, |user| UnlockAccount { user }),
     ("compte est verrouill", AccountLocked, |user| UnlockAccount { user }),
-    ("too many logins", LoginFailed, |user| RaiseMaxLogins { user }),
+    ("compte est temporairement verrouill", AccountLocked, |user| UnlockAccount { user }),
+    ("too many logins", LoginFailed, |user| RaiseLimits { user }),
+    ("trop de connexions", LoginFailed, |user| RaiseLimits { user }),
 ];
 
 /// The texts of sudo and su besides, before the launcher is ready.
-pub(super) const LAUNCH_RULES: [LoginRule; 29] = [
+pub(super) const LAUNCH_RULES: [LoginRule; 44] = [
     ("must have a tty", SudoDenied, |_| NoRequiretty),
     ("avoir un tty", SudoDenied, |_| NoRequiretty),
     ("avoir un terminal tty", SudoDenied, |_| NoRequiretty),
-    ("sudo: account or password is expired", PasswordExpired, |_| RenewLoginUser),
-    ("sudo: account validation failure", AccountLocked, |_| RenewLoginUser),
     ("must be owned by uid 0", SudoDenied, |_| MendSudo),
+    ("propri\u{e9}t\u{e9} du uid 0", SudoDenied, |_| MendSudo),
     ("effective uid is not 0", SudoDenied, |_| MendSudo),
+    ("uid effectif n'est pas 0", SudoDenied, |_| MendSudo),
     ("no new privileges", SudoDenied, |_| MendSudo),
     ("error in /etc/sudoers", SudoDenied, |_| MendSudoers),
     ("/etc/sudoers:", SudoDenied, |_| MendSudoers),
     ("is owned by uid", SudoDenied, |_| MendSudoers),
+    ("propri\u{e9}t\u{e9} de l'utilisateur (uid)", SudoDenied, |_| MendSudoers),
     ("is world writable", SudoDenied, |_| MendSudoers),
+    ("ouvert en \u{e9}criture pour tous", SudoDenied, |_| MendSudoers),
     ("unable to open /etc/sudoers", SudoDenied, |_| MendSudoers),
+    ("unable to stat /etc/sudoers", SudoDenied, |_| MendSudoers),
+    ("ouverture de /etc/sudoers", SudoDenied, |_| MendSudoers),
+    ("la fonction stat \u{e0} /etc/sudoers", SudoDenied, |_| MendSudoers),
     ("no valid sudoers sources", SudoDenied, |_| MendSudoers),
+    ("aucune source sudoers valide", SudoDenied, |_| MendSudoers),
     ("account is currently not available", AccountLocked, |user| UnlockAccount { user }),
+    ("account is not available", AccountLocked, |user| UnlockAccount { user }),
     ("compte est actuellement indisponible", AccountLocked, |user| UnlockAccount { user }),
     ("compte n'est pas disponible", AccountLocked, |user| UnlockAccount { user }),
+    ("compte n'est actuellement pas disponible", AccountLocked, |user| UnlockAccount { user }),
     ("su: authentication failure", LoginFailed, |user| MendPam { user }),
+    ("su: \u{e9}chec de l'authentification", LoginFailed, |user| MendPam { user }),
     ("su: permission denied", LoginFailed, |user| MendPam { user }),
+    ("su: autorisation refus", LoginFailed, |user| MendPam { user }),
+    ("access to su to that account denied", LoginFailed, |user| MendPam { user }),
     ("su: cannot open session", LoginFailed, |user| MendPam { user }),
+    ("su: impossible d'ouvrir la session", LoginFailed, |user| MendPam { user }),
     ("sudo: not found", SudoDenied, |_| InstallSudo),
     ("sudo: command not found", SudoDenied, |_| InstallSudo),
     ("sudo: inaccessible or not found", SudoDenied, |_| InstallSudo),
@@ -166,6 +189,9 @@ pub(super) const LAUNCH_RULES: [LoginRule; 29] = [
     ("not allowed to", SudoDenied, |user| PermitLauncher { user }),
     ("afraid i can't do that", SudoDenied, |user| PermitLauncher { user }),
     ("d\u{e9}sol\u{e9}, l'utilisateur", SudoDenied, |user| PermitLauncher { user }),
+    ("n'est pas autoris\u{e9} \u{e0}", SudoDenied, |user| PermitLauncher { user }),
+    ("su: cannot set user id", LoginFailed, |user| RaiseLimits { user }),
+    ("su: cannot fork", LoginFailed, |user| RaiseLimits { user }),
 ];
 
 /// Returns the hint to let ssh tell more.

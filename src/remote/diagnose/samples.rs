@@ -212,7 +212,14 @@ fn a_login_that_runs_nothing_has_its_words_told() {
 
 /// Samples of what is said before the launcher is ready.
 #[rustfmt::skip]
-const LAUNCHES: [(i32, Sample); 45] = [
+const LAUNCHES: [(i32, Sample); 52] = [
+    (1, ("sudo 1.9 in French", "sudo: /usr/bin/sudo doit \u{ea}tre la propri\u{e9}t\u{e9} du uid 0 et avoir le bit setuid mis\n", SudoDenied, "set-user-ID")),
+    (1, ("sudo 1.9 in French", "sudo: Le fichier /etc/sudoers est ouvert en \u{e9}criture pour tous\n", SudoDenied, "visudo -c")),
+    (1, ("sudo 1.9 in French, untried", "sudo: Le compte ou le mot de passe a expir\u{e9}, r\u{e9}initialisez votre mot de passe puis r\u{e9}essayez de vous connecter\n", PasswordExpired, "login user")),
+    (1, ("su of util-linux in French, PAM", "su: \u{c9}chec de l\u{2019}authentification\n", LoginFailed, "/etc/pam.d/su")),
+    (1, ("nologin of Debian 12 in French", "Ce compte n\u{2019}est actuellement pas disponible.\n", AccountLocked, "usermod")),
+    (1, ("nologin of busybox", "This account is not available\n", AccountLocked, "usermod")),
+    (126, ("su of util-linux under nproc 0", "su: failed to execute /bin/bash: Resource temporarily unavailable\n", LoginFailed, "nproc")),
     (1, ("sudo 1.9", "sudo: /etc/sudoers is world writable\nsudo: error initializing audit plugin sudoers_audit\n", SudoDenied, "visudo -c")),
     (1, ("sudo 1.9, untried", "sudo: /etc/sudoers.d/vip is owned by uid 7701, should be 0\n", SudoDenied, "visudo -c")),
     (1, ("sudo 1.8, untried: a warning alone", "sudo: problem with defaults entries\n", LoginFailed, "profile")),
@@ -249,7 +256,7 @@ const LAUNCHES: [(i32, Sample); 45] = [
     (127, ("su of util-linux in French", "su: \u{e9}chec d'ex\u{e9}cution de /bin/zsh: Aucun fichier ou dossier de ce type\n", LoginFailed, "usermod -s")),
     (127, ("su of busybox", "su: can't execute '/bin/zsh': No such file or directory\n", LoginFailed, "usermod -s")),
     (1, ("PAM", "Your account has expired; please contact your system administrator.\nsu: User account has expired\n", AccountLocked, "chage -E")),
-    (1, ("PAM", "You are required to change your password immediately (administrator enforced).\nChanging password for User_DollarU.\nCurrent password: ", PasswordExpired, "chage -M -1 User_DollarU")),
+    (1, ("PAM", "You are required to change your password immediately (administrator enforced).\nChanging password for User_DollarU.\nCurrent password: ", PasswordExpired, "chage -M -1 -d -1 User_DollarU")),
     (1, ("PAM in French", "Vous devez changer votre mot de passe imm\u{e9}diatement (demand\u{e9} par l'administrateur).\nMot de passe actuel : ", PasswordExpired, "chage -M -1")),
     (1, ("nologin", "This account is currently not available.\n", AccountLocked, "usermod")),
     (1, ("nologin in French", "Ce compte est actuellement indisponible.\n", AccountLocked, "usermod")),
