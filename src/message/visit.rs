@@ -20,7 +20,7 @@ messages! {
         LearnHostKey { command } => "verify its key, then let ssh learn it once by hand: {command}",
         RenewHostCertificate => "the host's certificate is not valid: renew it there (ssh-keygen -s)",
         NameOneKey => "name one key: IdentitiesOnly yes in ssh_config",
-        IsKeyAuthorized { command } => "is the key in the authorized_keys of the user who logs in there? try: {command}",
+        IsKeyAuthorized { command } => "is the key in the authorized_keys of the user who logs in there, and does that user's shell exist? try: {command}",
         CloseKeyFile { file } => "others can read the key: chmod 600 {file}",
         MendKeyFile { text } => "ssh could not use a key of yours: {text}; name one that it can use (ssh.identity, or IdentityFile in ssh_config)",
         IsNameServerUp => "does this machine's name server answer?",

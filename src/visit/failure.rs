@@ -188,6 +188,7 @@ pub fn not_ready(step: Step, script: &Script, error: NotReady) -> Failure {
                 Diagnosis {
                     cause: cause @ (Cause::PasswordExpired | Cause::AccountLocked), hint, ..
                 } => (cause, message, hint),
+                _ if su_asks(&words) => (Cause::LoginStuck, message, MendPam { user }),
                 _ => (Cause::LoginStuck, message, SilenceLogin { user }),
             }
         }
@@ -232,6 +233,12 @@ pub fn sudo_spoke(script: &Script, words: &[u8]) -> Failure {
 
 fn run_as(script: &Script) -> String {
     script.run_as.as_deref().unwrap_or("the login user").to_owned()
+}
+
+/// Checks whether the last line is su's own question: it asks nobody where PAM lets root pass.
+fn su_asks(words: &LastWords) -> bool {
+    let text = String::from_utf8_lossy(&join_words(words)).to_lowercase();
+    text.lines().last().is_some_and(|line| ["password:", "mot de passe :"].contains(&line.trim()))
 }
 
 /// Joins what both streams said; the shown end is that of stderr.

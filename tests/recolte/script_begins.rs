@@ -143,6 +143,18 @@ fn a_login_that_waits_does_not_begin_and_resume_runs_the_script_once() {
     check_not_begun(
         &[
             profile("reads", "echo Which environment?; read -r env", "login_stuck", "Which environment?"),
+            NotBegun {
+                hint: "/etc/pam.d/su",
+                ..account(
+                    "rootok",
+                    [
+                        "sed -i /rootok/d /etc/pam.d/su-l",
+                        "sed -i '1i auth sufficient pam_rootok.so' /etc/pam.d/su-l",
+                    ],
+                    "login_stuck",
+                    "Password:",
+                )
+            },
             profile("shell", "exec /bin/bash", "login_stuck", "the login waits"),
         ],
         "3s",

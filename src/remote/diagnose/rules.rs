@@ -147,7 +147,7 @@ pub(super) const LOGIN_RULES: [LoginRule; 28] = [
 ];
 
 /// The texts of sudo and su besides, before the launcher is ready.
-pub(super) const LAUNCH_RULES: [LoginRule; 44] = [
+pub(super) const LAUNCH_RULES: [LoginRule; 45] = [
     ("must have a tty", SudoDenied, |_| NoRequiretty),
     ("avoir un tty", SudoDenied, |_| NoRequiretty),
     ("avoir un terminal tty", SudoDenied, |_| NoRequiretty),
@@ -190,8 +190,9 @@ pub(super) const LAUNCH_RULES: [LoginRule; 44] = [
     ("afraid i can't do that", SudoDenied, |user| PermitLauncher { user }),
     ("d\u{e9}sol\u{e9}, l'utilisateur", SudoDenied, |user| PermitLauncher { user }),
     ("n'est pas autoris\u{e9} \u{e0}", SudoDenied, |user| PermitLauncher { user }),
-    ("su: cannot set user id", LoginFailed, |user| RaiseLimits { user }),
-    ("su: cannot fork", LoginFailed, |user| RaiseLimits { user }),
+    ("cannot fork", LoginFailed, |user| RaiseLimits { user }),
+    ("resource temporarily unavailable", LoginFailed, |user| RaiseLimits { user }),
+    ("ressource temporairement non disponible", LoginFailed, |user| RaiseLimits { user }),
 ];
 
 /// Returns the hint to let ssh tell more.

@@ -212,7 +212,8 @@ fn a_login_that_runs_nothing_has_its_words_told() {
 
 /// Samples of what is said before the launcher is ready.
 #[rustfmt::skip]
-const LAUNCHES: [(i32, Sample); 52] = [
+const LAUNCHES: [(i32, Sample); 53] = [
+    (254, ("bash under nproc", "-bash: fork: retry: Resource temporarily unavailable\n-bash: fork: Resource temporarily unavailable\n", LoginFailed, "nproc")),
     (1, ("sudo 1.9 in French", "sudo: /usr/bin/sudo doit \u{ea}tre la propri\u{e9}t\u{e9} du uid 0 et avoir le bit setuid mis\n", SudoDenied, "set-user-ID")),
     (1, ("sudo 1.9 in French", "sudo: Le fichier /etc/sudoers est ouvert en \u{e9}criture pour tous\n", SudoDenied, "visudo -c")),
     (1, ("sudo 1.9 in French, untried", "sudo: Le compte ou le mot de passe a expir\u{e9}, r\u{e9}initialisez votre mot de passe puis r\u{e9}essayez de vous connecter\n", PasswordExpired, "login user")),

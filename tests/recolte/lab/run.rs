@@ -14,7 +14,7 @@ use super::job::Job;
 use super::wait;
 
 /// The limit for one run: several times what the longest one takes.
-const RUN_TIMEOUT: Duration = Duration::from_secs(180);
+const RUN_TIMEOUT: Duration = Duration::from_secs(400);
 
 /// A run that has not ended.
 pub struct Running {
