@@ -13,6 +13,7 @@ mod samples;
 
 use super::RemoteError;
 use crate::escape::escape_tail;
+use crate::message::Message;
 use crate::message::VisitMessage::{self, *};
 use crate::outcome::{Cause, Failure, Step};
 use connection::diagnose_connection;
@@ -71,6 +72,13 @@ pub struct ConnectError {
 impl From<Diagnosis> for ConnectError {
     fn from(Diagnosis { cause, words, hint, transient }: Diagnosis) -> Self {
         Self { failure: Failure::new(Step::Connect, cause, words, Some(hint)), transient }
+    }
+}
+
+impl ConnectError {
+    /// Checks whether a jump host let nobody through: not whether it may not, or cannot, reach this one host.
+    pub fn is_of_jump_host(&self) -> bool {
+        matches!(&self.failure.message, Message::Visit(JumpHostSaid { .. }))
     }
 }
 

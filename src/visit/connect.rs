@@ -73,17 +73,15 @@ pub(super) async fn connect(
 async fn connect_once(connect_limiter: &ConnectLimiter, args: SshArgs) -> Result<Remote, ConnectError> {
     let jump = args.jump.clone();
     let permit = connect_limiter.acquire(jump.as_deref()).await;
-    if let Some(refusal) = permit.refusal_of_jump_host() {
+    if let Some(refusal) = connect_limiter.refusal_of(jump.as_deref()) {
         return Err(refusal);
     }
     let connected = Remote::connect(args).await;
-    match &connected {
-        Err(error @ ConnectError { failure, transient: false }) if failure.cause == Cause::JumpFailed => {
-            permit.note_refusal(error);
+    match (&connected, jump) {
+        (Err(error), Some(jump)) if error.is_of_jump_host() && !error.transient => {
+            connect_limiter.note_refusal(jump, error.clone());
         }
-        Err(ConnectError { failure, transient: true })
-            if matches!(failure.cause, Cause::ConnectionLost | Cause::JumpFailed) =>
-        {
+        (Err(error), _) if error.failure.cause == Cause::ConnectionLost || error.is_of_jump_host() => {
             permit.note_dropped_connection();
         }
         _ => {}

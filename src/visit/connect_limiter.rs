@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
@@ -21,12 +21,12 @@ const JUMP_HOST_LIMIT: usize = 8;
 pub struct ConnectLimiter {
     all: Semaphore,
     jump_hosts: Mutex<HashMap<String, Arc<JumpHostLimit>>>,
+    /// Why a `ProxyJump` let nobody through: a refused key, an unknown host key, a closed port. It is not asked again.
+    refusals: Mutex<HashMap<String, ConnectError>>,
 }
 
 /// A jump host's limit.
 struct JumpHostLimit {
-    /// Why it let nobody through: a refused key, an unknown host key, a closed port. It is not asked again.
-    refusal: OnceLock<ConnectError>,
     permits: Arc<Semaphore>,
     /// The number of permits, given out or not.
     size: AtomicUsize,
@@ -41,7 +41,7 @@ pub(super) struct ConnectPermit<'a> {
 impl ConnectLimiter {
     /// Makes a limiter that lets so many connections be made at once.
     pub fn new(handshakes: usize) -> Self {
-        Self { all: Semaphore::new(handshakes), jump_hosts: Mutex::default() }
+        Self { all: Semaphore::new(handshakes), jump_hosts: Mutex::default(), refusals: Mutex::default() }
     }
 
     /// Waits for the permission to make a connection; `jump` is the host's `ProxyJump`.
@@ -58,35 +58,28 @@ impl ConnectLimiter {
         ConnectPermit { _of_all: self.all.acquire().await.ok(), jump_host }
     }
 
+    /// Returns why a host's `ProxyJump` let nobody through before, if it did not.
+    pub(super) fn refusal_of(&self, jump: Option<&str>) -> Option<ConnectError> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).get(jump?).cloned()
+    }
+
+    /// Notes that a `ProxyJump` let nobody through, for all hosts behind it.
+    pub(super) fn note_refusal(&self, jump: String, error: ConnectError) {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).insert(jump, error);
+    }
+
     /// Returns the limit of the first jump host: the one that this machine connects to.
     fn jump_host_limit(&self, jump: &str) -> Arc<JumpHostLimit> {
         let first = jump.split(',').next().unwrap_or(jump).to_owned();
         let mut limits = self.jump_hosts.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(limits.entry(first).or_insert_with(|| {
             let permits = Arc::new(Semaphore::new(JUMP_HOST_LIMIT));
-            Arc::new(JumpHostLimit {
-                refusal: OnceLock::new(),
-                permits,
-                size: AtomicUsize::new(JUMP_HOST_LIMIT),
-            })
+            Arc::new(JumpHostLimit { permits, size: AtomicUsize::new(JUMP_HOST_LIMIT) })
         }))
     }
 }
 
 impl ConnectPermit<'_> {
-    /// Returns why the jump host let nobody through before, if it did not.
-    pub(super) fn refusal_of_jump_host(&self) -> Option<ConnectError> {
-        self.jump_host.as_ref()?.0.refusal.get().cloned()
-    }
-
-    /// Notes that the jump host let nobody through, for all hosts behind it.
-    pub(super) fn note_refusal(&self, error: &ConnectError) {
-        if let Some((limit, _)) = &self.jump_host {
-            // The first stays.
-            let _set_or_not = limit.refusal.set(error.clone());
-        }
-    }
-
     /// Notes that the connection was dropped early. If it led through a jump host, that one may have dropped it: its
     /// limit shrinks by this permit, down to one.
     pub(super) fn note_dropped_connection(self) {

@@ -294,6 +294,18 @@ fn a_jump_host_that_refuses_is_not_asked_again_for_the_hosts_behind_it() {
 }
 
 #[test]
+fn a_jump_host_that_forbids_one_host_still_leads_to_the_others() {
+    let lab = Lab::with(&["h1", "h2", "gate"]);
+    let address = fs::read_to_string(lab.path("lab/hosts/h2/address")).unwrap();
+    let permit = format!("echo PermitOpen {}:22 >>/etc/ssh/sshd_config", address.trim());
+    lab.host_sh("gate", &format!("{permit}; kill -HUP $(cat /run/sshd.pid)"));
+    lab.prepend_ssh_config("Host h?\n  ProxyJump gate\n");
+    let run = lab.run_checked(&lab.job_for(&["h1", "h2"]).set("parallel", 1).set("ssh.retries", 0));
+    run.host("h1").assert_ended("unreachable", "connect", "jump_failed").assert_hint("PermitOpen");
+    run.host("h2").assert_succeeded();
+}
+
+#[test]
 fn a_quiet_ssh_config_hides_no_cause() {
     let lab = Lab::builder(&["locked", "down"])
         .setup("locked", &format!(": >{KEYS}"))
