@@ -21,7 +21,8 @@ const JUMP_HOST_LIMIT: usize = 8;
 pub struct ConnectLimiter {
     all: Semaphore,
     jump_hosts: Mutex<HashMap<String, Arc<JumpHostLimit>>>,
-    /// Why a `ProxyJump` let nobody through: a refused key, an unknown host key, a closed port. It is not asked again.
+    /// The reasons why a `ProxyJump` let nobody through: a refused key, an unknown host key, a closed port. It is not
+    /// asked again.
     refusals: Mutex<HashMap<String, ConnectError>>,
 }
 
