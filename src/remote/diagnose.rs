@@ -7,6 +7,7 @@
 //! known in English and French.
 
 mod connection;
+mod hints;
 mod rules;
 #[cfg(test)]
 mod samples;
@@ -17,7 +18,7 @@ use crate::message::Message;
 use crate::message::VisitMessage::{self, *};
 use crate::outcome::{Cause, Failure, Step};
 use connection::diagnose_connection;
-use rules::{LAUNCH_RULES, LOGIN_RULES};
+use rules::{LAUNCH_RULES, LOGIN_RULES, holds};
 
 /// The facts that are known of a step that failed. What nobody said is empty.
 #[derive(Debug, Clone, Copy, Default)]
@@ -102,7 +103,7 @@ pub fn diagnose(step: Step, known: &Evidence<'_>) -> Diagnosis {
 /// Reads what the login user's shell, or what stands in its place, said before it ended.
 fn diagnose_login(known: &Evidence<'_>) -> Diagnosis {
     let (text, said) = last_words(known);
-    let rule = LOGIN_RULES.iter().find(|(needle, ..)| text.contains(needle));
+    let rule = LOGIN_RULES.iter().find(|(needles, ..)| holds(&text, needles));
     let cause = rule.map_or(Cause::LoginRefused, |(_, cause, _)| *cause);
     let hint = match cause {
         Cause::PasswordExpired => RenewLoginPassword,
@@ -129,32 +130,26 @@ fn launch_cause(known: &Evidence<'_>, text: &str) -> (Cause, VisitMessage) {
     let lines = || text.lines().map(str::trim_start);
     let unknown = ["does not exist", "unknown user", "n'existe pas", "no passwd entry", "no such user"];
     let from_su = |line: &str| line.starts_with("su:") || line.starts_with("id:");
-    if lines().any(|line| from_su(line) && unknown.iter().any(|needle| line.contains(needle))) {
+    if lines().any(|line| from_su(line) && holds(line, &unknown)) {
         return (Cause::NoSuchUser, CreateUser { user });
     }
-    let from_su =
-        lines().find(|line| line.starts_with("su: ") && NOT_EXECUTED.iter().any(|text| line.contains(text)));
+    let from_su = lines().find(|line| line.starts_with("su: ") && holds(line, &NOT_EXECUTED));
     if let Some(line) = from_su {
-        let says = |texts: [&str; 2]| texts.iter().any(|text| line.contains(text));
         return match () {
-            () if says(["no such file", "aucun fichier"]) => (Cause::LoginFailed, GiveShell { user }),
-            () if says(["permission denied", "non accord"]) => (Cause::SudoDenied, PermitExec),
+            () if holds(line, &["no such file", "aucun fichier"]) => (Cause::LoginFailed, GiveShell { user }),
+            () if holds(line, &["permission denied", "non accord"]) => (Cause::SudoDenied, PermitExec),
             () => (Cause::LoginFailed, RaiseLimits { user }),
         };
     }
     if let Some((_, cause, hint)) =
-        LOGIN_RULES.iter().chain(&LAUNCH_RULES).find(|(needle, ..)| text.contains(needle))
+        LOGIN_RULES.iter().chain(&LAUNCH_RULES).find(|(needles, ..)| holds(text, needles))
     {
         return (*cause, hint(user));
     }
     // A warning, behind which sudo goes on.
-    let warning = |line: &str| {
-        ["unable to resolve host", "impossible de r\u{e9}soudre", "problem with defaults"]
-            .iter()
-            .any(|text| line.contains(text))
-    };
+    let warnings = ["unable to resolve host", "impossible de r\u{e9}soudre", "problem with defaults"];
     let from_sudo = |line: &str| line.starts_with("sudo:") || line.starts_with("sudo-rs:");
-    if lines().any(|line| from_sudo(line) && !warning(line)) {
+    if lines().any(|line| from_sudo(line) && !holds(line, &warnings)) {
         return (Cause::SudoDenied, PermitLauncher { user });
     }
     let not_run = matches!(known.status, Some(126 | 127))
@@ -185,11 +180,15 @@ pub fn parse_stderr(stderr: &[u8]) -> RemoteError {
     }
 }
 
-/// Returns what both streams said: in lower case to be read, and shortened to be shown; the shown end is that of
-/// stderr.
+/// Joins what both streams said; the shown end is that of stderr.
+pub(super) fn join_words(stdout: &[u8], stderr: &[u8]) -> Vec<u8> {
+    [stdout.trim_ascii_end(), stderr.trim_ascii_end()].join(&b'\n').trim_ascii().to_vec()
+}
+
+/// Returns what both streams said: in lower case to be read, and shortened to be shown.
 fn last_words(known: &Evidence<'_>) -> (String, String) {
-    let both = [known.stdout.trim_ascii_end(), known.stderr.trim_ascii_end()].join(&b'\n');
-    let said = escape_tail(both.trim_ascii(), WORDS_MAX);
+    let both = join_words(known.stdout, known.stderr);
+    let said = escape_tail(&both, WORDS_MAX);
     let said = if said.is_empty() { NothingSaid.to_string() } else { said };
     // Translations have both apostrophes.
     (String::from_utf8_lossy(&both).to_lowercase().replace('\u{2019}', "'"), said)

@@ -10,6 +10,7 @@ use openssh::Stdio;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::channel::Channel;
+use super::diagnose::join_words;
 use super::protocol::{Item, LAUNCHER_NUMBER, Message, Stream};
 use super::shell::SHELL;
 use super::{Remote, RemoteError, Shell};
@@ -43,6 +44,17 @@ pub struct LastWords {
 impl LastWords {
     pub(super) fn of(channel: &Channel) -> Self {
         Self { stdout: channel.tail(Stream::Stdout).to_vec(), stderr: channel.tail(Stream::Stderr).to_vec() }
+    }
+
+    /// Joins what both streams said; the end is that of standard error.
+    pub fn join(&self) -> Vec<u8> {
+        join_words(&self.stdout, &self.stderr)
+    }
+
+    /// Checks whether the last line is su's own question: it asks nobody where PAM lets root pass.
+    pub fn are_a_question_of_su(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.join()).to_lowercase();
+        text.lines().last().is_some_and(|line| ["password:", "mot de passe :"].contains(&line.trim()))
     }
 
     /// Checks whether somebody asks for a password: a last line without an end, as PAM writes it.

@@ -106,11 +106,11 @@ impl Remote {
     ) -> Result<CommandOutput, RemoteError> {
         let mut shell = self.take_shell().await?;
         let program = shell.channel.marker.login_program(variables, body);
-        let answered = match shell.channel.send(&program).await {
-            Ok(()) => shell.read_output(max).await,
-            Err(error) => Err(error),
+        let answered = async {
+            shell.channel.send(&program).await?;
+            shell.read_output(max).await
         };
-        match answered {
+        match answered.await {
             Ok(output) => {
                 self.keep_shell(shell).await;
                 Ok(output)

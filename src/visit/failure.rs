@@ -18,9 +18,6 @@ const SHOWN_MAX: usize = 300;
 
 /// Makes the failure of a step from an error about `subject`, a path on the host.
 pub fn from_error(step: Step, subject: &str, error: RemoteError) -> Failure {
-    if let RemoteError::LoginEnded(status, words) = &error {
-        return login_ended(step, *status, words);
-    }
     let (cause, hint) = match &error {
         RemoteError::ConnectionLost(_) => (Cause::ConnectionLost, Some(ResumeOnceHostIsUp)),
         RemoteError::Stalled(_) => (Cause::Stalled, Some(IsHostHanging)),
@@ -32,7 +29,8 @@ pub fn from_error(step: Step, subject: &str, error: RemoteError) -> Failure {
         RemoteError::FileChanged => (Cause::Changed, Some(WaitForWriter)),
         RemoteError::LocalIo(error) => from_local_error(error),
         RemoteError::PermissionDenied | RemoteError::NotFound | RemoteError::HostError(..) => denied(step),
-        RemoteError::UnexpectedAnswer(_) | RemoteError::LoginEnded(..) => (Cause::Other, None),
+        RemoteError::LoginEnded(status, words) => return login_ended(step, *status, words),
+        RemoteError::UnexpectedAnswer(_) => (Cause::Other, None),
     };
     let text = match &error {
         RemoteError::LocalIo(source) => format!("{error}: {source}"),
@@ -180,7 +178,7 @@ pub fn not_ready(step: Step, script: &Script, error: NotReady) -> Failure {
             (Cause::LoginFailed, OtherLauncher { theirs, ours }, RemoveLauncher { path })
         }
         NotReady::Waits(words) => {
-            let said = summary_or(&join_words(&words), NothingSaid);
+            let said = summary_or(&words.join(), NothingSaid);
             // Where no rule fits, all that is known is that it waits.
             let message =
                 if step == Step::Collect { LoginWaitsToCollect { said } } else { LoginWaits { said } };
@@ -188,7 +186,7 @@ pub fn not_ready(step: Step, script: &Script, error: NotReady) -> Failure {
                 Diagnosis {
                     cause: cause @ (Cause::PasswordExpired | Cause::AccountLocked), hint, ..
                 } => (cause, message, hint),
-                _ if su_asks(&words) => (Cause::LoginStuck, message, MendPam { user }),
+                _ if words.are_a_question_of_su() => (Cause::LoginStuck, message, MendPam { user }),
                 _ => (Cause::LoginStuck, message, SilenceLogin { user }),
             }
         }
@@ -233,17 +231,6 @@ pub fn sudo_spoke(script: &Script, words: &[u8]) -> Failure {
 
 fn run_as(script: &Script) -> String {
     script.run_as.as_deref().unwrap_or("the login user").to_owned()
-}
-
-/// Checks whether the last line is su's own question: it asks nobody where PAM lets root pass.
-fn su_asks(words: &LastWords) -> bool {
-    let text = String::from_utf8_lossy(&join_words(words)).to_lowercase();
-    text.lines().last().is_some_and(|line| ["password:", "mot de passe :"].contains(&line.trim()))
-}
-
-/// Joins what both streams said; the shown end is that of stderr.
-fn join_words(words: &LastWords) -> Vec<u8> {
-    [words.stdout.trim_ascii_end(), words.stderr.trim_ascii_end()].join(&b'\n').trim_ascii().to_vec()
 }
 
 /// Makes a message of what it is about and a text, either of which may be empty.

@@ -2,7 +2,8 @@
 //!
 //! Limits: a banner of the host stands between ssh's lines; ssh's own are known by how they begin.
 
-use super::rules::{FORWARD_RULES, SSH_RULES, SshRule, run_verbosely};
+use super::hints::run_verbosely;
+use super::rules::{FORWARD_RULES, SSH_RULES, SshRule};
 use super::{Diagnosis, Evidence, diagnose_login, quoted};
 use crate::message::VisitMessage::{self, *};
 use crate::outcome::Cause;
