@@ -4,15 +4,6 @@ use std::fs;
 
 use crate::lab::Lab;
 
-/// Rewrites known_hosts line by line, and returns its new text.
-fn rewrite_known_hosts(lab: &Lab, each: impl Fn(&str) -> Option<String>) -> String {
-    let path = lab.path("lab/known_hosts");
-    let lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().filter_map(each).collect();
-    let text = lines.join("\n") + "\n";
-    fs::write(path, &text).unwrap();
-    text
-}
-
 #[test]
 fn each_host_that_cannot_be_reached_has_its_own_cause() {
     let lab = Lab::builder(&["down", "stranger", "changed", "locked", "good1", "good2"])
@@ -20,13 +11,7 @@ fn each_host_that_cannot_be_reached_has_its_own_cause() {
         .setup("locked", ": >/home/User_VIP/.ssh/authorized_keys")
         .up();
     lab.prepend_ssh_config("Host nowhere\n  HostName nowhere.invalid\n");
-    let all = fs::read_to_string(lab.path("lab/known_hosts")).unwrap();
-    let other = all.lines().find(|line| line.starts_with("good1,")).unwrap().split_once(' ').unwrap().1;
-    let known = rewrite_known_hosts(&lab, |line| match line.split(',').next() {
-        Some("stranger") => None,
-        Some("changed") => Some(format!("{} {other}", line.split_once(' ').unwrap().0)),
-        _ => Some(line.to_owned()),
-    });
+    let known = lab.confuse_known_hosts("changed", "good1", "stranger");
     let hosts = ["down", "nowhere", "stranger", "changed", "locked", "good1", "good2"];
     let run = lab.run_checked(&lab.job_for(&hosts).set("ssh.retries", 0));
     for (host, cause, hint) in [
@@ -56,8 +41,7 @@ fn a_refused_key_is_never_offered_twice() {
 #[test]
 fn a_connection_that_fails_for_a_transient_cause_is_retried() {
     let lab = Lab::with(&["h1"]);
-    let address = fs::read_to_string(lab.path("lab/hosts/h1/address")).unwrap();
-    let line = format!("exec 3<>/dev/tcp/{}/22; cat <&3 & cat >&3; kill $!", address.trim());
+    let line = format!("exec 3<>/dev/tcp/{}/22; cat <&3 & cat >&3; kill $!", lab.address("h1"));
     let proxy = lab
         .write_file("proxy", format!("#!/bin/bash\n[ -e $0.tried ] || {{ : >$0.tried; exit 1; }}\n{line}\n"));
     lab.sh(&format!("chmod 755 {}", proxy.display()));
@@ -81,8 +65,7 @@ fn a_silent_sshd_costs_no_more_than_connect_timeout() {
 #[test]
 fn dropped_packets_cost_one_host_connect_timeout_and_no_other_host_waits() {
     let lab = Lab::with(&["dropped", "good"]);
-    let address = fs::read_to_string(lab.path("lab/hosts/dropped/address")).unwrap();
-    let route = lab.sh(&format!("ip -o route get {}", address.trim()));
+    let route = lab.sh(&format!("ip -o route get {}", lab.address("dropped")));
     let gateway = route.split_whitespace().skip_while(|word| *word != "src").nth(1).unwrap().to_owned();
     lab.host_sh("dropped", &format!("ip route add blackhole {gateway}"));
     let run = lab.run_checked(&lab.job().set("ssh.retries", 0).set("ssh.connect_timeout", "3s"));

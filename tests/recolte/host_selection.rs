@@ -65,7 +65,7 @@ fn hosts_prints_which_hosts_would_be_visited_and_contacts_none() {
     let job = lab.job().subcommand("hosts");
     let run = lab.run_checked(&job);
     run.assert_exit_code(0);
-    let address = fs::read_to_string(lab.path("lab/hosts/h1/address")).unwrap().trim().to_owned();
+    let address = lab.address("h1");
     let row = run.stdout.lines().find(|line| line.starts_with("h1")).unwrap().to_owned();
     assert!(row.contains(&address) && row.contains("User_VIP"), "{run}");
     let run = lab.run_checked(&job.options(&["--json"]));

@@ -161,6 +161,37 @@ impl Lab {
         fs::write(self.ssh_config(), format!("{lines}\n{own}")).unwrap();
     }
 
+    /// Returns the address of a host.
+    pub fn address(&self, host: &str) -> String {
+        fs::read_to_string(self.path(&format!("lab/hosts/{host}/address"))).unwrap().trim().to_owned()
+    }
+
+    /// Rewrites known_hosts line by line, and returns its new text. A line begins with its host and a comma.
+    pub fn rewrite_known_hosts(&self, each: impl Fn(&str) -> Option<String>) -> String {
+        let path = self.path("lab/known_hosts");
+        let lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().filter_map(each).collect();
+        let text = lines.join("\n") + "\n";
+        fs::write(path, &text).unwrap();
+        text
+    }
+
+    /// Gives a host the key of another one in known_hosts, as if its own had changed; forgets the key of a stranger.
+    pub fn confuse_known_hosts(&self, changed: &str, other: &str, stranger: &str) -> String {
+        let key = self.known_key(other);
+        self.rewrite_known_hosts(|line| match line.split(',').next() {
+            Some(host) if host == stranger => None,
+            Some(host) if host == changed => Some(format!("{} {key}", line.split_once(' ').unwrap().0)),
+            _ => Some(line.to_owned()),
+        })
+    }
+
+    /// Returns the key of a host, as known_hosts has it.
+    pub fn known_key(&self, host: &str) -> String {
+        let known = fs::read_to_string(self.path("lab/known_hosts")).unwrap();
+        let line = known.lines().find(|line| line.split(',').next() == Some(host)).unwrap();
+        line.split_once(' ').unwrap().1.to_owned()
+    }
+
     /// Runs a job, and checks that it leaves nothing behind on the gateway and on the hosts.
     #[track_caller]
     pub fn run_checked(&self, job: &Job) -> Run {

@@ -1,4 +1,4 @@
-//! What a host, a jump host or a login says before it ends reaches the report, with the cause and a way out that
+//! What a host or a login says before it ends reaches the report, with the cause and a way out that
 //! leads out: it is followed, and the next run succeeds.
 
 use std::fs;
@@ -12,6 +12,8 @@ struct Fault {
     setup: &'static str,
     /// Follows the hint, on the host.
     mend: &'static str,
+    /// The step in which a run ends.
+    step: &'static str,
     cause: &'static str,
     message: &'static str,
     hint: &'static str,
@@ -19,11 +21,11 @@ struct Fault {
 
 const fn fault(
     [host, setup, mend]: [&'static str; 3],
-    cause: &'static str,
+    [step, cause]: [&'static str; 2],
     message: &'static str,
     hint: &'static str,
 ) -> Fault {
-    Fault { host, setup, mend, cause, message, hint }
+    Fault { host, setup, mend, step, cause, message, hint }
 }
 
 const KEYS: &str = "/home/User_VIP/.ssh/authorized_keys";
@@ -34,15 +36,15 @@ const LOGINS: [Fault; 14] = [
         [
             "expired",
             "chage -d 0 User_VIP; sed -i 's/UsePAM no/UsePAM yes/' /etc/ssh/sshd_config",
-            "chage -d 2024-01-01 -M -1 User_VIP",
+            "chage -M -1 -d -1 User_VIP",
         ],
-        "password_expired",
+        ["upload", "password_expired"],
         "password",
         "chage -M -1",
     ),
     fault(
         ["closed", "echo 'Back at 18:00' >/etc/nologin", "rm /etc/nologin"],
-        "login_refused",
+        ["upload", "login_refused"],
         "Back at 18:00",
         "/etc/nologin",
     ),
@@ -52,7 +54,7 @@ const LOGINS: [Fault; 14] = [
             "echo 'ForceCommand internal-sftp' >>/etc/ssh/sshd_config",
             "sed -i /ForceCommand/d /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)",
         ],
-        "login_refused",
+        ["install", "login_refused"],
         "ran no command",
         "ForceCommand",
     ),
@@ -63,19 +65,19 @@ const LOGINS: [Fault; 14] = [
              >>/etc/ssh/sshd_config",
             "sed -i '/ForceCommand/d;/ChrootDirectory/d' /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)",
         ],
-        "login_refused",
+        ["upload", "login_refused"],
         "ran no command",
         "ForceCommand",
     ),
     fault(
         ["exits", "sed -i '1i exit 0' /home/User_VIP/.bashrc", "sed -i 1d /home/User_VIP/.bashrc"],
-        "login_refused",
+        ["upload", "login_refused"],
         "no word was said",
         ".bashrc that exits",
     ),
     fault(
         ["forced", r#"sed -i 's,^,command="/bin/false" ,' "$K""#, r#"sed -i 's,^command="[^"]*" ,,' "$K""#],
-        "login_refused",
+        ["upload", "login_refused"],
         "status 1",
         "command=",
     ),
@@ -85,25 +87,25 @@ const LOGINS: [Fault; 14] = [
             r#"sed -i 's,^,command="echo Only git here." ,' "$K""#,
             r#"sed -i 's,^command="[^"]*" ,,' "$K""#,
         ],
-        "login_refused",
+        ["upload", "login_refused"],
         "Only git here.",
         "forced command",
     ),
     fault(
         ["false", "usermod -s /bin/false User_VIP", "usermod -s /bin/bash User_VIP"],
-        "login_refused",
+        ["upload", "login_refused"],
         "no word was said",
         "nologin or false",
     ),
     fault(
         ["nologin", "usermod -s /usr/sbin/nologin User_VIP", "usermod -s /bin/bash User_VIP"],
-        "login_refused",
+        ["upload", "login_refused"],
         "This account is currently not available.",
         "nologin or false",
     ),
     fault(
         ["sshrc", "echo 'echo Welcome to the host' >/etc/ssh/sshrc", "rm /etc/ssh/sshrc"],
-        "noisy_shell",
+        ["upload", "noisy_shell"],
         "Welcome to the host",
         "print nothing",
     ),
@@ -113,13 +115,13 @@ const LOGINS: [Fault; 14] = [
             "sed -i '1i echo Hello from bashrc' /home/User_VIP/.bashrc",
             "sed -i 1d /home/User_VIP/.bashrc",
         ],
-        "noisy_shell",
+        ["upload", "noisy_shell"],
         "Hello from bashrc",
         "print nothing",
     ),
     fault(
         ["locked", "mv $K $K.away", "mv $K.away $K"],
-        "auth_denied",
+        ["connect", "auth_denied"],
         "Permission denied",
         "authorized_keys",
     ),
@@ -129,7 +131,7 @@ const LOGINS: [Fault; 14] = [
             "sed -i 's/UsePAM no/UsePAM yes/' /etc/ssh/sshd_config; chage -E 0 User_VIP",
             "chage -E -1 User_VIP",
         ],
-        "account_locked",
+        ["connect", "account_locked"],
         "expired",
         "chage -E -1",
     ),
@@ -140,7 +142,7 @@ const LOGINS: [Fault; 14] = [
              sed -i '1i account requisite pam_nologin.so' /etc/pam.d/sshd",
             "rm /etc/nologin",
         ],
-        "login_refused",
+        ["connect", "login_refused"],
         "Back at 18:00",
         "/etc/nologin",
     ),
@@ -158,14 +160,12 @@ fn start(faults: &[Fault]) -> Lab {
 }
 
 fn assert_told(run: &Run, fault: &Fault) {
-    let (outcome, step) = match fault.host {
-        "locked" | "pam" | "maintenance" => ("unreachable", "connect"),
-        // It takes files, and runs nothing.
-        "sftponly" => ("failed", "install"),
-        _ => ("failed", "upload"),
-    };
+    let outcome = if fault.step == "connect" { "unreachable" } else { "failed" };
     let report = run.host(fault.host);
-    report.assert_ended(outcome, step, fault.cause).assert_message(fault.message).assert_hint(fault.hint);
+    report
+        .assert_ended(outcome, fault.step, fault.cause)
+        .assert_message(fault.message)
+        .assert_hint(fault.hint);
 }
 
 #[test]
@@ -185,8 +185,7 @@ fn a_login_that_runs_nothing_has_its_words_told_and_its_way_out_leads_out() {
         // What a run finds while it uploads, a check finds before.
         let items = report["items"].as_array().unwrap();
         let failed = items.iter().find(|item| item[1] == "NO").unwrap();
-        let connects = ["locked", "pam", "maintenance"].contains(&fault.host);
-        assert_eq!(failed[0], if connects { "connect" } else { "shell" }, "{report:#}");
+        assert_eq!(failed[0], if fault.step == "connect" { "connect" } else { "shell" }, "{report:#}");
     }
     for fault in &LOGINS {
         lab.host_sh(fault.host, &on_host(fault.mend));
@@ -204,105 +203,6 @@ fn a_script_without_sftp_is_told_of_a_login_that_runs_nothing() {
     let run = lab.run_checked(&lab.job());
     run.host("false").assert_ended("failed", "upload", "login_refused").assert_hint("nologin or false");
     run.host("git").assert_ended("failed", "upload", "login_refused").assert_message("Only git here.");
-}
-
-/// Rewrites known_hosts line by line.
-fn rewrite_known_hosts(lab: &Lab, each: impl Fn(&str) -> Option<String>) {
-    let path = lab.path("lab/known_hosts");
-    let lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().filter_map(each).collect();
-    fs::write(path, lines.join("\n") + "\n").unwrap();
-}
-
-fn is_of(line: &str, host: &str) -> bool {
-    line.split(',').next() == Some(host)
-}
-
-#[test]
-fn what_a_jump_host_says_is_told_for_the_hosts_behind_it() {
-    let gates = ["refuses", "stranger", "changed", "closed", "forbids", "open"];
-    let all: Vec<&str> = gates.into_iter().chain(["down", "good"]).collect();
-    let lab = Lab::builder(&all)
-        .setup("refuses", &format!(": >{KEYS}"))
-        .setup("closed", ": >/etc/ssh/sshd_not_to_be_run")
-        .setup("forbids", "echo AllowTcpForwarding no >>/etc/ssh/sshd_config")
-        .setup("down", ": >/etc/ssh/sshd_not_to_be_run")
-        .up();
-    let known = fs::read_to_string(lab.path("lab/known_hosts")).unwrap();
-    let other = known.lines().find(|line| is_of(line, "good")).unwrap().split_once(' ').unwrap().1;
-    rewrite_known_hosts(&lab, |line| match line {
-        _ if is_of(line, "stranger") => None,
-        _ if is_of(line, "changed") => Some(format!("{} {other}", line.split_once(' ').unwrap().0)),
-        _ => Some(line.to_owned()),
-    });
-    let address = |host: &str| fs::read_to_string(lab.path(&format!("lab/hosts/{host}/address"))).unwrap();
-    let mut config = String::new();
-    for gate in gates.into_iter().chain(["nowhere"]) {
-        config += &format!(
-            "Host by-{gate}\n  HostName {}\n  HostKeyAlias good\n  ProxyJump {gate}\n",
-            address("good").trim()
-        );
-    }
-    config += &format!("Host behind-open\n  HostName {}\n  ProxyJump open\n", address("down").trim());
-    config += "Host unknown-there\n  HostName unknown.invalid\n  ProxyJump open\n";
-    config += "Host no-program\n  ProxyCommand no-such-program %h %p\n";
-    let (key, known) = (lab.path("lab/id_ed25519"), lab.path("lab/known_hosts"));
-    config += &format!(
-        "Host by-* behind-* unknown-* nowhere\n  User User_VIP\n  IdentityFile \"{}\"\n  UserKnownHostsFile \"{}\"\n",
-        key.display(),
-        known.display()
-    );
-    lab.prepend_ssh_config(&format!("{config}Host nowhere\n  HostName nowhere.invalid\n"));
-    let rows = [
-        ("by-refuses", "jump_failed", "jump host refuses: ", "refuses true"),
-        ("by-stranger", "jump_failed", "Host key verification failed", "stranger true"),
-        ("by-changed", "jump_failed", "has changed", "ssh-keygen -f "),
-        ("by-closed", "jump_failed", "Connection refused", "sshd"),
-        ("by-forbids", "jump_failed", "administratively prohibited", "AllowTcpForwarding"),
-        ("by-nowhere", "jump_failed", "Could not resolve hostname", "name"),
-        ("behind-open", "refused", "Connection refused", "sshd"),
-        ("unknown-there", "unresolved", "Name or service not known", "jump host must know"),
-        ("no-program", "jump_failed", "no-such-program", "ProxyCommand"),
-    ];
-    let hosts: Vec<&str> = rows.iter().map(|row| row.0).chain(["by-open"]).collect();
-    for quiet in ["", "Host *\n  LogLevel QUIET\n"] {
-        lab.prepend_ssh_config(quiet);
-        let job = lab.job_for(&hosts).options(&["--allow-duplicates"]).set("ssh.retries", 0);
-        let run = lab.run_checked(&job);
-        for (host, cause, message, hint) in rows {
-            let report = run.host(host);
-            report.assert_ended("unreachable", "connect", cause).assert_message(message).assert_hint(hint);
-        }
-        run.host("by-open").assert_succeeded();
-    }
-}
-
-#[test]
-fn a_jump_host_that_refuses_is_not_asked_again_for_the_hosts_behind_it() {
-    let names = ["h1", "h2", "h3", "h4"];
-    let all: Vec<&str> = names.into_iter().chain(["gate"]).collect();
-    let lab = Lab::builder(&all).setup("gate", &format!(": >{KEYS}")).up();
-    lab.prepend_ssh_config("Host h?\n  ProxyJump gate\nHost *\n  ControlPersist 10m\n");
-    let run = lab.run_checked(&lab.job_for(&names).set("parallel", 1).set("ssh.retries", 3));
-    run.assert_exit_code(1);
-    for host in names {
-        let report = run.host(host);
-        report
-            .assert_ended("unreachable", "connect", "jump_failed")
-            .assert_message("Permission denied (publickey)");
-    }
-    assert_eq!(lab.count_log_lines("gate", "Connection from"), 1);
-}
-
-#[test]
-fn a_jump_host_that_forbids_one_host_still_leads_to_the_others() {
-    let lab = Lab::with(&["h1", "h2", "gate"]);
-    let address = fs::read_to_string(lab.path("lab/hosts/h2/address")).unwrap();
-    let permit = format!("echo PermitOpen {}:22 >>/etc/ssh/sshd_config", address.trim());
-    lab.host_sh("gate", &format!("{permit}; kill -HUP $(cat /run/sshd.pid)"));
-    lab.prepend_ssh_config("Host h?\n  ProxyJump gate\n");
-    let run = lab.run_checked(&lab.job_for(&["h1", "h2"]).set("parallel", 1).set("ssh.retries", 0));
-    run.host("h1").assert_ended("unreachable", "connect", "jump_failed").assert_hint("PermitOpen");
-    run.host("h2").assert_succeeded();
 }
 
 #[test]
@@ -382,7 +282,7 @@ fn a_key_file_that_ssh_cannot_use_is_named() {
 #[test]
 fn a_revoked_host_key_is_not_to_be_learnt() {
     let lab = Lab::with(&["revoked"]);
-    rewrite_known_hosts(&lab, |line| Some(format!("@revoked {line}")));
+    lab.rewrite_known_hosts(|line| Some(format!("@revoked {line}")));
     let run = lab.run_checked(&lab.job());
     run.host("revoked")
         .assert_ended("unreachable", "connect", "host_key_revoked")
@@ -392,13 +292,10 @@ fn a_revoked_host_key_is_not_to_be_learnt() {
 #[test]
 fn the_command_against_an_old_host_key_removes_that_key() {
     let lab = Lab::with(&["other", "good"]);
-    let known = fs::read_to_string(lab.path("lab/known_hosts")).unwrap();
-    let key = known.lines().find(|line| is_of(line, "good")).unwrap().split_once(' ').unwrap().1.to_owned();
-    let own = lab.write_file("own known hosts", format!("real.name {key}\n"));
-    let address = fs::read_to_string(lab.path("lab/hosts/other/address")).unwrap();
+    let own = lab.write_file("own known hosts", format!("real.name {}\n", lab.known_key("good")));
     lab.prepend_ssh_config(&format!(
         "Host machine\n  HostName {}\n  HostKeyAlias real.name\n  User User_VIP\n  IdentityFile \"{}\"\n  StrictHostKeyChecking yes\n  UserKnownHostsFile \"{}\"\n",
-        address.trim(),
+        lab.address("other"),
         lab.path("lab/id_ed25519").display(),
         own.display()
     ));

@@ -34,9 +34,11 @@ mod run_lock;
 mod whole_job;
 // Hosts that cannot be reached: each cause of step `connect`.
 mod connect_errors;
-// The last words of hosts, jump hosts and logins, and the ways out, followed.
+// The last words of hosts and logins, and the ways out, followed.
 mod last_words;
-// The user's ssh_config, keys, live masters and jump hosts.
+// Jump hosts: used, told, and not asked again once they refuse.
+mod jump_hosts;
+// The user's ssh_config, keys and live masters.
 mod user_ssh_config;
 // `[ssh] keep`.
 mod persistent_masters;

@@ -1,7 +1,5 @@
 //! The whole job, `check` and the commonest faults on each profile of the lab (docs/lab.md).
 
-use std::fs;
-
 use serde_json::Value;
 
 use crate::lab::{Job, Lab, Run, unpack};
@@ -96,9 +94,7 @@ fn start(profile: &str) -> Lab {
     let names: Vec<&str> = FAULTS.iter().map(|fault| fault.host).chain(["good"]).collect();
     let lab = Lab::builder(&names).profile(profile);
     let lab = FAULTS.iter().fold(lab, |lab, fault| lab.setup(fault.host, fault.setup)).up();
-    let known = fs::read_to_string(lab.path("lab/known_hosts")).unwrap();
-    let others: Vec<&str> = known.lines().filter(|line| !line.starts_with("stranger,")).collect();
-    fs::write(lab.path("lab/known_hosts"), others.join("\n") + "\n").unwrap();
+    lab.rewrite_known_hosts(|line| (!line.starts_with("stranger,")).then(|| line.to_owned()));
     lab
 }
 

@@ -1,4 +1,4 @@
-//! The user's ssh_config counts: live masters, options, keys, host keys, jump hosts.
+//! The user's ssh_config counts: live masters, options, keys, host keys.
 
 use std::fs;
 
@@ -89,27 +89,6 @@ fn a_host_key_is_added_only_if_ssh_config_says_so() {
 }
 
 #[test]
-fn a_jump_host_is_used_as_ssh_config_says() {
-    let lab = Lab::with(&["inner", "jump"]);
-    lab.prepend_ssh_config("Host inner\n  ProxyJump jump\n");
-    lab.run_checked(&lab.job_for(&["inner"])).assert_succeeded();
-    let log = lab.sshd_log("inner");
-    let jump = fs::read_to_string(lab.path("lab/hosts/jump/address")).unwrap();
-    assert!(log.contains(&format!("Connection from {} ", jump.trim())), "{log}");
-}
-
-#[test]
-fn a_jump_host_with_max_startups_2_serves_all_hosts_in_the_end() {
-    let names = ["h1", "h2", "h3", "h4", "h5", "h6", "h7", "h8"];
-    let all: Vec<&str> = names.into_iter().chain(["jump"]).collect();
-    let lab = Lab::builder(&all).setup("jump", "echo MaxStartups 2 >>/etc/ssh/sshd_config").up();
-    lab.prepend_ssh_config("Host h?\n  ProxyJump jump\n");
-    lab.run_checked(&lab.job_for(&names).options(&["--parallel", "8"])).assert_succeeded();
-    let log = lab.sshd_log("jump");
-    assert!(log.contains("MaxStartups"), "nobody was refused: {log}");
-}
-
-#[test]
 fn interactive_options_of_ssh_config_have_no_effect() {
     let lab = Lab::with(&["h1", "h2"]);
     let touched = lab.path("touched");
@@ -126,10 +105,9 @@ fn interactive_options_of_ssh_config_have_no_effect() {
 #[test]
 fn the_key_of_the_job_and_the_config_of_the_command_line_are_used() {
     let lab = Lab::with(&["h1"]);
-    let address = fs::read_to_string(lab.path("lab/hosts/h1/address")).unwrap();
     let config = format!(
         "Host h1\n  HostName {}\n  User User_VIP\n  UserKnownHostsFile {}\n  IdentitiesOnly yes\n",
-        address.trim(),
+        lab.address("h1"),
         lab.path("lab/known_hosts").display()
     );
     let config = lab.write_file("other_config", config);
